@@ -1,0 +1,7 @@
+//! The AVSE model (Asymmetric Visual Semantic Embedding, AAAI 2025) on
+//! [Burn](burn), for every device Burn knows, natively and in a browser.
+#![deny(missing_docs)]
+
+mod error;
+
+pub use error::{Error, Result};

@@ -1,0 +1,68 @@
+//! The one error type of this crate.
+
+use std::path::{Path, PathBuf};
+
+/// What can go wrong in `avse-core`.
+///
+/// Every variant names the file, line, key or tensor it is about, so that its
+/// `Display` text can be shown to a user as it is.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file was read, but its content is not what it should be.
+    #[error("{}: {message}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line or key.
+        message: String,
+    },
+    /// A configuration value is missing or impossible.
+    #[error("configuration key `{key}`: {message}")]
+    Config {
+        /// The key, with dots between levels.
+        key: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Weights do not fit the model: tensors missing, left over or misshapen.
+    #[error("weights do not fit the model: {0}")]
+    Weights(String),
+    /// An image could not be decoded, or is too large to be.
+    #[error("image: {0}")]
+    Image(String),
+    /// A caption or vocabulary cannot be used.
+    #[error("text: {0}")]
+    Text(String),
+    /// Arguments whose shapes do not fit each other.
+    #[error("shape: {0}")]
+    Shape(String),
+}
+
+/// The result type of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An [`Error::Io`] about `path`.
+    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io { path: path.as_ref().to_path_buf(), source }
+    }
+
+    /// An [`Error::Format`] about `path`.
+    pub fn format(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
+        Self::Format { path: path.as_ref().to_path_buf(), message: message.into() }
+    }
+
+    /// An [`Error::Config`] about `key`.
+    pub fn config(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Config { key: key.into(), message: message.into() }
+    }
+}
