@@ -3,5 +3,6 @@
 #![deny(missing_docs)]
 
 mod error;
+pub mod weights;
 
 pub use error::{Error, Result};
