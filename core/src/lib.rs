@@ -11,6 +11,7 @@ pub mod model;
 pub mod pooling;
 pub mod similarity;
 pub mod text;
+pub mod weights;
 
 pub use error::{Error, Result};
 pub use model::AvseModel;
