@@ -60,7 +60,7 @@ impl Fixture {
     pub fn assert_close<const D: usize>(&self, name: &str, actual: Tensor<D>, tolerance: f32) {
         let (expected, shape) = self.f32(name);
         assert_eq!(actual.dims().to_vec(), shape, "shape of {name}");
-        let actual: Vec<f32> = actual.into_data().convert::<f32>().to_vec().unwrap();
+        let actual: Vec<f32> = actual.into_data().convert::<f32>().try_to_vec().unwrap();
         assert_close(name, &actual, &expected, tolerance);
     }
 }

@@ -3,12 +3,8 @@
 
 mod aeom;
 mod avse;
-mod checkpoint;
 mod compare;
 mod devices;
 mod fixture;
-mod metrics;
 mod pooling;
-mod preprocess;
-mod tokenization;
 mod towers;
