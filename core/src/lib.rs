@@ -3,5 +3,8 @@
 #![deny(missing_docs)]
 
 mod error;
+pub mod image;
+pub mod metrics;
+pub mod text;
 
 pub use error::{Error, Result};

@@ -1,0 +1,4 @@
+//! The image side: pixels, augmentation.
+
+pub mod augmentation;
+pub mod pixels;

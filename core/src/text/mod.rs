@@ -1,0 +1,4 @@
+//! The text side: tokens, augmentation.
+
+pub mod augmentation;
+pub mod tokenizer;

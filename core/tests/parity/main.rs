@@ -1,0 +1,6 @@
+//! Agreement with the official code, by the fixtures it produced.
+
+mod fixture;
+mod metrics;
+mod preprocess;
+mod tokenization;
