@@ -113,13 +113,13 @@ fn learned_vocabularies_are_ordered_and_repeatable() {
     assert!(position("##x") < position("the") && position("the") < position("red"));
     assert!(position("red") < position("cat") && position("cat") < position("dog"));
     assert!(position("dog") < position("##ed") && position("##ed") < position("##er"));
-    assert_eq!(position("the"), 5 + 2 * 14, "after 14 characters and their continuations");
+    assert_eq!(position("the"), 5 + 2 * 12, "after 12 characters and their continuations");
 
-    let small = learn(35).unwrap();
-    assert_eq!(small.lines().count(), 35);
+    let small = learn(32).unwrap();
+    assert_eq!(small.lines().count(), 32);
     let tokenizer = CaptionTokenizer::from_vocab(&small).unwrap();
     let ids = tokenizer.encode("the red fox redact");
-    assert_eq!(ids.len(), 2 + 1 + 1 + 3 + 6 - 2, "`red` is a piece, the rest is spelled");
+    assert_eq!(ids.len(), 2 + 1 + 1 + 3 + 4, "`fox` is spelled, `redact` begins with `red`");
     assert!(!ids.contains(&tokenizer.special().unk));
     assert!(learn(10).unwrap_err().to_string().contains("too small"));
 }
