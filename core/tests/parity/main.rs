@@ -6,5 +6,8 @@ mod avse;
 mod compare;
 mod devices;
 mod fixture;
+mod metrics;
 mod pooling;
+mod preprocess;
+mod tokenization;
 mod towers;
