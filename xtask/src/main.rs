@@ -94,6 +94,7 @@ fn main() -> ExitCode {
             let bench = ["run", "--release", "-p", "trainer-native", "--", "bench"];
             forward(Step::cargo("bench", bench).args(rest))
         }
+        ("web", []) => say(WEB),
         ("web", [what]) if what == "check" => forward(checks::wasm()),
         _ => {
             eprintln!("cargo xtask: cannot understand `{}`\n\n{HELP}", args.join(" "));
