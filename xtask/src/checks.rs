@@ -99,10 +99,11 @@ fn with_test_environment(mut step: Step) -> Step {
     if unset("AVSE_CAPTIONS_DIR") && captions.is_dir() {
         step = step.env("AVSE_CAPTIONS_DIR", captions.canonicalize().unwrap_or(captions));
     }
-    if unset("VK_DRIVER_FILES") && unset("VK_ICD_FILENAMES") {
-        if let Some(driver) = setup::software_vulkan() {
-            step = step.env("VK_DRIVER_FILES", driver);
-        }
+    if unset("VK_DRIVER_FILES")
+        && unset("VK_ICD_FILENAMES")
+        && let Some(driver) = setup::software_vulkan()
+    {
+        step = step.env("VK_DRIVER_FILES", driver);
     }
     step
 }
