@@ -1,0 +1,276 @@
+//! The bundle: a trained model as a folder.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `config.json` | the model's configuration |
+//! | `model.safetensors` | the weights under their official names, f32 or f16 |
+//! | `tokenizer.json` | the tokenizer, as the `tokenizers` library saves it |
+//! | `manifest.json` | format version, who wrote it, size and sha256 of the other three |
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::files::{sibling, temporary_sibling, write_atomically};
+use super::{Precision, StateDict};
+use crate::{Error, Result};
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.safetensors";
+const TOKENIZER: &str = "tokenizer.json";
+const MANIFEST: &str = "manifest.json";
+/// The version of the layout that this code writes and reads.
+const VERSION: u32 = 1;
+/// What the manifest calls such a folder.
+const FORMAT: &str = "avse-bundle";
+
+/// What goes into a bundle.
+#[derive(Debug, Clone, Copy)]
+pub struct BundleContents<'a> {
+    /// The model's configuration, any JSON object.
+    pub config: &'a serde_json::Value,
+    /// The weights under their official names.
+    pub weights: &'a StateDict,
+    /// The content of `tokenizer.json`.
+    pub tokenizer: &'a [u8],
+    /// The precision of the weights in the file.
+    pub precision: Precision,
+}
+
+/// The content of `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Always `avse-bundle`.
+    pub format: String,
+    /// The version of the layout.
+    pub version: u32,
+    /// The program that wrote the bundle, with its version.
+    pub created_by: String,
+    /// The precision of the weights.
+    pub precision: Precision,
+    /// The other files by name.
+    pub files: BTreeMap<String, FileEntry>,
+}
+
+/// How a file of a bundle must look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256 in lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+/// A bundle on disk whose files are what its manifest says.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    folder: PathBuf,
+    manifest: Manifest,
+}
+
+impl Bundle {
+    /// Writes a bundle at `folder`, whose parent must exist. Everything is
+    /// written beside it and renamed at the end; a bundle that stood there is
+    /// replaced. A reader sees the old or the new one, never a mixture.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if something cannot be written, or if `folder` exists and
+    /// is neither empty nor a bundle: nothing else is ever deleted.
+    pub fn write(folder: impl AsRef<Path>, contents: BundleContents<'_>) -> Result<Self> {
+        let folder = folder.as_ref();
+        refuse_foreign(folder)?;
+        let temporary = temporary_sibling(folder)?;
+        fs::create_dir(&temporary).map_err(|e| Error::io(&temporary, e))?;
+        let written = fill(&temporary, contents).and_then(|manifest| {
+            replace(&temporary, folder)?;
+            Ok(Self { folder: folder.to_path_buf(), manifest })
+        });
+        if written.is_err() {
+            let _ = fs::remove_dir_all(&temporary);
+        }
+        written
+    }
+
+    /// Opens the bundle at `folder` and checks the size and hash of each file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a file is missing, [`Error::Format`] naming the file
+    /// that is not what the manifest says, or the manifest itself.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref();
+        recover(folder)?;
+        let path = folder.join(MANIFEST);
+        let text = fs::read(&path).map_err(|e| Error::io(&path, e))?;
+        let manifest: Manifest =
+            serde_json::from_slice(&text).map_err(|e| Error::format(&path, e.to_string()))?;
+        if manifest.format != FORMAT {
+            let found = &manifest.format;
+            return Err(Error::format(&path, format!("`format` is `{found}`, not `{FORMAT}`")));
+        }
+        if manifest.version != VERSION {
+            let found = manifest.version;
+            let message = format!("`version` is {found}; this program reads {VERSION}");
+            return Err(Error::format(&path, message));
+        }
+        for name in [CONFIG, WEIGHTS, TOKENIZER] {
+            let listed = manifest.files.get(name);
+            let listed = listed.ok_or_else(|| Error::format(&path, format!("no `{name}`")))?;
+            verify(&folder.join(name), listed)?;
+        }
+        Ok(Self { folder: folder.to_path_buf(), manifest })
+    }
+
+    /// Whether `folder` looks like a bundle, whatever state it is in.
+    pub fn is_at(folder: impl AsRef<Path>) -> bool {
+        folder.as_ref().join(MANIFEST).is_file() && folder.as_ref().join(WEIGHTS).is_file()
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The configuration as the type that was written.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the key that does not fit.
+    pub fn config<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        let path = self.folder.join(CONFIG);
+        let text = fs::read(&path).map_err(|e| Error::io(&path, e))?;
+        serde_json::from_slice(&text).map_err(|e| Error::format(&path, e.to_string()))
+    }
+
+    /// The weights under their official names.
+    ///
+    /// # Errors
+    /// As [`StateDict::read_safetensors`].
+    pub fn weights(&self) -> Result<StateDict> {
+        StateDict::read_safetensors(self.folder.join(WEIGHTS))
+    }
+
+    /// The content of `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn tokenizer(&self) -> Result<Vec<u8>> {
+        let path = self.folder.join(TOKENIZER);
+        fs::read(&path).map_err(|e| Error::io(&path, e))
+    }
+}
+
+/// Writes all files into the empty folder `folder`, the manifest last.
+fn fill(folder: &Path, contents: BundleContents<'_>) -> Result<Manifest> {
+    write_json(&folder.join(CONFIG), contents.config)?;
+    contents.weights.write_safetensors(folder.join(WEIGHTS), contents.precision)?;
+    write_atomically(&folder.join(TOKENIZER), |file| file.write_all(contents.tokenizer))?;
+    let mut files = BTreeMap::new();
+    for name in [CONFIG, WEIGHTS, TOKENIZER] {
+        files.insert(name.to_string(), measure(&folder.join(name))?);
+    }
+    let manifest = Manifest {
+        format: FORMAT.to_string(),
+        version: VERSION,
+        created_by: concat!("avse ", env!("CARGO_PKG_VERSION")).to_string(),
+        precision: contents.precision,
+        files,
+    };
+    write_json(&folder.join(MANIFEST), &manifest)?;
+    Ok(manifest)
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    write_atomically(path, |file| {
+        serde_json::to_writer_pretty(&mut *file, value)?;
+        file.write_all(b"\n")
+    })
+}
+
+/// The size and hash of a file, read once in pieces.
+fn measure(path: &Path) -> Result<FileEntry> {
+    let io = |e| Error::io(path, e);
+    let mut file = File::open(path).map_err(io)?;
+    let mut hash = Sha256::new();
+    let mut bytes = 0;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let count = file.read(&mut buffer).map_err(io)?;
+        if count == 0 {
+            break;
+        }
+        hash.update(&buffer[..count]);
+        bytes += count as u64;
+    }
+    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(FileEntry { bytes, sha256 })
+}
+
+fn verify(path: &Path, listed: &FileEntry) -> Result<()> {
+    // The length first: it costs nothing and finds every truncated download.
+    let length = fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
+    if length != listed.bytes {
+        let message = format!("{length} bytes, but the manifest says {}", listed.bytes);
+        return Err(Error::format(path, message));
+    }
+    let found = measure(path)?;
+    if found != *listed {
+        let message = format!("sha256 {}, but the manifest says {}", found.sha256, listed.sha256);
+        return Err(Error::format(path, message));
+    }
+    Ok(())
+}
+
+/// Where the old bundle stands while the new one takes its place.
+fn previous(folder: &Path) -> Result<PathBuf> {
+    sibling(folder, "previous")
+}
+
+fn replace(temporary: &Path, folder: &Path) -> Result<()> {
+    let io = |e| Error::io(folder, e);
+    let previous = previous(folder)?;
+    if folder.exists() {
+        if previous.exists() {
+            fs::remove_dir_all(&previous).map_err(io)?;
+        }
+        fs::rename(folder, &previous).map_err(io)?;
+        if let Err(error) = fs::rename(temporary, folder) {
+            let _ = fs::rename(&previous, folder);
+            return Err(io(error));
+        }
+        fs::remove_dir_all(&previous).map_err(io)?;
+    } else {
+        fs::rename(temporary, folder).map_err(io)?;
+    }
+    Ok(())
+}
+
+/// Puts the old bundle back if a crash came between the two renames.
+fn recover(folder: &Path) -> Result<()> {
+    let previous = previous(folder)?;
+    if !folder.exists() && Bundle::is_at(&previous) {
+        fs::rename(&previous, folder).map_err(|e| Error::io(folder, e))?;
+    }
+    Ok(())
+}
+
+/// An error unless `folder` is absent, empty, or a bundle.
+fn refuse_foreign(folder: &Path) -> Result<()> {
+    let empty = match fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
+        Err(error) => return Err(Error::io(folder, error)),
+    };
+    if empty || Bundle::is_at(folder) {
+        return Ok(());
+    }
+    let message = "exists and is no bundle, so it is not overwritten";
+    Err(Error::io(folder, std::io::Error::new(std::io::ErrorKind::AlreadyExists, message)))
+}

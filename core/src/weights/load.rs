@@ -1,0 +1,127 @@
+//! Between modules and state dicts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use burn::module::Module;
+use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, bridge};
+
+use super::{Naming, StateDict};
+use crate::{Error, Result};
+
+/// What became of the tensors of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// The tensors that are now in the module, by the file kind's names, sorted.
+    pub loaded: Vec<String>,
+    /// The tensors that such files hold and the module does not use, sorted.
+    pub unused: Vec<String>,
+}
+
+/// Puts weights into a module of the same sizes. The module's own values serve
+/// for nothing but their shapes; device, parameter ids and dtype stay.
+///
+/// # Errors
+/// [`Error::Weights`] naming every tensor that is missing, unknown, of another
+/// shape (with both shapes) or there twice.
+pub fn load_into<M: Module>(
+    mut module: M,
+    weights: StateDict,
+    naming: Naming,
+) -> Result<(M, LoadReport)> {
+    let mut expected = BTreeMap::new();
+    for slot in slots(&module) {
+        expected.insert(official_name(&naming, &slot.name)?, slot);
+    }
+
+    let mut report = LoadReport::default();
+    let mut found = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut problems = Problems::default();
+    for (name, data) in weights {
+        let official = naming.canonical(&name);
+        let shape = data.shape().to_vec();
+        if !seen.insert(official.clone()) {
+            problems.twice.push(official);
+        } else if let Some(slot) = expected.remove(&official) {
+            if slot.shape.to_vec() != shape {
+                let wanted = slot.shape.to_vec();
+                problems.misshapen.push(format!("{official} is {shape:?}, should be {wanted:?}"));
+                continue;
+            }
+            let data = data
+                .try_cast(slot.dtype)
+                .map_err(|e| Error::Weights(format!("{official}: {e}")))?;
+            // No parameter id: the module keeps its own, which optimisers know.
+            found.push(bridge::from_data(data, slot.name, None));
+            report.loaded.push(official);
+        } else if naming.is_unused(&official) {
+            report.unused.push(official);
+        } else {
+            problems.unknown.push(format!("{official} {shape:?}"));
+        }
+    }
+    let missing = expected.iter().map(|(name, slot)| format!("{name} {:?}", slot.shape.to_vec()));
+    problems.missing.extend(missing);
+    problems.into_result()?;
+
+    let result = module.apply(found, None, Some(Box::new(PyTorchToBurnAdapter)), true);
+    if !result.errors.is_empty() || !result.missing.is_empty() || !result.unused.is_empty() {
+        return Err(Error::Weights(format!("{result}")));
+    }
+    report.loaded.sort();
+    report.unused.sort();
+    Ok((module, report))
+}
+
+/// The weights of a module, in PyTorch's layout and under the file kind's names.
+///
+/// # Errors
+/// [`Error::Weights`] if a parameter has no name in `naming`, or cannot be
+/// read back from its device.
+pub fn state_dict_of<M: Module>(module: &M, naming: Naming) -> Result<StateDict> {
+    let mut weights = StateDict::new();
+    for slot in slots(module) {
+        let name = official_name(&naming, &slot.name)?;
+        let data = bridge::into_data(slot).map_err(|e| Error::Weights(format!("{name}: {e}")))?;
+        weights.insert(name, data);
+    }
+    Ok(weights)
+}
+
+/// The module's parameters and buffers in PyTorch's layout, not read yet.
+fn slots<M: Module>(module: &M) -> Vec<burn_store::burn_pack::Tensor> {
+    module.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
+}
+
+fn official_name(naming: &Naming, ours: &str) -> Result<String> {
+    naming
+        .to_official(ours)
+        .ok_or_else(|| Error::Weights(format!("parameter `{ours}` has no name in such files")))
+}
+
+/// All that is wrong with a file, so that one message can say it all.
+#[derive(Default)]
+struct Problems {
+    missing: Vec<String>,
+    unknown: Vec<String>,
+    misshapen: Vec<String>,
+    twice: Vec<String>,
+}
+
+impl Problems {
+    fn into_result(self) -> Result<()> {
+        let kinds = [
+            ("missing", self.missing),
+            ("unknown", self.unknown),
+            ("of another shape", self.misshapen),
+            ("there twice", self.twice),
+        ];
+        let mut message = String::new();
+        for (kind, names) in kinds.iter().filter(|(_, names)| !names.is_empty()) {
+            let separator = if message.is_empty() { "" } else { "; " };
+            let _ = write!(message, "{separator}{} {kind}: {}", names.len(), names.join(", "));
+        }
+        if message.is_empty() { Ok(()) } else { Err(Error::Weights(message)) }
+    }
+}

@@ -1,0 +1,27 @@
+//! Weights: where they come from, how they are called, where they go.
+//!
+//! Everything meets in a [`StateDict`], tensors by name in PyTorch's layout.
+//! It is read from safetensors ([`StateDict::read_safetensors`]), from PyTorch
+//! files (`read_torch`, native only) or from a module ([`state_dict_of`]), and
+//! goes into a module ([`load_into`]), a safetensors file or a [`Bundle`].
+
+mod bundle;
+mod files;
+mod load;
+mod names;
+#[cfg(not(target_family = "wasm"))]
+pub mod pickle;
+#[cfg(not(target_family = "wasm"))]
+mod source;
+mod state_dict;
+#[cfg(not(target_family = "wasm"))]
+mod torch;
+
+pub use bundle::{Bundle, BundleContents, FileEntry, Manifest};
+pub use load::{LoadReport, load_into, state_dict_of};
+pub use names::Naming;
+#[cfg(not(target_family = "wasm"))]
+pub use source::{HUGGING_FACE_FILES, read_weights};
+pub use state_dict::{Precision, StateDict};
+#[cfg(not(target_family = "wasm"))]
+pub use torch::{Checkpoint, read_torch};
