@@ -78,7 +78,7 @@ impl Args {
 impl EmojiArgs {
     fn run(self) -> Result<ExitCode> {
         if self.choose_lists {
-            emoji::choose_lists(self.seed)?;
+            emoji::choose_lists(self.seed)?.write(&emoji::data_folder()?)?;
         }
         let built =
             emoji::build(&emoji::Options { out: self.out, size: self.size, seed: self.seed })?;
