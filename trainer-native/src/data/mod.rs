@@ -2,3 +2,5 @@
 //! emoji set written in it.
 
 pub mod emoji;
+pub mod layout;
+pub mod problem;
