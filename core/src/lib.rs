@@ -2,7 +2,16 @@
 //! [Burn](burn), for every device Burn knows, natively and in a browser.
 #![deny(missing_docs)]
 
+pub mod config;
 mod error;
+pub mod image;
+pub mod layers;
+pub mod loss;
+pub mod model;
+pub mod pooling;
+pub mod similarity;
+pub mod text;
 pub mod weights;
 
 pub use error::{Error, Result};
+pub use model::AvseModel;

@@ -1,0 +1,11 @@
+//! From pixels to image embeddings.
+
+mod position;
+pub mod sampling;
+mod swin;
+mod tower;
+mod vit;
+
+pub use swin::{PatchMerging, Swin, SwinBlock, SwinStage, WindowAttention};
+pub use tower::{Backbone, ImageTower, ViewHead};
+pub use vit::{Vit, VitLayer};

@@ -1,0 +1,13 @@
+//! Parts that several towers share.
+
+mod attention;
+mod batch_norm;
+mod drop_path;
+mod feed_forward;
+pub(crate) mod init;
+
+pub use attention::{AttentionSizes, SelfAttention};
+pub(crate) use attention::{attend, merge_heads, split_heads};
+pub use batch_norm::token_batch_norm;
+pub use drop_path::drop_path;
+pub use feed_forward::FeedForward;

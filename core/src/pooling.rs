@@ -1,0 +1,245 @@
+//! Generalised pooling operator (GPO): a learnt weighted mean of sorted token values.
+//!
+//! The weights depend on the number of tokens alone, so they are computed once for each
+//! distinct length of a batch, by a BiGRU over sinusoidal position codes.
+
+use burn::module::{Module, Param};
+use burn::nn::{Initializer, Linear};
+use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+
+use crate::config::PoolingConfig;
+use crate::layers::init::default_linear;
+
+/// Value of a masked token before the sort, and of a masked score before the softmax.
+const MASKED: f32 = -10_000.0;
+
+/// Which tokens of a padded batch count.
+#[derive(Clone, Debug)]
+pub struct TokenMask {
+    keep: Vec<bool>,
+    lengths: Vec<usize>,
+    width: usize,
+}
+
+impl TokenMask {
+    /// `keep` in `[N, T]` order.
+    pub fn new(keep: Vec<bool>, rows: usize, width: usize) -> Self {
+        debug_assert_eq!(keep.len(), rows * width);
+        let lengths =
+            keep.chunks(width.max(1)).map(|row| row.iter().filter(|k| **k).count()).collect();
+        Self { keep, lengths, width }
+    }
+
+    /// The first `lengths[i]` tokens of row i count.
+    pub fn from_lengths(lengths: &[usize], width: usize) -> Self {
+        let keep = lengths.iter().flat_map(|&l| (0..width).map(move |at| at < l)).collect();
+        Self { keep, lengths: lengths.iter().map(|&l| l.min(width)).collect(), width }
+    }
+
+    /// Every token counts.
+    pub fn full(rows: usize, width: usize) -> Self {
+        Self { keep: Vec::new(), lengths: vec![width; rows], width }
+    }
+
+    /// Tokens that count in each row.
+    pub fn lengths(&self) -> &[usize] {
+        &self.lengths
+    }
+
+    /// `[N, T, 1]`, true where a token does not count; `None` when all do.
+    fn dropped(&self, device: &Device) -> Option<Tensor<3, Bool>> {
+        if self.lengths.iter().all(|&length| length == self.width) {
+            return None;
+        }
+        let dropped: Vec<bool> = self.keep.iter().map(|keep| !keep).collect();
+        let data = TensorData::new(dropped, [self.lengths.len(), self.width, 1]);
+        Some(Tensor::from_data(data, device))
+    }
+}
+
+/// The pooling operator; parameters as in a PyTorch `GRU(bidirectional=True)`, gate
+/// order r, z, n.
+#[derive(Module, Debug)]
+pub struct Gpo {
+    /// `[3H, P]`.
+    pub weight_ih: Param<Tensor<2>>,
+    /// `[3H, H]`.
+    pub weight_hh: Param<Tensor<2>>,
+    /// `[3H]`.
+    pub bias_ih: Param<Tensor<1>>,
+    /// `[3H]`.
+    pub bias_hh: Param<Tensor<1>>,
+    /// `[3H, P]`, backward direction.
+    pub weight_ih_reverse: Param<Tensor<2>>,
+    /// `[3H, H]`, backward direction.
+    pub weight_hh_reverse: Param<Tensor<2>>,
+    /// `[3H]`, backward direction.
+    pub bias_ih_reverse: Param<Tensor<1>>,
+    /// `[3H]`, backward direction.
+    pub bias_hh_reverse: Param<Tensor<1>>,
+    /// H -> 1, no bias.
+    pub score: Linear,
+    temperature: f64,
+}
+
+impl Gpo {
+    /// A new operator with PyTorch's default draw, uniform in ±1/sqrt(H).
+    pub fn new(config: &PoolingConfig, device: &Device) -> Self {
+        let (inputs, hidden) = (config.position_size, config.hidden_size);
+        let bound = 1.0 / (hidden as f64).sqrt();
+        let draw = Initializer::Uniform { min: -bound, max: bound };
+        Self {
+            weight_ih: draw.init([3 * hidden, inputs], device),
+            weight_hh: draw.init([3 * hidden, hidden], device),
+            bias_ih: draw.init([3 * hidden], device),
+            bias_hh: draw.init([3 * hidden], device),
+            weight_ih_reverse: draw.init([3 * hidden, inputs], device),
+            weight_hh_reverse: draw.init([3 * hidden, hidden], device),
+            bias_ih_reverse: draw.init([3 * hidden], device),
+            bias_hh_reverse: draw.init([3 * hidden], device),
+            score: default_linear(hidden, 1, false, device),
+            temperature: config.temperature,
+        }
+    }
+
+    /// `[N, T, D] -> [N, D]` over the tokens that `mask` keeps.
+    pub fn forward(&self, tokens: Tensor<3>, mask: &TokenMask) -> Tensor<2> {
+        let device = tokens.device();
+        let weights = self.weights(mask, &device);
+        let tokens = match mask.dropped(&device) {
+            Some(dropped) => {
+                let shape = tokens.dims();
+                tokens.mask_fill(dropped.expand(shape), MASKED)
+            }
+            None => tokens,
+        };
+        // Sorted along the last dimension, where backends sort contiguous memory.
+        let columns = tokens.swap_dims(1, 2);
+        let order = columns.clone().detach().argsort_descending(2);
+        let sorted = columns.gather(2, order);
+        // A masked value meets weight 0.
+        (sorted * weights.unsqueeze_dim(1)).sum_dim(2).squeeze_dim(2)
+    }
+
+    /// `[N, T]`: the weights of every row's sorted positions, 0 beyond its length.
+    pub fn weights(&self, mask: &TokenMask, device: &Device) -> Tensor<2> {
+        let mut distinct = mask.lengths.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let table = self.table(&distinct, mask.width, device);
+        if distinct.len() == 1 {
+            let rows = mask.lengths.len();
+            return table.expand([rows, mask.width]);
+        }
+        let rows: Vec<i32> = mask
+            .lengths
+            .iter()
+            .map(|length| distinct.partition_point(|d| d < length) as i32)
+            .collect();
+        let count = rows.len();
+        let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), device);
+        table.select(0, rows)
+    }
+
+    /// `[lengths, width]`: the pooling weights for each length.
+    pub fn table(&self, lengths: &[usize], width: usize, device: &Device) -> Tensor<2> {
+        let scores = self.score.forward(self.hidden(lengths, width, device)).squeeze_dim::<2>(2);
+        let beyond: Vec<bool> =
+            lengths.iter().flat_map(|&l| (0..width).map(move |at| at >= l)).collect();
+        let beyond = Tensor::from_data(TensorData::new(beyond, [lengths.len(), width]), device);
+        softmax(scores.mask_fill(beyond, MASKED).div_scalar(self.temperature), 1)
+    }
+
+    /// `[lengths, width, H]`: mean of both directions' states; garbage beyond each length.
+    ///
+    /// Both directions run in one loop. The forward states do not depend on the length, so
+    /// that direction is one row; each length has a row of its own backwards, started at
+    /// its last position and put in order at the end.
+    fn hidden(&self, lengths: &[usize], width: usize, device: &Device) -> Tensor<3> {
+        let count = lengths.len();
+        let codes = position_codes(width, self.weight_ih.dims()[1], device);
+        let forward = self.run(
+            codes.clone().unsqueeze_dim(1),
+            [&self.weight_ih, &self.weight_hh],
+            [&self.bias_ih, &self.bias_hh],
+        );
+        // Step s of row u reads position length_u - 1 - s; beyond the start anything will do.
+        let reversed = |at: usize, length: usize| (length.saturating_sub(1 + at)) as i32;
+        let steps: Vec<i32> =
+            (0..width).flat_map(|at| lengths.iter().map(move |&l| reversed(at, l))).collect();
+        let steps = Tensor::<1, Int>::from_data(TensorData::new(steps, [width * count]), device);
+        let inputs = codes.clone().select(0, steps).reshape([width, count, codes.dims()[1]]);
+        let backward = self.run(
+            inputs,
+            [&self.weight_ih_reverse, &self.weight_hh_reverse],
+            [&self.bias_ih_reverse, &self.bias_hh_reverse],
+        );
+        // Position p of row u was step length_u - 1 - p.
+        let back: Vec<i32> = lengths
+            .iter()
+            .enumerate()
+            .flat_map(|(row, &l)| {
+                (0..width).map(move |at| reversed(at, l) * count as i32 + row as i32)
+            })
+            .collect();
+        let back = Tensor::<1, Int>::from_data(TensorData::new(back, [width * count]), device);
+        let hidden = self.weight_hh.dims()[1];
+        let backward = backward
+            .reshape([width * count, hidden])
+            .select(0, back)
+            .reshape([count, width, hidden]);
+        (forward.swap_dims(0, 1) + backward).div_scalar(2.0)
+    }
+
+    /// One direction of the GRU: `[steps, rows, P] -> [steps, rows, H]`.
+    fn run(
+        &self,
+        inputs: Tensor<3>,
+        [weight_ih, weight_hh]: [&Param<Tensor<2>>; 2],
+        [bias_ih, bias_hh]: [&Param<Tensor<1>>; 2],
+    ) -> Tensor<3> {
+        let [steps, rows, _] = inputs.dims();
+        let hidden = weight_hh.dims()[1];
+        let device = inputs.device();
+        let from_inputs = inputs.matmul(weight_ih.val().transpose().unsqueeze())
+            + bias_ih.val().reshape([1, 1, 3 * hidden]);
+        let recurrent = weight_hh.val().transpose();
+        let recurrent_bias = bias_hh.val().unsqueeze::<2>();
+        let mut state = Tensor::<2>::zeros([rows, hidden], &device);
+        let mut states = Vec::with_capacity(steps);
+        for step in 0..steps {
+            let input = from_inputs.clone().narrow(0, step, 1).squeeze_dim::<2>(0);
+            let from_state = state.clone().matmul(recurrent.clone()) + recurrent_bias.clone();
+            let gates = sigmoid(
+                input.clone().narrow(1, 0, 2 * hidden)
+                    + from_state.clone().narrow(1, 0, 2 * hidden),
+            );
+            let reset = gates.clone().narrow(1, 0, hidden);
+            let update = gates.narrow(1, hidden, hidden);
+            let candidate = (input.narrow(1, 2 * hidden, hidden)
+                + reset * from_state.narrow(1, 2 * hidden, hidden))
+            .tanh();
+            // (1 - z) n + z h
+            state = candidate.clone() + update * (state - candidate);
+            states.push(state.clone());
+        }
+        Tensor::stack(states, 0)
+    }
+}
+
+/// `[length, size]` sinusoidal codes: even columns sine, odd columns cosine of the
+/// same frequency.
+fn position_codes(length: usize, size: usize, device: &Device) -> Tensor<2> {
+    let codes: Vec<f32> = (0..length)
+        .flat_map(|position| {
+            (0..size).map(move |column| {
+                let pair = (column / 2 * 2) as f64;
+                let rate = (-(10_000f64.ln()) * pair / size as f64).exp();
+                let angle = position as f64 * rate;
+                (if column % 2 == 0 { angle.sin() } else { angle.cos() }) as f32
+            })
+        })
+        .collect();
+    Tensor::from_data(TensorData::new(codes, [length, size]), device)
+}
