@@ -1,0 +1,3 @@
+//! Agreement with the official code, fixture by fixture.
+
+mod checkpoint;
