@@ -1,3 +1,0 @@
-//! Agreement with the official code, fixture by fixture.
-
-mod checkpoint;
