@@ -177,6 +177,8 @@ pub struct BertConfig {
     pub intermediate_size: usize,
     /// Longest caption in word pieces, `[CLS]` and `[SEP]` included.
     pub max_position_embeddings: usize,
+    /// Id of the padding entry, whose embedding is not trained.
+    pub pad_token_id: usize,
     /// Number of segment embeddings (always segment 0 here).
     pub type_vocab_size: usize,
     /// Added to the variance in every layer norm.
@@ -198,6 +200,7 @@ impl Default for BertConfig {
             num_attention_heads: 12,
             intermediate_size: 3072,
             max_position_embeddings: 512,
+            pad_token_id: 0,
             type_vocab_size: 2,
             layer_norm_eps: 1e-12,
             hidden_dropout_prob: 0.1,

@@ -7,6 +7,7 @@ mod error;
 pub mod image;
 pub mod layers;
 pub mod loss;
+pub mod metrics;
 pub mod model;
 pub mod pooling;
 pub mod similarity;

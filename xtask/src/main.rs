@@ -1,1 +1,113 @@
-fn main() {}
+//! `cargo xtask …`: the chores of this repository, in plain `std` so that they
+//! compile in a moment. `cargo xtask help` lists them.
+
+mod checks;
+mod setup;
+mod shell;
+
+use std::process::ExitCode;
+
+use shell::Step;
+
+const HELP: &str = "\
+Usage: cargo xtask <COMMAND>
+
+Commands:
+  setup          Install what the build and the tests need, where it is missing
+  test           Set up, then run every check: format, lints, tests, documentation,
+                 the browser build and the CUDA build
+  e2e            Run the end-to-end tests of the `avse` command line only
+  bench [ARGS]   Build and run `avse bench [ARGS]`, for example `cargo xtask bench model`
+  web check      Check that the core and the web crate compile for a browser
+  help           Print this text; `cargo xtask <COMMAND> --help` prints more
+";
+
+const SETUP: &str = "\
+Usage: cargo xtask setup
+
+Installs what is missing and leaves alone what is there:
+  - the Rust target wasm32-unknown-unknown (rustup)
+  - the emoji packages pinned in data/package-lock.json (npm ci)
+  - a software Vulkan driver for the GPU half of the parity suite (apt-get, as root
+    or with sudo that asks no password; Debian and Ubuntu only)
+None of them is required to build `avse`: what cannot be installed is named loudly,
+and the checks that need it are skipped or fail by name.
+";
+
+const TEST: &str = "\
+Usage: cargo xtask test
+
+Runs `setup`, then the checks as named steps, and ends with a table of results and
+times. Only a workspace that does not compile ends the run early.
+
+Environment:
+  AVSE_PARITY_DIR     Another folder of parity fixtures
+  AVSE_CAPTIONS_DIR   Folder of real caption files; ../shared/captions when that exists
+  VK_DRIVER_FILES     Vulkan driver of the GPU tests; a software one when found
+";
+
+const E2E: &str = "\
+Usage: cargo xtask e2e [ARGS]
+
+Runs the end-to-end tests of the `avse` command line:
+`cargo test --release -p trainer-native --test cli [ARGS]`.
+";
+
+const BENCH: &str = "\
+Usage: cargo xtask bench [ARGS]
+
+Runs `cargo run --release -- bench [ARGS]`; `cargo xtask bench model` measures
+encoding and a training step. The benchmarks describe themselves:
+`cargo run --release -- bench --help`.
+";
+
+const WEB: &str = "\
+Usage: cargo xtask web check
+
+Checks that the core and the web crate compile for wasm32-unknown-unknown.
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match args.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", args.as_slice()),
+    };
+    let wants_help = rest.iter().any(|arg| arg == "--help" || arg == "-h");
+    match (command, rest) {
+        ("help" | "--help" | "-h", _) => say(HELP),
+        ("setup", _) if wants_help => say(SETUP),
+        ("test", _) if wants_help => say(TEST),
+        ("e2e", _) if wants_help => say(E2E),
+        ("bench", [first]) if first == "--help" || first == "-h" => say(BENCH),
+        ("web", _) if wants_help => say(WEB),
+        ("setup", []) => {
+            setup::run();
+            ExitCode::SUCCESS
+        }
+        ("test", []) => checks::run_all(),
+        ("e2e", rest) => {
+            let cli = ["test", "--release", "-p", "trainer-native", "--test", "cli"];
+            forward(Step::cargo("e2e", cli).args(rest))
+        }
+        ("bench", rest) => {
+            let bench = ["run", "--release", "-p", "trainer-native", "--", "bench"];
+            forward(Step::cargo("bench", bench).args(rest))
+        }
+        ("web", []) => say(WEB),
+        ("web", [what]) if what == "check" => forward(checks::wasm()),
+        _ => {
+            eprintln!("cargo xtask: cannot understand `{}`\n\n{HELP}", args.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn say(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+fn forward(step: Step) -> ExitCode {
+    if step.run() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

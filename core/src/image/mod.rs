@@ -1,5 +1,7 @@
 //! From pixels to image embeddings.
 
+pub mod augmentation;
+pub mod pixels;
 mod position;
 pub mod sampling;
 mod swin;

@@ -26,6 +26,7 @@ pub struct Bert {
     pub layers: Vec<BertLayer>,
     /// Dropout after the embeddings.
     pub dropout: Dropout,
+    pad_token_id: usize,
 }
 
 /// One post-norm encoder block.
@@ -55,6 +56,7 @@ impl Bert {
             embedding_norm: layer_norm(width, config.layer_norm_eps, device),
             layers: (0..config.num_hidden_layers).map(|_| BertLayer::new(config, device)).collect(),
             dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
+            pad_token_id: config.pad_token_id,
         }
     }
 
@@ -72,7 +74,15 @@ impl Bert {
         let length = ids.dims()[1];
         let positions = self.position_embedding.weight.val().narrow(0, 0, length);
         let segment = self.token_type_embedding.weight.val().narrow(0, 0, 1);
-        let words = self.word_embedding.forward(ids);
+        let words = self.word_embedding.forward(ids.clone());
+        let words = if words.device().is_autodiff() {
+            // The padding entry is not trained (`padding_idx` of the official embedding).
+            let padding = ids.equal_scalar(self.pad_token_id as i32).unsqueeze_dim::<3>(2);
+            let shape = words.dims();
+            words.clone().mask_where(padding.expand(shape), words.detach())
+        } else {
+            words
+        };
         let sum = words + (positions + segment).unsqueeze();
         self.dropout.forward(self.embedding_norm.forward(sum))
     }

@@ -1,6 +1,8 @@
 //! From captions to text embeddings.
 
+pub mod augmentation;
 mod bert;
+pub mod tokenizer;
 mod tower;
 
 pub use bert::{Bert, BertLayer};

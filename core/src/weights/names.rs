@@ -102,26 +102,14 @@ impl Naming {
     /// The whole model, as the official code names it.
     pub const OFFICIAL: Self = Self {
         sections: &[
-            Section {
-                ours: "image.backbone.",
-                official: "img_enc.visual_encoder.",
-                rules: VIT,
-            },
-            Section {
-                ours: "image.backbone.",
-                official: "img_enc.visual_encoder.",
-                rules: SWIN,
-            },
+            Section { ours: "image.backbone.", official: "img_enc.visual_encoder.", rules: VIT },
+            Section { ours: "image.backbone.", official: "img_enc.visual_encoder.", rules: SWIN },
             Section {
                 ours: "image.head.pooling.",
                 official: "img_enc.image_encoder.gpool.",
                 rules: GPO,
             },
-            Section {
-                ours: "image.head.",
-                official: "img_enc.image_encoder.",
-                rules: IMAGE_HEAD,
-            },
+            Section { ours: "image.head.", official: "img_enc.image_encoder.", rules: IMAGE_HEAD },
             Section { ours: "text.bert.", official: "txt_enc.bert.", rules: BERT },
             Section { ours: "text.pooling.", official: "txt_enc.gpool.", rules: GPO },
             Section { ours: "text.", official: "txt_enc.", rules: TEXT_HEAD },
@@ -139,6 +127,13 @@ impl Naming {
             "txt_enc.mlp.bns.0.num_batches_tracked",
             "sim_enc.bin_score",
         ],
+    };
+
+    /// The pooling operator alone, as the official code names it.
+    pub const GPO: Self = Self {
+        sections: &[Section { ours: "", official: "", rules: GPO }],
+        wrapper: None,
+        unused: &[],
     };
 
     /// A Hugging Face ViT, bare or inside a classifier.
@@ -266,7 +261,8 @@ mod tests {
 
     #[test]
     fn a_rule_matches_whole_names_only() {
-        for name in ["norm", "norm.weight.extra", "norm_before.weight", "layers.x.norm_after.bias"] {
+        for name in ["norm", "norm.weight.extra", "norm_before.weight", "layers.x.norm_after.bias"]
+        {
             assert_eq!(Naming::VIT.to_official(name), None, "{name}");
         }
     }

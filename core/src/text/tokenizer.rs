@@ -1,0 +1,295 @@
+//! Captions to token ids, as BERT's word-piece tokenization does it.
+
+mod vocabulary;
+
+use std::path::Path;
+use std::str::FromStr;
+
+use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::bert::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::processors::bert::BertProcessing;
+use tokenizers::{
+    AddedToken, Model, ModelWrapper, NormalizedString, Normalizer, NormalizerWrapper,
+    OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, Tokenizer,
+};
+
+pub use vocabulary::train_vocab;
+
+use crate::{Error, Result};
+
+/// Ids of the special tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpecialTokens {
+    /// `[PAD]`, fills rows of a batch.
+    pub pad: u32,
+    /// `[UNK]`, stands for a word that cannot be spelled.
+    pub unk: u32,
+    /// `[CLS]`, opens every caption.
+    pub cls: u32,
+    /// `[SEP]`, closes every caption.
+    pub sep: u32,
+    /// `[MASK]`, hides a word piece in training.
+    pub mask: u32,
+}
+
+/// Several captions as one rectangle of ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenBatch {
+    /// `lengths.len() * width` ids, row by row, padded with `[PAD]`.
+    pub ids: Vec<u32>,
+    /// Number of real tokens of each caption, `[CLS]` and `[SEP]` included.
+    pub lengths: Vec<usize>,
+    /// Length of the longest caption; 0 for an empty batch.
+    pub width: usize,
+    /// How many captions were longer than allowed and were cut.
+    pub truncated: usize,
+}
+
+/// The tokenizer of a text tower.
+///
+/// It follows the official data set class: basic tokens (cleaned, lower-cased,
+/// split at spaces and punctuation), then word pieces of each. The names of
+/// special tokens inside a caption are text like any other.
+#[derive(Clone)]
+pub struct CaptionTokenizer {
+    model: WordPiece,
+    normalizer: BertNormalizer,
+    tokens: Vec<String>,
+    special: SpecialTokens,
+}
+
+impl CaptionTokenizer {
+    /// A lower-casing tokenizer from the text of a `vocab.txt`: one token a line,
+    /// the line number (from 0) is the id.
+    ///
+    /// # Errors
+    /// [`Error::Text`] when a special token is missing.
+    pub fn from_vocab(vocab_txt: &str) -> Result<Self> {
+        Self::with_normalizer(vocab_txt, BertNormalizer::default())
+    }
+
+    fn with_normalizer(vocab_txt: &str, normalizer: BertNormalizer) -> Result<Self> {
+        // The map's type belongs to the crate; an empty one can only be asked for.
+        let mut ids = WordPiece::read_bytes(&[]).map_err(text_error)?;
+        ids.extend(vocab_txt.lines().map(str::to_owned).zip(0..));
+        let model = WordPiece::builder().vocab(ids).build().map_err(text_error)?;
+        Self::new(model, normalizer)
+    }
+
+    /// A tokenizer from a Hugging Face `tokenizer.json` of the BERT family.
+    ///
+    /// # Errors
+    /// [`Error::Text`] when it is not JSON of that form, has another model than
+    /// word pieces or another normaliser than BERT's, or lacks a special token.
+    pub fn from_json(json: &str) -> Result<Self> {
+        let tokenizer = Tokenizer::from_str(json)
+            .map_err(|error| Error::Text(format!("not a tokenizer.json: {error}")))?;
+        let ModelWrapper::WordPiece(model) = tokenizer.get_model() else {
+            return Err(Error::Text("tokenizer.json: key `model` is not of type WordPiece".into()));
+        };
+        let Some(NormalizerWrapper::BertNormalizer(normalizer)) = tokenizer.get_normalizer() else {
+            return Err(Error::Text(
+                "tokenizer.json: key `normalizer` is not of type BertNormalizer".into(),
+            ));
+        };
+        Self::new(model.clone(), *normalizer)
+    }
+
+    /// A tokenizer from a folder as Hugging Face publishes it: `tokenizer.json`,
+    /// else `vocab.txt` (with `do_lower_case` of a `tokenizer_config.json`).
+    ///
+    /// # Errors
+    /// [`Error::Io`] when neither can be read, [`Error::Format`] when one is
+    /// unusable.
+    pub fn from_folder(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref();
+        let read = |path: &Path| std::fs::read_to_string(path).map_err(|e| Error::io(path, e));
+        let named = |path: &Path, error: Error| Error::format(path, error.to_string());
+
+        let json = folder.join("tokenizer.json");
+        if json.exists() {
+            return Self::from_json(&read(&json)?).map_err(|error| named(&json, error));
+        }
+        let mut normalizer = BertNormalizer::default();
+        let config = folder.join("tokenizer_config.json");
+        if config.exists() {
+            let value: serde_json::Value = serde_json::from_str(&read(&config)?)
+                .map_err(|error| Error::format(&config, error.to_string()))?;
+            normalizer.lowercase = value["do_lower_case"].as_bool().unwrap_or(true);
+        }
+        let vocab = folder.join("vocab.txt");
+        Self::with_normalizer(&read(&vocab)?, normalizer).map_err(|error| named(&vocab, error))
+    }
+
+    fn new(model: WordPiece, normalizer: BertNormalizer) -> Result<Self> {
+        let id = |token: &str| {
+            model
+                .token_to_id(token)
+                .ok_or_else(|| Error::Text(format!("the vocabulary has no token `{token}`")))
+        };
+        let special = SpecialTokens {
+            pad: id("[PAD]")?,
+            unk: id(&model.unk_token)?,
+            cls: id("[CLS]")?,
+            sep: id("[SEP]")?,
+            mask: id("[MASK]")?,
+        };
+        let vocabulary = model.get_vocab();
+        let size = vocabulary.values().max().map_or(0, |&last| last as usize + 1);
+        // Ids are table rows: a file with wild ids must not allocate gigabytes.
+        if size > 4 * vocabulary.len() + 1000 {
+            return Err(Error::Text(format!(
+                "the vocabulary has {} tokens but ids up to {}",
+                vocabulary.len(),
+                size - 1
+            )));
+        }
+        let mut tokens = vec![String::new(); size];
+        for (token, id) in vocabulary {
+            tokens[id as usize] = token;
+        }
+        Ok(Self { model, normalizer, tokens, special })
+    }
+
+    /// The tokenizer as a Hugging Face `tokenizer.json`; the same tokenizer always
+    /// gives the same text.
+    ///
+    /// # Errors
+    /// [`Error::Text`] when serialisation fails, which no valid tokenizer does.
+    pub fn to_json(&self) -> Result<String> {
+        let special = self.special;
+        let mut tokenizer = Tokenizer::new(self.model.clone());
+        tokenizer.with_normalizer(Some(self.normalizer)).map_err(text_error)?;
+        tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
+        let named = |id: u32| (self.id_to_token(id).unwrap_or_default().to_owned(), id);
+        let processing = BertProcessing::new(named(special.sep), named(special.cls));
+        tokenizer.with_post_processor(Some(processing));
+        tokenizer.with_decoder(Some(WordPieceDecoder::default()));
+        let ids = [special.pad, special.unk, special.cls, special.sep, special.mask];
+        let added = ids.map(|id| AddedToken::from(named(id).0, true));
+        tokenizer.add_special_tokens(added).map_err(text_error)?;
+        tokenizer.to_string(false).map_err(text_error)
+    }
+
+    /// The ids of one caption, `[CLS]` first and `[SEP]` last, however long.
+    pub fn encode(&self, caption: &str) -> Vec<u32> {
+        let mut ids = vec![self.special.cls];
+        for token in self.basic_tokens(caption) {
+            self.push_word_pieces(&token, &mut ids);
+        }
+        ids.push(self.special.sep);
+        ids
+    }
+
+    /// The words and punctuation marks of a caption, cleaned, and lower-cased and
+    /// without accents where the vocabulary is.
+    pub fn basic_tokens(&self, caption: &str) -> Vec<String> {
+        // The steps are those of the tokenizers crate, the order is that of the
+        // Python tokenizer the official code calls: case before accents, and
+        // lower-casing by whole words, which a final sigma needs.
+        let BertNormalizer { clean_text, handle_chinese_chars, strip_accents, lowercase, .. } =
+            self.normalizer;
+        let clean = BertNormalizer::new(clean_text, handle_chinese_chars, Some(false), false);
+        let strip = BertNormalizer::new(false, false, strip_accents.or(Some(lowercase)), false);
+
+        let mut text = NormalizedString::from(caption);
+        if !apply(&clean, &mut text) {
+            return Vec::new();
+        }
+        text.nfc();
+        let mut tokens = Vec::new();
+        for word in text.get().split_whitespace() {
+            let word = if lowercase { word.to_lowercase() } else { word.to_owned() };
+            let mut word = NormalizedString::from(word);
+            if !word.get().is_ascii() && !apply(&strip, &mut word) {
+                continue;
+            }
+            let mut parts = PreTokenizedString::from(word.get());
+            if BertPreTokenizer.pre_tokenize(&mut parts).is_err() {
+                continue;
+            }
+            let splits = parts.get_splits(OffsetReferential::Normalized, OffsetType::None);
+            tokens.extend(splits.into_iter().map(|(part, ..)| part.to_owned()));
+        }
+        tokens
+    }
+
+    /// The word pieces of one basic token, longest match first; `[UNK]` when it
+    /// cannot be spelled or is longer than 100 characters.
+    pub fn word_pieces(&self, token: &str) -> Vec<u32> {
+        let mut ids = Vec::new();
+        self.push_word_pieces(token, &mut ids);
+        ids
+    }
+
+    fn push_word_pieces(&self, token: &str, ids: &mut Vec<u32>) {
+        match self.model.tokenize(token) {
+            Ok(pieces) => ids.extend(pieces.iter().map(|piece| piece.id)),
+            Err(_) => ids.push(self.special.unk),
+        }
+    }
+
+    /// Encodes and pads several captions; see [`Self::pad`].
+    pub fn encode_batch(&self, captions: &[&str], max_length: usize) -> TokenBatch {
+        self.pad(captions.iter().map(|caption| self.encode(caption)).collect(), max_length)
+    }
+
+    /// Pads encoded captions to one width.
+    ///
+    /// `max_length` is what the text tower has positions for (at least 2). A
+    /// longer caption is cut, keeping its last token, `[SEP]`, and counted.
+    pub fn pad(&self, mut captions: Vec<Vec<u32>>, max_length: usize) -> TokenBatch {
+        let max_length = max_length.max(2);
+        let mut truncated = 0;
+        for caption in captions.iter_mut().filter(|caption| caption.len() > max_length) {
+            truncated += 1;
+            caption.drain(max_length - 1..caption.len() - 1);
+        }
+        let lengths: Vec<usize> = captions.iter().map(Vec::len).collect();
+        let width = lengths.iter().copied().max().unwrap_or(0);
+        let mut ids = Vec::with_capacity(width * captions.len());
+        for caption in &captions {
+            ids.extend_from_slice(caption);
+            ids.resize(ids.len() + width - caption.len(), self.special.pad);
+        }
+        TokenBatch { ids, lengths, width, truncated }
+    }
+
+    /// Number of rows an embedding table needs: the largest id plus 1.
+    pub fn vocab_size(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// The token of an id; `None` for an id outside of the vocabulary.
+    pub fn id_to_token(&self, id: u32) -> Option<&str> {
+        self.tokens.get(id as usize).map(String::as_str)
+    }
+
+    /// The ids of the special tokens.
+    pub fn special(&self) -> SpecialTokens {
+        self.special
+    }
+}
+
+impl std::fmt::Debug for CaptionTokenizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CaptionTokenizer")
+            .field("vocab_size", &self.vocab_size())
+            .field("normalizer", &self.normalizer)
+            .field("special", &self.special)
+            .finish()
+    }
+}
+
+fn apply(normalizer: &BertNormalizer, text: &mut NormalizedString) -> bool {
+    normalizer.normalize(text).is_ok()
+}
+
+fn text_error(error: tokenizers::Error) -> Error {
+    Error::Text(error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

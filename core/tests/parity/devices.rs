@@ -1,0 +1,26 @@
+//! The devices that the suite runs on.
+
+use std::sync::Once;
+
+use burn::tensor::{Device, DeviceType};
+
+/// Runs `test` on the CPU and, where there is an adapter, on Burn's wgpu backend.
+pub fn on_each_device(test: impl Fn(&Device)) {
+    test(&Device::flex());
+    match wgpu() {
+        Some(device) => test(&device),
+        None => {
+            static ONCE: Once = Once::new();
+            ONCE.call_once(|| {
+                eprintln!(
+                    "\n*** SKIPPED: no Vulkan adapter found, the wgpu half of the parity suite did \
+                     not run. `cargo xtask setup` installs a software one where it can. ***\n"
+                );
+            });
+        }
+    }
+}
+
+fn wgpu() -> Option<Device> {
+    Device::enumerate(DeviceType::Wgpu).into_vec().into_iter().next()
+}

@@ -1,0 +1,14 @@
+//! Parity with the official code: every fixture of `tests/fixtures/parity`, or of the
+//! folder in `AVSE_PARITY_DIR`, on the CPU and on a software Vulkan adapter.
+
+mod aeom;
+mod avse;
+mod checkpoint;
+mod compare;
+mod devices;
+mod fixture;
+mod metrics;
+mod pooling;
+mod preprocess;
+mod tokenization;
+mod towers;

@@ -1,0 +1,120 @@
+//! `cargo xtask setup`: what the checks need beyond cargo. Every part is
+//! optional, looked for first and installed only when missing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::shell::{Step, root};
+
+/// The target of browser builds.
+pub const WASM: &str = "wasm32-unknown-unknown";
+
+/// Installs what is missing; says what stays missing.
+pub fn run() {
+    wasm_target();
+    npm_packages();
+    vulkan_driver();
+}
+
+fn ready(what: &str) {
+    println!("setup: {what}: ready");
+}
+
+fn missing(what: &str, advice: &str) {
+    eprintln!("\n!!! setup: {what} is MISSING. {advice}\n");
+}
+
+fn wasm_target() {
+    let what = "Rust target wasm32-unknown-unknown";
+    let installed = || {
+        Step::new("rustc", "rustc", ["--print", "target-libdir", "--target", WASM])
+            .output()
+            .is_some_and(|folder| Path::new(&folder).is_dir())
+    };
+    if installed() || (Step::new("rustup", "rustup", ["target", "add", WASM]).run() && installed())
+    {
+        ready(what);
+    } else {
+        missing(what, "The browser check will fail. Try: rustup target add wasm32-unknown-unknown");
+    }
+}
+
+fn npm_packages() {
+    let what = "emoji packages in data/node_modules";
+    let data = root().join("data");
+    let lock = data.join("package-lock.json");
+    if !lock.is_file() {
+        return;
+    }
+    let modified = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    // npm writes this file last, so an interrupted installation has none.
+    let installed = modified(&data.join("node_modules/.package-lock.json"));
+    let fresh = installed.is_some() && installed >= modified(&lock);
+    let install =
+        || Step::new("npm", "npm", ["ci", "--prefix", "data", "--no-audit", "--no-fund"]).run();
+    if fresh || install() {
+        ready(what);
+    } else {
+        missing(what, "The emoji set cannot be made. It needs Node.js with npm and a registry");
+    }
+}
+
+fn vulkan_driver() {
+    let what = "Vulkan driver for the GPU tests";
+    if software_vulkan().is_none() && cfg!(target_os = "linux") {
+        install_vulkan_driver();
+    }
+    match software_vulkan() {
+        Some(driver) => ready(&format!("{what} ({})", driver.display())),
+        None => missing(
+            what,
+            "The parity suite leaves its GPU half out. On Debian or Ubuntu: \
+             apt-get install mesa-vulkan-drivers",
+        ),
+    }
+}
+
+fn install_vulkan_driver() {
+    let id = |flag| Step::new("id", "id", [flag]).output();
+    let package = "mesa-vulkan-drivers";
+    let step = |args: &[&str]| {
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let program = if id("-u").as_deref() == Some("0") {
+            Step::new("apt-get", "apt-get", [])
+        } else {
+            Step::new("apt-get", "sudo", ["-n", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
+        };
+        program.env("DEBIAN_FRONTEND", "noninteractive").args(&args).run()
+    };
+    if Step::new("apt-get", "apt-get", ["--version"]).output().is_none() {
+        return;
+    }
+    let may_install = id("-u").as_deref() == Some("0")
+        || Step::new("sudo", "sudo", ["-n", "true"]).output().is_some();
+    let install = ["install", "-y", "--no-install-recommends", package];
+    // Package lists are often absent in containers and stale elsewhere: fetch
+    // them only when the package cannot be installed from those at hand.
+    if may_install && !step(&install) && step(&["update"]) {
+        step(&install);
+    }
+}
+
+/// The description file of an installed software Vulkan driver: Mesa's llvmpipe,
+/// or the SwiftShader of a Chromium.
+pub fn software_vulkan() -> Option<PathBuf> {
+    let llvmpipe =
+        ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"]
+            .iter()
+            .filter_map(|folder| fs::read_dir(folder).ok())
+            .flat_map(|entries| entries.filter_map(Result::ok))
+            .map(|entry| entry.path())
+            .find(|path| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                name.starts_with("lvp_icd") && name.ends_with(".json")
+            });
+    let swiftshader = ["/usr/lib/chromium", "/usr/lib/chromium-browser"]
+        .iter()
+        .map(|folder| Path::new(folder).join("vk_swiftshader_icd.json"))
+        .find(|path| path.is_file());
+    llvmpipe.or(swiftshader)
+}
