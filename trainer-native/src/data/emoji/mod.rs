@@ -1,0 +1,203 @@
+//! The emoji set: drawings of the same emoji by four designers with captions
+//! of five kinds, written in the official Flickr30K layout.
+//!
+//! Three designers' drawings are trained on; the fourth's are the test. See `data/README.md`.
+
+mod captions;
+mod icons;
+mod npm;
+mod report;
+mod splits;
+mod words;
+mod write;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+pub use icons::{Credit, Designer, TEST_DESIGNER, TRAINING_DESIGNERS};
+pub use npm::{Packages, data_folder};
+pub use report::{Report, SplitReport};
+pub use splits::Lists;
+
+use crate::{Error, Result};
+use icons::IconSet;
+
+/// Raised when the same inputs give other files than before.
+const FORMAT: u32 = 1;
+const MANIFEST: &str = "manifest.json";
+
+/// What to build.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The dataset's folder; replaced as a whole.
+    pub out: PathBuf,
+    /// Side of the pictures in pixels.
+    pub size: u32,
+    /// Seed of the wording of the training captions.
+    pub seed: u64,
+}
+
+/// What a set was built from, and what came out.
+#[derive(Debug, Serialize, Deserialize)]
+struct Manifest {
+    #[serde(flatten)]
+    inputs: Inputs,
+    report: Report,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Inputs {
+    format: u32,
+    size: u32,
+    seed: u64,
+    packages: BTreeMap<String, String>,
+    lists_sha256: String,
+}
+
+/// A built set.
+#[derive(Debug)]
+pub struct Built {
+    /// The dataset's folder.
+    pub folder: PathBuf,
+    /// What is in it.
+    pub report: Report,
+    /// Whether it was there already, from the same inputs.
+    pub unchanged: bool,
+}
+
+/// Builds the emoji set, or finds it built already.
+///
+/// The new set is written beside `out` and then takes its place, so that a
+/// reader never sees half of it.
+///
+/// # Errors
+/// [`Error::Usage`] when npm is missing or `out` is something else than an emoji set;
+/// [`Error::Io`] and [`Error::Format`] naming the file.
+pub fn build(options: &Options) -> Result<Built> {
+    if options.size == 0 || options.size > 4096 {
+        return Err(Error::Usage(format!("--size {}: 1 to 4096 pixels", options.size)));
+    }
+    let folder = data_folder()?;
+    let packages = Packages::install(&folder)?;
+    let lists = Lists::read(&folder)?;
+    let inputs = Inputs {
+        format: FORMAT,
+        size: options.size,
+        seed: options.seed,
+        packages: packages.versions.clone(),
+        lists_sha256: hex(&lists_digest(&lists)),
+    };
+    let out = &options.out;
+    if let Some(report) = already_built(out, &inputs) {
+        return Ok(Built { folder: out.clone(), report, unchanged: true });
+    }
+    refuse_foreign(out)?;
+
+    let emoji = words::read(&packages)?;
+    let sets = read_sets(&packages)?;
+    let splits = splits::deal(&emoji, &sets, &lists)?;
+    let parent = match out.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(parent).map_err(|e| Error::io(parent, e))?;
+    let staging = tempfile::Builder::new()
+        .prefix(".emoji-")
+        .tempdir_in(parent)
+        .map_err(|e| Error::io(parent, e))?;
+    let fresh = staging.path().join("new");
+    let captions = write::layout(&fresh, &splits, options.seed)?;
+    write::pictures(&fresh, &splits, &sets, options.size)?;
+    write::credits(&fresh, &sets, &packages)?;
+    let report = Report::new(&emoji, &sets, &splits, &captions);
+    let manifest = Manifest { inputs, report: report.clone() };
+    write_atomically(&fresh.join(MANIFEST), &json(&manifest)?)?;
+
+    if out.exists() {
+        let old = staging.path().join("old");
+        std::fs::rename(out, &old).map_err(|e| Error::io(out, e))?;
+    }
+    std::fs::rename(&fresh, out).map_err(|e| Error::io(out, e))?;
+    Ok(Built { folder: out.clone(), report, unchanged: false })
+}
+
+/// Draws the committed lists anew and writes them into the data folder.
+///
+/// # Errors
+/// As [`build`].
+pub fn choose_lists(seed: u64) -> Result<Lists> {
+    let folder = data_folder()?;
+    let packages = Packages::install(&folder)?;
+    let lists = Lists::choose(&words::read(&packages)?, &read_sets(&packages)?, seed)?;
+    lists.write(&folder)?;
+    Ok(lists)
+}
+
+fn read_sets(packages: &Packages) -> Result<HashMap<Designer, IconSet>> {
+    let designers = TRAINING_DESIGNERS.into_iter().chain([TEST_DESIGNER]);
+    designers.map(|d| Ok((d, IconSet::read(packages, d)?))).collect()
+}
+
+/// The report of the set in `out` when it was built from `inputs` and no file went missing.
+fn already_built(out: &Path, inputs: &Inputs) -> Option<Report> {
+    let manifest: Manifest = npm::read_json(&out.join(MANIFEST)).ok()?;
+    let files: HashMap<String, String> = npm::read_json(&out.join(write::ID_MAPPING)).ok()?;
+    let complete = write::all_files(&manifest.report, &files).all(|f| out.join(f).is_file());
+    (manifest.inputs == *inputs && complete).then_some(manifest.report)
+}
+
+/// Only an emoji set, or an empty folder, may be replaced.
+fn refuse_foreign(out: &Path) -> Result<()> {
+    let foreign = match std::fs::read_dir(out) {
+        Ok(mut entries) => entries.next().is_some() && !out.join(MANIFEST).is_file(),
+        Err(_) => out.exists(),
+    };
+    match foreign {
+        true => Err(Error::Usage(format!(
+            "{}: exists and is no emoji set; choose another --out or remove it",
+            out.display()
+        ))),
+        false => Ok(()),
+    }
+}
+
+fn lists_digest(lists: &Lists) -> [u8; 32] {
+    let lists = [&lists.test, &lists.new, &lists.validation].map(|list| list.join("\n"));
+    Sha256::digest(lists.join("\n\n")).into()
+}
+
+/// A number that depends on the seed and the words alone, on every machine and in every version.
+fn draw(seed: u64, words: &[&str]) -> u64 {
+    let mut hash = Sha256::new_with_prefix(seed.to_le_bytes());
+    for word in words {
+        hash.update(word);
+        hash.update([0]);
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    digest.iter().take(8).fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(value)
+        .map_err(|e| Error::Usage(format!("JSON cannot be written: {e}")))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Writes a file so that it is there as a whole or not at all.
+fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file =
+        tempfile::Builder::new().tempfile_in(folder).map_err(|e| Error::io(folder, e))?;
+    file.write_all(bytes).map_err(|e| Error::io(path, e))?;
+    file.persist(path).map_err(|e| Error::io(path, e.error))?;
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! Training, evaluation and data preparation of AVSE on native machines: the
+//! library behind the `avse` command.
+
+pub mod commands;
+pub mod data;
+mod error;
+
+pub use error::{Error, Result};
