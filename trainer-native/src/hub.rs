@@ -68,22 +68,24 @@ impl Hub {
         let api = builder.build().map_err(failed)?.repo(repo.clone());
         let listed: Vec<_> =
             api.info().map_err(failed)?.siblings.into_iter().map(|file| file.rfilename).collect();
+        let mut wanted = Vec::with_capacity(files.len());
         for any in files {
             let found = any.iter().find(|file| listed.iter().any(|name| name == *file));
-            let file = found.ok_or_else(|| {
+            wanted.push(found.ok_or_else(|| {
                 usage(format!("model {name} has no {} on the hub", any.join(" or ")))
-            })?;
-            // From the cache if this revision is there.
-            api.get(file).map_err(failed)?;
+            })?);
         }
-        // A file cached before may be of another revision than one fetched now.
-        if cached(&cache.repo(repo.clone()), files).is_none() {
-            for file in files.iter().flat_map(|any| any.iter().find(|f| listed.iter().any(|l| l == *f))) {
+        // Twice: what was cached before may be of an older revision than what
+        // the first round fetches.
+        for _ in 0..2 {
+            for file in &wanted {
                 api.get(file).map_err(failed)?;
             }
+            if let Some(folder) = cached(&cache.repo(repo.clone()), files) {
+                return Ok(folder);
+            }
         }
-        let incomplete = || usage(format!("model {name} is incomplete in {}", cache.path().display()));
-        cached(&cache.repo(repo), files).ok_or_else(incomplete)
+        Err(usage(format!("model {name} is incomplete in {}", cache.path().display())))
     }
 }
 
