@@ -7,8 +7,8 @@ use avse_core::config::{BertConfig, ImageBackboneConfig, ModelConfig, SwinConfig
 use avse_core::image::{Swin, Vit};
 use avse_core::text::Bert;
 use avse_core::weights::{
-    Bundle, BundleContents, Naming, Precision, StateDict, load_into, pickle, read_torch,
-    read_weights, state_dict_of,
+    Bundle, BundleContents, Naming, Precision, StateDict, infer_config, load_into, pickle,
+    read_torch, read_weights, state_dict_of,
 };
 use avse_core::{AvseModel, Error};
 use burn::tensor::{DType, Device, TensorData};
@@ -369,4 +369,27 @@ fn pickles_are_read_as_data() {
     assert_eq!(long(b"\x8a\x01\xff."), Value::Int(-1));
     let wide = long(b"\x8a\x09\x00\x00\x00\x00\x00\x00\x00\x00\x01.");
     assert_eq!(wide, Value::Float(18446744073709551616.0));
+}
+
+#[test]
+fn the_configuration_is_told_from_the_shapes() {
+    let text = BertConfig { hidden_size: 128, num_attention_heads: 2, ..bert() };
+    let wide_vit = VitConfig { hidden_size: 192, ..vit() };
+    let deep_swin = SwinConfig { depths: vec![1, 2, 1], num_heads: vec![2, 4, 8], ..swin() };
+    for image in [ImageBackboneConfig::Vit(wide_vit), ImageBackboneConfig::Swin(deep_swin)] {
+        let mut config = model_config(image);
+        (config.text, config.embed_size, config.block_size) = (text.clone(), 256, 256);
+        let model = AvseModel::new(&config, &Device::flex()).unwrap();
+        let weights = state_dict_of(&model, Naming::OFFICIAL).unwrap();
+        let mut inferred = infer_config(&weights, config.image_size).unwrap();
+        if let ImageBackboneConfig::Swin(swin) = &mut inferred.image {
+            // A Swin has no position table that would tell.
+            swin.image_size = 32;
+        }
+        assert_eq!(inferred, config);
+    }
+    // A width that no published backbone has, and a checkpoint of something else.
+    let odd = infer_config(&state_dict_of(&model(), Naming::OFFICIAL).unwrap(), 32);
+    assert!(odd.unwrap_err().to_string().contains("num_attention_heads"));
+    assert!(weights_error(infer_config(&StateDict::new(), 32)).contains("txt_enc.fc.weight"));
 }

@@ -67,10 +67,9 @@ fn the_official_checkpoint_is_read_as_it_was_saved() {
         assert_eq!(entry["dtype"], dtype, "{name}");
         let values = data.try_to_vec_as::<f64>().unwrap();
         let scale = entry["abs_sum"].as_f64().unwrap();
-        for (key, sum) in [
-            ("sum", values.iter().sum::<f64>()),
-            ("abs_sum", values.iter().map(|v| v.abs()).sum()),
-        ] {
+        for (key, sum) in
+            [("sum", values.iter().sum::<f64>()), ("abs_sum", values.iter().map(|v| v.abs()).sum())]
+        {
             let difference = (sum - entry[key].as_f64().unwrap()).abs();
             assert!(difference <= 1e-9 * scale + 1e-12, "{name}: {key} is {difference} off");
         }

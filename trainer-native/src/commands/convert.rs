@@ -118,7 +118,7 @@ impl Args {
         if path.is_file() {
             return self.read_file(path);
         }
-        let device = Device::default();
+        let device = Device::flex();
         device.seed(self.seed);
         let backbones = Backbones {
             image: self.from.clone(),
@@ -179,6 +179,7 @@ impl Args {
                         CaptionTokenizer::from_folder(folder)?.to_json()?.into_bytes()
                     }
                 };
+                self.check_vocabulary(&tokenizer, &config)?;
                 let config = serde_json::to_value(&config)
                     .map_err(|e| Error::format(&self.out, e.to_string()))?;
                 let (weights, tokenizer) = (&weights, tokenizer.as_slice());
@@ -196,6 +197,18 @@ impl Args {
         }
         Ok(())
     }
+
+    /// A tokenizer of another vocabulary would silently give wrong results.
+    fn check_vocabulary(&self, tokenizer: &[u8], config: &ModelConfig) -> Result<()> {
+        let size = CaptionTokenizer::from_json(&String::from_utf8_lossy(tokenizer))?.vocab_size();
+        if size == config.text.vocab_size {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "the tokenizer has {size} tokens and the model {}; give the model's own with --text",
+            config.text.vocab_size
+        )))
+    }
 }
 
 /// Puts the weights through a model of this configuration, so that nothing
@@ -206,7 +219,7 @@ fn checked(
     weights: StateDict,
     tokenizer: Option<Vec<u8>>,
 ) -> Result<Source> {
-    let model = AvseModel::new(&config, &Device::default())?;
+    let model = AvseModel::new(&config, &Device::flex())?;
     let unused = weights.iter().filter(|(name, _)| Naming::OFFICIAL.is_unused(name));
     let unused = unused.map(|(name, data)| (name.to_string(), data.clone())).collect();
     let (model, _) = load_into(model, weights, Naming::OFFICIAL)
