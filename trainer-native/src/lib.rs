@@ -4,5 +4,7 @@
 pub mod commands;
 pub mod data;
 mod error;
+pub mod hub;
+pub mod pretrained;
 
 pub use error::{Error, Result};

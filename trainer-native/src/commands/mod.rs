@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod convert;
 mod data;
 
 use std::process::ExitCode;
@@ -20,6 +21,8 @@ pub struct Cli {
 enum Command {
     /// Make the emoji set, or check a dataset.
     Data(data::Args),
+    /// Turn weights from one form into another.
+    Convert(convert::Args),
 }
 
 impl Cli {
@@ -30,6 +33,7 @@ impl Cli {
     pub fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Data(args) => args.run(),
+            Command::Convert(args) => args.run(),
         }
     }
 }
