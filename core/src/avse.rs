@@ -10,7 +10,9 @@ use crate::image::pixels::{Preprocess, RgbImage};
 use crate::model::AvseModel;
 use crate::similarity::reference::similarity;
 use crate::text::tokenizer::{CaptionTokenizer, TokenBatch};
-use crate::weights::{Bundle, BundleContents, LoadReport, Naming, Precision, load_into, state_dict_of};
+use crate::weights::{
+    Bundle, BundleContents, LoadReport, Naming, Precision, load_into, state_dict_of,
+};
 use crate::{Error, Result};
 
 /// A network with all that turns pictures and sentences into its inputs.
@@ -69,8 +71,8 @@ impl Avse {
     /// # Errors
     /// [`Error::Io`] when it cannot be written.
     pub fn save(&self, folder: impl AsRef<Path>, precision: Precision) -> Result<()> {
-        let config =
-            serde_json::to_value(&self.config).map_err(|e| Error::config("model", e.to_string()))?;
+        let config = serde_json::to_value(&self.config)
+            .map_err(|e| Error::config("model", e.to_string()))?;
         let weights = state_dict_of(&self.model, Naming::OFFICIAL)?;
         let tokenizer = self.tokenizer.to_json()?;
         let contents = BundleContents {
@@ -96,10 +98,8 @@ impl Avse {
     /// Embeddings `[B, V * E]` of `batch` network inputs, `[B, 3, R, R]` on the host.
     pub fn encode_pixels(&self, pixels: Vec<f32>, batch: usize) -> Tensor<2> {
         let side = self.config.image_size;
-        let pixels = Tensor::<4>::from_data(
-            TensorData::new(pixels, [batch, 3, side, side]),
-            &self.device,
-        );
+        let pixels =
+            Tensor::<4>::from_data(TensorData::new(pixels, [batch, 3, side, side]), &self.device);
         let plan = self.config.sampling.fixed_plan(ImageTower::grid(&self.config), batch);
         self.model.encode_images(pixels, &plan)
     }

@@ -118,8 +118,7 @@ impl EpochLoader {
             let (preparation, order) = (preparation.clone(), order.clone());
             handles.push(std::thread::spawn(move || {
                 for batch in (worker..batches).step_by(workers.max(1)) {
-                    let prepared =
-                        preparation.batch(epoch, batch * preparation.batch_size, &order);
+                    let prepared = preparation.batch(epoch, batch * preparation.batch_size, &order);
                     let failed = prepared.is_err();
                     // The receiver is gone when the epoch was left early.
                     if sender.send(prepared).is_err() || failed {

@@ -87,7 +87,8 @@ impl RunLog {
     /// [`Error::Io`] when it cannot be written.
     pub fn epoch(&mut self, record: EpochRecord) -> Result<()> {
         let path = self.folder.join("log.jsonl");
-        let line = serde_json::to_string(&record).map_err(|e| Error::format(&path, e.to_string()))?;
+        let line =
+            serde_json::to_string(&record).map_err(|e| Error::format(&path, e.to_string()))?;
         writeln!(self.lines, "{line}").map_err(|e| Error::io(&path, e))?;
         let validation = match &record.validation {
             Some(metrics) => format!(
@@ -108,7 +109,10 @@ impl RunLog {
             record.elapsed,
         );
         if record.truncated_captions > 0 {
-            eprintln!("  {} captions were longer than the network's positions and cut", record.truncated_captions);
+            eprintln!(
+                "  {} captions were longer than the network's positions and cut",
+                record.truncated_captions
+            );
         }
         Ok(())
     }

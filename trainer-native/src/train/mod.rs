@@ -130,7 +130,10 @@ impl Trainer {
             self.record(epoch, &totals, measured.as_ref())?;
             metrics = measured.or(metrics);
             if STOP.load(Ordering::Relaxed) {
-                eprintln!("stopped by Ctrl-C: {} holds the last state", self.folder("last").display());
+                eprintln!(
+                    "stopped by Ctrl-C: {} holds the last state",
+                    self.folder("last").display()
+                );
                 break;
             }
         }

@@ -1,15 +1,16 @@
 //! What a run starts from: data, tokenizer and weights.
 
 use avse_core::AvseModel;
-use avse_core::config::{BertConfig, ImageBackboneConfig, ModelConfig};
-use avse_core::image::sampling::RadialBiasSampling;
+use avse_core::config::ModelConfig;
 use avse_core::text::tokenizer::{CaptionTokenizer, train_vocab};
 use burn::module::Module;
 use burn::tensor::Device;
 
 use super::TrainConfig;
+use crate::Result;
 use crate::data::layout::{Dataset, DatasetSpec, Split};
-use crate::{Error, Result};
+use crate::hub::Hub;
+use crate::pretrained::{Backbones, from_backbones};
 
 /// The parts that a [`super::Trainer`] is made of.
 pub struct Start {
@@ -93,24 +94,19 @@ fn pretrained(
     config: &TrainConfig,
     device: &Device,
 ) -> Result<(ModelConfig, CaptionTokenizer, AvseModel)> {
-    let image = crate::hub::resolve_backbone(&config.vit_type)?;
-    let text = crate::hub::resolve_text(&config.bert_type)?;
-    let read = |folder: &std::path::Path| {
-        let path = folder.join("config.json");
-        std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))
-    };
-    let model_config = ModelConfig {
+    let backbones = Backbones {
+        image: config.vit_type.clone(),
+        text: config.bert_type.clone(),
         embed_size: config.embed_size,
-        block_size: 256,
         image_size: config.img_res,
-        sampling: RadialBiasSampling { method: config.view_sampling, ..Default::default() },
-        pooling: Default::default(),
-        image: ImageBackboneConfig::from_hugging_face(&read(&image)?)?,
-        text: BertConfig::from_hugging_face(&read(&text)?)?,
-        text_dropout: 0.2,
     };
-    let tokenizer = CaptionTokenizer::from_folder(&text)?;
-    let model = AvseModel::new(&model_config, device)?.materialize();
-    let model = crate::hub::load_backbones(model, &image, &text)?;
-    Ok((model_config, tokenizer, model))
+    let mut pretrained = from_backbones(&backbones, &Hub::default(), device)?;
+    let unused = [&pretrained.image_report, &pretrained.text_report]
+        .map(|report| report.unused.join(", "))
+        .join(", ");
+    if unused.len() > 2 {
+        eprintln!("tensors of the checkpoints that AVSE has no use for: {unused}");
+    }
+    pretrained.config.sampling.method = config.view_sampling;
+    Ok((pretrained.config, pretrained.tokenizer, pretrained.model.materialize()))
 }

@@ -82,7 +82,8 @@ impl Optimiser {
         }
         let mut gradients = loss.backward();
         let mut heads = GradientsParams::from_params(&mut gradients, &model, &self.head_ids);
-        let mut backbones = GradientsParams::from_params(&mut gradients, &model, &self.backbone_ids);
+        let mut backbones =
+            GradientsParams::from_params(&mut gradients, &model, &self.backbone_ids);
         let norm = global_norm(&model, [&heads, &backbones]);
         if norm > self.clip_limit {
             let factor = self.clip_limit / (norm + 1e-6);
@@ -121,10 +122,8 @@ impl Objective<'_> {
             model.encode_captions(token_tensor(&batch.tokens, self.device), &batch.tokens.lengths);
         let scores = AvseModel::similarity(images.clone(), captions, self.model);
         let loss = self.loss;
-        let mut total = loss
-            .triplet
-            .forward(scores.clone(), self.negatives)
-            .mul_scalar(loss.triplet_weight);
+        let mut total =
+            loss.triplet.forward(scores.clone(), self.negatives).mul_scalar(loss.triplet_weight);
         if let Some(contrastive) = &loss.contrastive {
             total = total + contrastive.forward(scores, self.model.caption_blocks());
         }
