@@ -125,16 +125,13 @@ pub fn build(options: &Options) -> Result<Built> {
     Ok(Built { folder: out.clone(), report, unchanged: false })
 }
 
-/// Draws the committed lists anew and writes them into the data folder.
+/// Draws the lists anew; the committed ones are those of seed 0.
 ///
 /// # Errors
 /// As [`build`].
 pub fn choose_lists(seed: u64) -> Result<Lists> {
-    let folder = data_folder()?;
-    let packages = Packages::install(&folder)?;
-    let lists = Lists::choose(&words::read(&packages)?, &read_sets(&packages)?, seed)?;
-    lists.write(&folder)?;
-    Ok(lists)
+    let packages = Packages::install(&data_folder()?)?;
+    Lists::choose(&words::read(&packages)?, &read_sets(&packages)?, seed)
 }
 
 fn read_sets(packages: &Packages) -> Result<HashMap<Designer, IconSet>> {
