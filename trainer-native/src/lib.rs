@@ -3,6 +3,12 @@
 
 pub mod commands;
 pub mod data;
+pub mod device;
 mod error;
+pub mod evaluate;
+pub mod hub;
+pub mod pretrained;
+mod progress;
+pub mod train;
 
 pub use error::{Error, Result};

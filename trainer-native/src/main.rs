@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use trainer_native::commands::Cli;
 
 fn main() -> ExitCode {
-    match Cli::parse().run() {
+    match Cli::run() {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
