@@ -2,10 +2,12 @@
 //! emoji set written in it.
 
 pub mod emoji;
-mod layout;
+mod known;
+pub mod layout;
 mod problem;
 mod verify;
 
-pub use layout::{Captions, Dataset, DatasetSpec, ImageEntry, KNOWN, Known, Split};
+pub use known::{KNOWN, Known};
+pub use layout::{Captions, Dataset, DatasetSpec, ImageEntry, Split};
 pub use problem::{Problem, ProblemKind};
 pub use verify::{SplitSummary, Verification, VerifyOptions, verify};

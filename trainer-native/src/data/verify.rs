@@ -201,6 +201,7 @@ impl fmt::Display for Verification {
         let depth = if self.decoded { ", every image decoded" } else { "" };
         match self.problems.len() {
             0 => write!(f, "no problems{depth}"),
+            1 => write!(f, "\n1 problem{depth}"),
             n => write!(f, "\n{n} problems{depth}"),
         }
     }
