@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
-use crate::data::layout::Split;
+use crate::data::Split;
 use crate::progress;
 use crate::{Error, Result};
 

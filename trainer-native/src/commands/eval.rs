@@ -13,7 +13,7 @@ use clap::Parser;
 use npyz::WriterBuilder;
 use serde::Serialize;
 
-use crate::data::layout::{Dataset, DatasetSpec};
+use crate::data::{Dataset, DatasetSpec};
 use crate::train::TrainConfig;
 use crate::{Error, Result, device, evaluate};
 
