@@ -4,5 +4,6 @@
 pub mod commands;
 pub mod data;
 mod error;
+pub mod report;
 
 pub use error::{Error, Result};
