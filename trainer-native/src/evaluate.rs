@@ -44,6 +44,14 @@ pub fn encode_split(avse: &Avse, split: &Split, quiet: bool) -> Result<EncodedSp
     Ok(EncodedSplit { images, captions, truncated })
 }
 
+/// Unit blocks `[N, I, W]` of a split's images.
+///
+/// # Errors
+/// [`Error::Format`] naming an image that cannot be read.
+pub fn encode_images_of(avse: &Avse, split: &Split) -> Result<Tensor<3>> {
+    encode_images(avse, split, &ProgressBar::hidden())
+}
+
 fn encode_images(avse: &Avse, split: &Split, bar: &ProgressBar) -> Result<Tensor<3>> {
     let mut blocks = Vec::new();
     for chunk in split.images.chunks(IMAGE_BATCH) {
