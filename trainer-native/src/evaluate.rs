@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
-use crate::data::layout::Split;
+use crate::data::Split;
 use crate::progress;
 use crate::{Error, Result};
 
@@ -42,6 +42,14 @@ pub fn encode_split(avse: &Avse, split: &Split, quiet: bool) -> Result<EncodedSp
     let (captions, truncated) = encode_captions(avse, &split.captions, &bar);
     bar.finish_and_clear();
     Ok(EncodedSplit { images, captions, truncated })
+}
+
+/// Unit blocks `[N, I, W]` of a split's images.
+///
+/// # Errors
+/// [`Error::Format`] naming an image that cannot be read.
+pub fn encode_images_of(avse: &Avse, split: &Split) -> Result<Tensor<3>> {
+    encode_images(avse, split, &ProgressBar::hidden())
 }
 
 fn encode_images(avse: &Avse, split: &Split, bar: &ProgressBar) -> Result<Tensor<3>> {

@@ -1,7 +1,5 @@
 //! `avse eval`: the published evaluation command.
 
-use std::fs::File;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -13,7 +11,9 @@ use clap::Parser;
 use npyz::WriterBuilder;
 use serde::Serialize;
 
-use crate::data::layout::{Dataset, DatasetSpec};
+use crate::data::{Dataset, DatasetSpec};
+use crate::files::write_atomically;
+use crate::report::metrics_table;
 use crate::train::TrainConfig;
 use crate::{Error, Result, device, evaluate};
 
@@ -116,13 +116,9 @@ impl Args {
             return Ok(());
         }
         println!("{} images, {} captions", report.images, report.captions);
-        for set in &report.sets {
-            let (i2t, t2i) = (&set.metrics.image_to_text, &set.metrics.text_to_image);
-            println!(
-                "{:<8} i2t R@1 {:.1} R@5 {:.1} R@10 {:.1}  t2i R@1 {:.1} R@5 {:.1} R@10 {:.1}  rSum {:.1}",
-                set.name, i2t.r1, i2t.r5, i2t.r10, t2i.r1, t2i.r5, t2i.r10, set.metrics.rsum
-            );
-        }
+        let rows: Vec<_> =
+            report.sets.iter().map(|set| (set.name.as_str(), &set.metrics)).collect();
+        println!("{}", metrics_table(&rows));
         if report.truncated_captions > 0 {
             println!("{} captions were cut to the network's positions", report.truncated_captions);
         }
@@ -163,24 +159,16 @@ fn newest_bundle(runs: &Path, dataset: &str) -> Result<PathBuf> {
     found.into_iter().max().map(|(_, bundle)| bundle).ok_or_else(none)
 }
 
-/// Writes the matrix beside `path` and renames it.
+/// Writes the matrix, images x captions.
 fn write_npy(path: &Path, scores: &ScoreMatrix) -> Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(|e| Error::io(path, e))?;
     let shape = [scores.images() as u64, scores.captions() as u64];
-    let write = |file: &File| -> std::io::Result<()> {
-        let mut writer = npyz::WriteOptions::new()
-            .default_dtype()
-            .shape(&shape)
-            .writer(BufWriter::new(file))
-            .begin_nd()?;
+    let mut bytes = Vec::new();
+    let write = |bytes: &mut Vec<u8>| -> std::io::Result<()> {
+        let mut writer =
+            npyz::WriteOptions::new().default_dtype().shape(&shape).writer(bytes).begin_nd()?;
         writer.extend(scores.scores().iter().copied())?;
         writer.finish()
     };
-    write(file.as_file()).map_err(|e| Error::io(path, e))?;
-    file.persist(path).map_err(|e| Error::io(path, e.error))?;
-    Ok(())
+    write(&mut bytes).map_err(|e| Error::io(path, e))?;
+    write_atomically(path, &bytes)
 }

@@ -2,6 +2,7 @@
 
 mod convert;
 mod data;
+mod demo;
 mod eval;
 mod official;
 mod train;
@@ -22,6 +23,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See the model at work on real pictures.
+    Demo(demo::Args),
     /// Make the emoji set, or check a dataset.
     Data(data::Args),
     /// Train a model.
@@ -44,6 +47,7 @@ impl Cli {
         // Which options were given by hand, and which are defaults, only the matches know.
         let own = matches.subcommand().map_or(&matches, |(_, own)| own);
         match cli.command {
+            Command::Demo(args) => args.run(),
             Command::Data(args) => args.run(),
             Command::Train(args) => args.run(own),
             Command::Eval(args) => args.run(),

@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, bounded};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::layout::Split;
+use crate::data::Split;
 use crate::{Error, Result};
 
 /// Batches that each worker may have ready before it waits.

@@ -8,10 +8,12 @@ use avse_core::metrics::RetrievalMetrics;
 use serde::{Deserialize, Serialize};
 
 use super::TrainConfig;
+use crate::files::{json, write_atomically};
+use crate::report::curves_svg;
 use crate::{Error, Result};
 
 /// One line of `log.jsonl`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Epoch, counted from 0.
     pub epoch: usize,
@@ -50,10 +52,11 @@ pub struct RunSummary {
     pub stopped_early: bool,
 }
 
-/// The run's folder: `run.toml`, `log.jsonl`, at the end `summary.json`.
+/// The run's folder: `run.toml`, `log.jsonl`, `curves.svg`, at the end `summary.json`.
 pub struct RunLog {
     folder: PathBuf,
     lines: File,
+    epochs: Vec<EpochRecord>,
 }
 
 impl RunLog {
@@ -67,7 +70,7 @@ impl RunLog {
         fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
         let text = toml::to_string(config).map_err(|e| Error::Usage(format!("run.toml: {e}")))?;
         let path = folder.join("run.toml");
-        fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
+        write_atomically(&path, text.as_bytes())?;
         let path = folder.join("log.jsonl");
         if path.exists() {
             let old = folder.join("log.previous.jsonl");
@@ -78,7 +81,7 @@ impl RunLog {
             .append(true)
             .open(&path)
             .map_err(|e| Error::io(&path, e))?;
-        Ok(Self { folder, lines })
+        Ok(Self { folder, lines, epochs: Vec::new() })
     }
 
     /// Adds an epoch to the log and prints it.
@@ -114,7 +117,8 @@ impl RunLog {
                 record.truncated_captions
             );
         }
-        Ok(())
+        self.epochs.push(record);
+        write_atomically(&self.folder.join("curves.svg"), curves_svg(&self.epochs)?.as_bytes())
     }
 
     /// Writes the summary.
@@ -123,9 +127,7 @@ impl RunLog {
     /// [`Error::Io`] when it cannot be written.
     pub fn finish(&self, summary: RunSummary) -> Result<RunSummary> {
         let path = self.folder.join("summary.json");
-        let text = serde_json::to_string_pretty(&summary)
-            .map_err(|e| Error::format(&path, e.to_string()))?;
-        fs::write(&path, text).map_err(|e| Error::io(&path, e))?;
+        write_atomically(&path, &json(&summary)?)?;
         Ok(summary)
     }
 }

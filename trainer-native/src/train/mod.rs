@@ -20,7 +20,7 @@ use avse_core::{Avse, AvseModel};
 use burn::module::Module;
 use burn::tensor::Device;
 
-use crate::data::layout::Split;
+use crate::data::Split;
 use crate::{Error, Result, evaluate, progress};
 
 pub use average::WeightAverage;

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 
 use super::TrainConfig;
 use crate::Result;
-use crate::data::layout::{Dataset, DatasetSpec, Split};
+use crate::data::{Dataset, DatasetSpec, Split};
 use crate::hub::Hub;
 use crate::pretrained::{Backbones, from_backbones};
 
