@@ -10,6 +10,9 @@ use crate::report::escape::escape;
 use crate::report::table::one_decimal;
 use crate::report::{BarChart, BarSeries, bar_chart};
 
+/// Pictures in a row on a wide screen.
+const MOST_COLUMNS: usize = 6;
+
 /// The first set, large.
 pub(super) fn headline(sets: &[(String, RetrievalMetrics)]) -> String {
     let Some((name, metrics)) = sets.first() else { return String::new() };
@@ -90,32 +93,32 @@ fn section(title: &str, note: &str, cards: impl Iterator<Item = String>) -> Stri
 fn text_query(query: &TextQuery) -> String {
     let sentence = escape(&query.sentence);
     let hits: String = query.hits.iter().enumerate().map(picture_hit).collect();
+    let tiles = query.hits.len() + usize::from(query.target.is_some());
+    let columns = tiles.clamp(1, MOST_COLUMNS);
     let target = query.target.as_ref().map(target).unwrap_or_default();
     format!(
         "<article class=\"card\"><h3 class=\"sentence\">{sentence}</h3>\n\
-         <ol class=\"strip\">\n{hits}{target}</ol></article>\n"
+         <ol class=\"strip\" style=\"--columns: {columns}\">\n{hits}{target}</ol></article>\n"
     )
 }
 
 fn picture_hit((index, hit): (usize, &PictureHit)) -> String {
     let (class, mark) = mark(hit.correct);
-    let position = format!("{}", index + 1);
-    let score = format!("<span class=\"score\">{}</span>", score(hit.score));
-    tile(class, &picture(&hit.png, &hit.caption), &[&position, mark, &score], &hit.caption)
+    let facts = format!("{} <span class=\"score\">{}</span>", index + 1, score(hit.score));
+    tile(class, &hit.png, mark, &facts, &hit.caption)
 }
 
 fn target(target: &Target) -> String {
-    let position = format!("{}", target.rank);
     let mark = "<span class=\"mark\">wanted</span>";
-    tile("wanted", &picture(&target.png, &target.caption), &[&position, mark], &target.caption)
+    tile("wanted", &target.png, mark, &format!("rank {}", target.rank), &target.caption)
 }
 
-fn tile(class: &str, picture: &str, facts: &[&str], caption: &str) -> String {
-    let facts = facts.join(" ");
+fn tile(class: &str, bytes: &[u8], mark: &str, facts: &str, caption: &str) -> String {
+    let picture = picture(bytes, caption);
     let caption = escape(caption);
     format!(
-        "<li class=\"{class}\">{picture}<p class=\"rank\">{facts}</p>\
-         <p class=\"caption\" title=\"{caption}\">{caption}</p></li>\n"
+        "<li class=\"{class}\"><div class=\"frame\">{picture}{mark}</div>\
+         <p class=\"rank\">{facts}</p><p class=\"caption\" title=\"{caption}\">{caption}</p></li>\n"
     )
 }
 
@@ -229,14 +232,20 @@ fn sets_table(sets: &[(String, RetrievalMetrics)]) -> String {
 fn comparison_table(comparison: &Comparison) -> String {
     let longest = comparison.rows.iter().map(Vec::len).max().unwrap_or(0);
     let columns = longest.max(comparison.header.len());
+    let cell = |cells: &[String], index: usize| escape(cells.get(index).map_or("", String::as_str));
+    // A column of figures is aligned at its right.
+    let is_figure = |text: &str| text.starts_with(|c: char| c.is_ascii_digit() || "-–".contains(c));
+    let class = |index: usize| {
+        let figures = comparison.rows.iter().all(|cells| is_figure(&cell(cells, index)));
+        if figures { " class=\"figure\"" } else { "" }
+    };
+    let classes: Vec<&str> = (0..columns).map(class).collect();
     let row = |cells: &[String], tag: &str| {
-        let cell = |index: usize| {
-            let text = escape(cells.get(index).map_or("", String::as_str));
-            let figure = text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '–');
-            let class = if figure { " class=\"figure\"" } else { "" };
+        let cells = classes.iter().enumerate().map(|(index, class)| {
+            let text = cell(cells, index);
             format!("<{tag}{class}>{text}</{tag}>")
-        };
-        format!("<tr>{}</tr>\n", (0..columns).map(cell).collect::<String>())
+        });
+        format!("<tr>{}</tr>\n", cells.collect::<String>())
     };
     let rows: String = comparison.rows.iter().map(|cells| row(cells, "td")).collect();
     format!(

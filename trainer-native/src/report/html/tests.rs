@@ -155,7 +155,7 @@ fn shows_everything_it_is_given() {
     for query in &report.text_queries {
         assert!(texts.contains(&query.sentence.as_str()), "{}", query.sentence);
     }
-    for text in ["451.3", "OpenMoji <CC BY-SA 4.0>", "3.214", "5.9 million", "812 "] {
+    for text in ["451.3", "OpenMoji <CC BY-SA 4.0>", "3.214", "5.9 million", "rank 812"] {
         assert!(texts.contains(&text), "{text}");
     }
 }
@@ -191,6 +191,7 @@ fn hostile_text_stays_text() {
     report.image_queries[0].title = evil.into();
     report.image_queries[0].hits[0].caption = evil.into();
     report.charts[0].title = evil.into();
+    report.failures[0].target = Some(Target { caption: evil.into(), ..Target::default() });
     report.credits = vec![evil.into()];
     report.comparison =
         Some(Comparison { header: vec![evil.into()], rows: vec![vec![], vec![evil.into(); 3]] });
