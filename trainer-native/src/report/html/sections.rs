@@ -159,13 +159,16 @@ fn picture(bytes: &[u8], words: &str) -> String {
 /// Tables and charts.
 pub(super) fn details(report: &DemoReport) -> Result<String> {
     let mut charts = String::new();
+    if report.headline.len() > 1 {
+        for chart in recall_charts(&report.headline) {
+            charts += &figure(&chart.title, &bar_chart(&chart)?);
+        }
+    }
     for chart in &report.charts {
         charts += &figure(&chart.title, &line_chart(chart)?);
     }
     let mut parts = String::new();
     if report.headline.len() > 1 {
-        let recalls = recalls_chart(&report.headline);
-        charts.insert_str(0, &figure(&recalls.title, &bar_chart(&recalls)?));
         parts += &format!("<h2>All test sets</h2>\n{}", sets_table(&report.headline));
     }
     if let Some(comparison) = &report.comparison {
@@ -181,23 +184,24 @@ fn figure(title: &str, svg: &str) -> String {
     format!("<figure role=\"img\" aria-label=\"{}\">{svg}</figure>\n", escape(title))
 }
 
-/// The six recalls of every set.
-fn recalls_chart(sets: &[(String, RetrievalMetrics)]) -> BarChart {
-    let values = |metrics: &RetrievalMetrics| {
-        let (texts, images) = (metrics.text_to_image, metrics.image_to_text);
-        vec![texts.r1, texts.r5, texts.r10, images.r1, images.r5, images.r10]
+/// The recalls of every set, a chart for each direction.
+fn recall_charts(sets: &[(String, RetrievalMetrics)]) -> [BarChart; 2] {
+    let chart = |title: &str, direction: fn(&RetrievalMetrics) -> Recall| {
+        let series = |(name, metrics): &(String, RetrievalMetrics)| {
+            let Recall { r1, r5, r10, .. } = direction(metrics);
+            BarSeries { name: name.clone(), values: vec![r1, r5, r10] }
+        };
+        BarChart {
+            title: title.into(),
+            y_label: "%".into(),
+            groups: ["R@1", "R@5", "R@10"].map(String::from).to_vec(),
+            series: sets.iter().map(series).collect(),
+        }
     };
-    let series = |(name, metrics): &(String, RetrievalMetrics)| BarSeries {
-        name: name.clone(),
-        values: values(metrics),
-    };
-    let groups = ["text R@1", "text R@5", "text R@10", "image R@1", "image R@5", "image R@10"];
-    BarChart {
-        title: "Recall by kind of query".into(),
-        y_label: "%".into(),
-        groups: groups.map(String::from).to_vec(),
-        series: sets.iter().map(series).collect(),
-    }
+    [
+        chart("Sentence to picture", |metrics| metrics.text_to_image),
+        chart("Picture to sentence", |metrics| metrics.image_to_text),
+    ]
 }
 
 fn sets_table(sets: &[(String, RetrievalMetrics)]) -> String {

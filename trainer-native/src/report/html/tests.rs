@@ -150,7 +150,7 @@ fn shows_everything_it_is_given() {
     assert_eq!(named(&document, "img").len(), 6 * 5 + 2 + 3);
     assert_eq!(page.matches("✓ right").count(), 3 + 3 * 3);
     assert_eq!(page.matches(">wanted<").count(), 2);
-    assert_eq!(named(&document, "svg").len(), 3, "recalls, loss and rSum");
+    assert_eq!(named(&document, "svg").len(), 4, "recalls in both directions, loss, rSum");
     let texts: Vec<&str> = document.descendants().filter_map(|node| node.text()).collect();
     for query in &report.text_queries {
         assert!(texts.contains(&query.sentence.as_str()), "{}", query.sentence);
