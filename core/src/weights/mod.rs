@@ -7,8 +7,10 @@
 
 mod bundle;
 mod files;
+mod infer;
 mod load;
 mod names;
+mod official;
 #[cfg(not(target_family = "wasm"))]
 pub mod pickle;
 #[cfg(not(target_family = "wasm"))]
@@ -18,8 +20,10 @@ mod state_dict;
 mod torch;
 
 pub use bundle::{Bundle, BundleContents, FileEntry, Manifest};
+pub use infer::infer_config;
 pub use load::{LoadReport, load_into, state_dict_of};
 pub use names::Naming;
+pub use official::complete_official;
 #[cfg(not(target_family = "wasm"))]
 pub use source::{HUGGING_FACE_FILES, read_weights};
 pub use state_dict::{Precision, StateDict};

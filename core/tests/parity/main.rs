@@ -3,6 +3,7 @@
 
 mod aeom;
 mod avse;
+mod checkpoint;
 mod compare;
 mod devices;
 mod fixture;

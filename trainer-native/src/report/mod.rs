@@ -12,4 +12,4 @@ mod training;
 pub use bars::{BarChart, BarSeries, bar_chart};
 pub use curves::{Chart, Series, line_chart, line_charts};
 pub use table::metrics_table;
-pub use training::{EpochRecord, curves_svg, read_log, training_charts};
+pub use training::{curves_svg, read_log, training_charts};

@@ -3,27 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Chart, Series, line_charts};
+use crate::train::EpochRecord;
 use crate::{Error, Result};
-
-/// One epoch, as a line of a run's JSONL log.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct EpochRecord {
-    /// Number of the epoch, from 0.
-    pub epoch: usize,
-    /// Mean loss of its batches.
-    pub loss: f64,
-    /// Learning rate of the heads.
-    pub learning_rate: f64,
-    /// rSum on the validation set after it.
-    pub rsum: f64,
-    /// Training throughput.
-    pub images_per_second: f64,
-    /// Wall time of the epoch.
-    pub seconds: f64,
-}
 
 /// Reads a log: one record a line, empty lines skipped.
 ///
@@ -43,18 +25,23 @@ pub fn read_log(path: &Path) -> Result<Vec<EpochRecord>> {
 
 /// Two charts over the epochs, counted from 1: the loss and the validation rSum.
 pub fn training_charts(log: &[EpochRecord]) -> Vec<Chart> {
-    let chart = |title: &str, y_label: &str, value: fn(&EpochRecord) -> f64| Chart {
+    let chart = |title: &str, y_label: &str, value: fn(&EpochRecord) -> Option<f64>| Chart {
         title: title.into(),
         x_label: "epoch".into(),
         y_label: y_label.into(),
         series: vec![Series {
             name: y_label.into(),
-            points: log.iter().map(|record| (record.epoch as f64 + 1.0, value(record))).collect(),
+            points: log
+                .iter()
+                .filter_map(|record| Some((record.epoch as f64 + 1.0, value(record)?)))
+                .collect(),
         }],
     };
     vec![
-        chart("Training loss", "loss", |record| record.loss),
-        chart("Validation rSum (of 600)", "rSum", |record| record.rsum),
+        chart("Training loss", "loss", |record| Some(record.loss)),
+        chart("Validation rSum (of 600)", "rSum", |record| {
+            record.validation.as_ref().map(|metrics| metrics.rsum)
+        }),
     ]
 }
 
@@ -73,11 +60,16 @@ mod tests {
     fn record(epoch: usize) -> EpochRecord {
         EpochRecord {
             epoch,
+            steps: 10,
             loss: 30.0 / (epoch + 1) as f64,
             learning_rate: 2e-4,
-            rsum: 100.0 + 10.0 * epoch as f64,
             images_per_second: 88.5,
+            data_wait: 0.01,
             seconds: 12.0,
+            elapsed: 15.0,
+            truncated_captions: 0,
+            validation: None,
+            best_rsum: None,
         }
     }
 

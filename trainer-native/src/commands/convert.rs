@@ -1,0 +1,228 @@
+//! `avse convert`: weights from one form into another.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use avse_core::AvseModel;
+use avse_core::config::ModelConfig;
+use avse_core::text::tokenizer::CaptionTokenizer;
+use avse_core::weights::{
+    Bundle, BundleContents, Naming, Precision, StateDict, complete_official, infer_config,
+    load_into, read_torch, state_dict_of,
+};
+use burn::tensor::Device;
+use clap::ValueEnum;
+
+use crate::hub::{self, Hub};
+use crate::pretrained::{Backbones, from_backbones};
+use crate::{Error, Result};
+
+/// Options of `avse convert`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What to read: a bundle, an official checkpoint (.pth), a .safetensors
+    /// file with official keys, or an image backbone (folder or hub name) to
+    /// start training from.
+    #[arg(long)]
+    from: String,
+    /// What to write.
+    #[arg(long, value_enum)]
+    to: Form,
+    /// Where to write it: a folder for a bundle, a file otherwise.
+    #[arg(long)]
+    out: PathBuf,
+    /// Precision of the weights in the file.
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: PrecisionArg,
+    /// The model's config.json in this project's form, where the weights come
+    /// without one; left out, it is told from the weights' shapes.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Where the tokenizer is, or the text backbone beside an image backbone:
+    /// a folder or a hub name. A bundle brings its own tokenizer.
+    #[arg(long, alias = "bert_path", default_value = "bert-base-uncased")]
+    text: String,
+    /// Side of the network input in pixels, where the weights do not say.
+    #[arg(long, alias = "img_res")]
+    img_res: Option<usize>,
+    /// Width of a view's and a caption's embedding, for a model made of backbones.
+    #[arg(long, alias = "embed_size", default_value_t = 1024)]
+    embed_size: usize,
+    /// Seed of the heads of a model made of backbones.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+/// What `avse convert` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// A folder that `avse eval` and the others load.
+    Bundle,
+    /// A safetensors file with every key that the official code's strict loading asks for.
+    Official,
+    /// A safetensors file with official keys, only those that the model uses.
+    Safetensors,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PrecisionArg {
+    F32,
+    F16,
+}
+
+impl From<PrecisionArg> for Precision {
+    fn from(precision: PrecisionArg) -> Self {
+        match precision {
+            PrecisionArg::F32 => Self::F32,
+            PrecisionArg::F16 => Self::F16,
+        }
+    }
+}
+
+/// A model's weights that fit its configuration.
+struct Source {
+    config: ModelConfig,
+    /// What the model uses, under official names.
+    weights: StateDict,
+    /// What else the file held and the official layout knows.
+    unused: StateDict,
+    /// If the source brings one.
+    tokenizer: Option<Vec<u8>>,
+}
+
+impl Args {
+    /// Reads, checks that the weights fit, and writes.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the input, or could not be written.
+    pub fn run(self) -> Result<ExitCode> {
+        let source = self.read()?;
+        if !source.unused.is_empty() {
+            let names: Vec<_> = source.unused.names().collect();
+            eprintln!("not used by the model: {}", names.join(", "));
+        }
+        let count = source.weights.len();
+        self.write(source)?;
+        println!("{}: {count} tensors", self.out.display());
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn read(&self) -> Result<Source> {
+        let path = Path::new(&self.from);
+        if Bundle::is_at(path) {
+            let bundle = Bundle::open(path)?;
+            let tokenizer = Some(bundle.tokenizer()?);
+            return checked(path, bundle.config()?, bundle.weights()?, tokenizer);
+        }
+        if path.is_file() {
+            return self.read_file(path);
+        }
+        let device = Device::flex();
+        device.seed(self.seed);
+        let backbones = Backbones {
+            image: self.from.clone(),
+            text: self.text.clone(),
+            embed_size: self.embed_size,
+            image_size: self.img_res.unwrap_or(256),
+        };
+        let made = from_backbones(&backbones, &Hub::default(), &device)?;
+        for report in [&made.image_report, &made.text_report] {
+            if !report.unused.is_empty() {
+                eprintln!("not used by the model: {}", report.unused.join(", "));
+            }
+        }
+        Ok(Source {
+            config: made.config,
+            weights: state_dict_of(&made.model, Naming::OFFICIAL)?,
+            unused: StateDict::new(),
+            tokenizer: Some(made.tokenizer.to_json()?.into_bytes()),
+        })
+    }
+
+    /// A whole model with official keys, from a .safetensors or a PyTorch file.
+    fn read_file(&self, path: &Path) -> Result<Source> {
+        let (weights, saved_size) = if path.extension().is_some_and(|e| e == "safetensors") {
+            (StateDict::read_safetensors(path)?, None)
+        } else {
+            let checkpoint = read_torch(path)?;
+            let size = checkpoint.options.get("opt.img_res").and_then(|size| size.as_u64());
+            (checkpoint.weights, size.and_then(|size| usize::try_from(size).ok()))
+        };
+        let weights = weights.renamed(|name| Some(Naming::OFFICIAL.canonical(name)));
+        let config = match &self.config {
+            Some(file) => {
+                let text = fs::read_to_string(file).map_err(|e| Error::io(file, e))?;
+                serde_json::from_str(&text).map_err(|e| Error::format(file, e.to_string()))?
+            }
+            None => {
+                let size = self.img_res.or(saved_size).ok_or_else(|| {
+                    let path = path.display();
+                    Error::Usage(format!("{path}: does not say the input size; give --img-res"))
+                })?;
+                infer_config(&weights, size)
+                    .map_err(|e| Error::format(path, format!("{e} (--config)")))?
+            }
+        };
+        checked(path, config, weights, None)
+    }
+
+    fn write(&self, source: Source) -> Result<()> {
+        let Source { config, mut weights, unused, tokenizer } = source;
+        let precision = self.precision.into();
+        match self.to {
+            Form::Bundle => {
+                let tokenizer = match tokenizer {
+                    Some(tokenizer) => tokenizer,
+                    None => {
+                        let folder = Hub::default().resolve(&self.text, hub::TOKENIZER)?;
+                        CaptionTokenizer::from_folder(folder)?.to_json()?.into_bytes()
+                    }
+                };
+                self.check_vocabulary(&tokenizer, &config)?;
+                let config = serde_json::to_value(&config)
+                    .map_err(|e| Error::format(&self.out, e.to_string()))?;
+                let (weights, tokenizer) = (&weights, tokenizer.as_slice());
+                let contents = BundleContents { config: &config, weights, tokenizer, precision };
+                Bundle::write(&self.out, contents)?;
+            }
+            Form::Official => {
+                for (name, data) in unused {
+                    weights.insert(name, data);
+                }
+                complete_official(&mut weights);
+                weights.write_safetensors(&self.out, precision)?;
+            }
+            Form::Safetensors => weights.write_safetensors(&self.out, precision)?,
+        }
+        Ok(())
+    }
+
+    /// A tokenizer of another vocabulary would silently give wrong results.
+    fn check_vocabulary(&self, tokenizer: &[u8], config: &ModelConfig) -> Result<()> {
+        let size = CaptionTokenizer::from_json(&String::from_utf8_lossy(tokenizer))?.vocab_size();
+        if size == config.text.vocab_size {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "the tokenizer has {size} tokens and the model {}; give the model's own with --text",
+            config.text.vocab_size
+        )))
+    }
+}
+
+/// Puts the weights through a model of this configuration, so that nothing
+/// that would not load is ever written.
+fn checked(
+    path: &Path,
+    config: ModelConfig,
+    weights: StateDict,
+    tokenizer: Option<Vec<u8>>,
+) -> Result<Source> {
+    let model = AvseModel::new(&config, &Device::flex())?;
+    let unused = weights.iter().filter(|(name, _)| Naming::OFFICIAL.is_unused(name));
+    let unused = unused.map(|(name, data)| (name.to_string(), data.clone())).collect();
+    let (model, _) = load_into(model, weights, Naming::OFFICIAL)
+        .map_err(|e| Error::format(path, e.to_string()))?;
+    Ok(Source { config, weights: state_dict_of(&model, Naming::OFFICIAL)?, unused, tokenizer })
+}

@@ -1,0 +1,96 @@
+//! A model to start training from: pretrained backbones, random heads.
+
+use std::fs;
+use std::path::Path;
+
+use avse_core::AvseModel;
+use avse_core::config::{BertConfig, ImageBackboneConfig, ModelConfig, PoolingConfig};
+use avse_core::image::Backbone;
+use avse_core::image::sampling::RadialBiasSampling;
+use avse_core::text::tokenizer::CaptionTokenizer;
+use avse_core::weights::{LoadReport, Naming, load_into, read_weights};
+use burn::tensor::Device;
+
+use crate::hub::{self, Hub};
+use crate::{Error, Result};
+
+/// Which backbones, and the sizes that they do not fix.
+#[derive(Debug, Clone)]
+pub struct Backbones {
+    /// A ViT or Swin: a folder or a name on the hub.
+    pub image: String,
+    /// A BERT with its tokenizer: a folder or a name on the hub.
+    pub text: String,
+    /// Width E of a view's and a caption's embedding.
+    pub embed_size: usize,
+    /// Side R of the network input in pixels.
+    pub image_size: usize,
+}
+
+/// What pretrained backbones make.
+#[derive(Debug)]
+pub struct Pretrained {
+    /// The configuration.
+    pub config: ModelConfig,
+    /// The model: backbones loaded, heads random.
+    pub model: AvseModel,
+    /// The text backbone's tokenizer.
+    pub tokenizer: CaptionTokenizer,
+    /// What became of the image backbone's tensors.
+    pub image_report: LoadReport,
+    /// What became of the text backbone's tensors.
+    pub text_report: LoadReport,
+}
+
+/// Builds the model. The heads are drawn from the device's generator: seed it
+/// first for the same heads every time.
+///
+/// # Errors
+/// [`Error::Usage`] if a backbone is not to be had; what reading its files
+/// says otherwise.
+pub fn from_backbones(backbones: &Backbones, hub: &Hub, device: &Device) -> Result<Pretrained> {
+    let image_folder = hub.resolve(&backbones.image, hub::BACKBONE)?;
+    let text_files = [hub::BACKBONE, hub::TOKENIZER].concat();
+    let text_folder = hub.resolve(&backbones.text, &text_files)?;
+    let config = ModelConfig {
+        embed_size: backbones.embed_size,
+        block_size: 256.min(backbones.embed_size),
+        image_size: backbones.image_size,
+        sampling: RadialBiasSampling::default(),
+        pooling: PoolingConfig::default(),
+        image: in_file(&image_folder, ImageBackboneConfig::from_hugging_face)?,
+        text: in_file(&text_folder, BertConfig::from_hugging_face)?,
+        text_dropout: 0.2,
+    };
+    let tokenizer = CaptionTokenizer::from_folder(&text_folder)?;
+
+    let mut model = AvseModel::new(&config, device)?;
+    let weights = read_weights(&image_folder)?;
+    let (backbone, image_report) = match model.image.backbone {
+        Backbone::Vit(vit) => {
+            let (vit, report) = named(&image_folder, load_into(vit, weights, Naming::VIT))?;
+            (Backbone::Vit(vit), report)
+        }
+        Backbone::Swin(swin) => {
+            let (swin, report) = named(&image_folder, load_into(swin, weights, Naming::SWIN))?;
+            (Backbone::Swin(swin), report)
+        }
+    };
+    model.image.backbone = backbone;
+    let weights = read_weights(&text_folder)?;
+    let (bert, text_report) =
+        named(&text_folder, load_into(model.text.bert, weights, Naming::BERT))?;
+    model.text.bert = bert;
+    Ok(Pretrained { config, model, tokenizer, image_report, text_report })
+}
+
+/// Reads the folder's `config.json`, naming it in errors.
+fn in_file<T>(folder: &Path, read: impl Fn(&str) -> avse_core::Result<T>) -> Result<T> {
+    let path = folder.join("config.json");
+    let text = fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+    read(&text).map_err(|e| Error::format(&path, e.to_string()))
+}
+
+fn named<T>(folder: &Path, result: avse_core::Result<T>) -> Result<T> {
+    result.map_err(|e| Error::format(folder, e.to_string()))
+}

@@ -1,0 +1,281 @@
+//! `avse convert` as a user runs it.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use avse_core::config::{BertConfig, ImageBackboneConfig, ModelConfig, VitConfig};
+use avse_core::image::Vit;
+use avse_core::text::Bert;
+use avse_core::weights::{Bundle, Naming, Precision, StateDict, read_torch, state_dict_of};
+use burn::tensor::{DType, Device};
+use support::HubServer;
+use tempfile::TempDir;
+
+const VOCABULARY: usize = 150;
+
+fn avse(arguments: &[&str], hub: &str, home: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_avse"))
+        .args(arguments)
+        .env("HF_ENDPOINT", hub)
+        .env("HF_HOME", home)
+        .output()
+        .unwrap()
+}
+
+/// An address where nothing listens.
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+fn succeed(arguments: &[&str]) -> String {
+    let home = tempfile::tempdir().unwrap();
+    succeed_with(arguments, NOWHERE, home.path())
+}
+
+fn succeed_with(arguments: &[&str], hub: &str, home: &Path) -> String {
+    let output = avse(arguments, hub, home);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {errors}");
+    errors
+}
+
+fn fail(arguments: &[&str]) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let output = avse(arguments, NOWHERE, home.path());
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+fn fixture(name: &str) -> PathBuf {
+    let standard = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/parity");
+    std::env::var_os("AVSE_PARITY_DIR").map_or(standard, PathBuf::from).join(name)
+}
+
+/// The configuration of the official fixture, whose widths are no usual ones.
+fn fixture_config() -> ModelConfig {
+    let text = fs::read_to_string(fixture("official_checkpoint.json")).unwrap();
+    let config = &serde_json::from_str::<serde_json::Value>(&text).unwrap()["config"];
+    let size = |key: &str| usize::try_from(config[key].as_u64().unwrap()).unwrap();
+    ModelConfig {
+        embed_size: size("embed_size"),
+        block_size: size("block_dim"),
+        image_size: size("img_res"),
+        sampling: Default::default(),
+        pooling: Default::default(),
+        image: ImageBackboneConfig::Vit(serde_json::from_value(config["vit"].clone()).unwrap()),
+        text: serde_json::from_value(config["bert"].clone()).unwrap(),
+        text_dropout: 0.2,
+    }
+}
+
+fn write_vocabulary(folder: &Path, size: usize) {
+    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(str::to_string);
+    let words = (special.len()..size).map(|word| format!("word{word}"));
+    let lines: Vec<_> = special.into_iter().chain(words).collect();
+    fs::write(folder.join("vocab.txt"), lines.join("\n") + "\n").unwrap();
+}
+
+fn assert_same(left: &StateDict, right: &StateDict) {
+    assert_eq!(left.names().collect::<Vec<_>>(), right.names().collect::<Vec<_>>());
+    for (name, data) in left.iter() {
+        let other = right.get(name).unwrap();
+        assert_eq!((data.dtype(), data.shape()), (other.dtype(), other.shape()), "{name}");
+        assert!(data.as_bytes() == other.as_bytes(), "{name} differs");
+    }
+}
+
+/// Official checkpoint -> official safetensors -> bundle -> official safetensors -> bundle.
+#[test]
+fn official_weights_go_around_without_changing_a_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let checkpoint = fixture("model_best.pth");
+    let saved = read_torch(&checkpoint).unwrap().weights;
+    let checkpoint = checkpoint.to_str().unwrap();
+    let config = fixture_config();
+    fs::write(at("config.json"), serde_json::to_string(&config).unwrap()).unwrap();
+    write_vocabulary(folder.path(), config.text.vocab_size);
+    let options = ["--config", &at("config.json"), "--text", folder.path().to_str().unwrap()];
+    let convert = |from: &str, to: &str, out: &str| {
+        let start = ["convert", "--from", from, "--to", to, "--out", out];
+        succeed(&[start.as_slice(), &options].concat())
+    };
+
+    // The checkpoint as it is, the tensors that nothing uses included, and named.
+    let said = convert(checkpoint, "official", &at("1.safetensors"));
+    assert!(said.contains("not used") && said.contains("sim_enc.bin_score"), "{said}");
+    assert_same(&saved, &StateDict::read_safetensors(at("1.safetensors")).unwrap());
+
+    convert(&at("1.safetensors"), "bundle", &at("bundle"));
+    let bundle = Bundle::open(at("bundle")).unwrap();
+    assert_eq!(bundle.config::<ModelConfig>().unwrap(), config);
+    let used = bundle.weights().unwrap();
+    for (name, data) in used.iter() {
+        assert!(data.as_bytes() == saved.get(name).unwrap().as_bytes(), "{name} differs");
+    }
+    assert!(used.len() < saved.len());
+
+    // Out of the bundle, every key and shape that the official strict loading wants.
+    convert(&at("bundle"), "official", &at("2.safetensors"));
+    let complete = StateDict::read_safetensors(at("2.safetensors")).unwrap();
+    assert_eq!(complete.names().collect::<Vec<_>>(), saved.names().collect::<Vec<_>>());
+    for (name, data) in complete.iter() {
+        let original = saved.get(name).unwrap();
+        assert_eq!((data.dtype(), data.shape()), (original.dtype(), original.shape()), "{name}");
+    }
+    convert(&at("2.safetensors"), "bundle", &at("bundle 2"));
+    assert_same(&used, &Bundle::open(at("bundle 2")).unwrap().weights().unwrap());
+    convert(&at("bundle"), "safetensors", &at("3.safetensors"));
+    assert_same(&used, &StateDict::read_safetensors(at("3.safetensors")).unwrap());
+
+    // Half precision: about half the bytes, and the same shapes.
+    succeed(&[
+        "convert",
+        "--from",
+        &at("bundle"),
+        "--to",
+        "bundle",
+        "--out",
+        &at("half"),
+        "--precision",
+        "f16",
+    ]);
+    let half = Bundle::open(at("half")).unwrap();
+    assert_eq!(half.manifest().precision, Precision::F16);
+    let key = "txt_enc.fc.weight";
+    assert_eq!(half.weights().unwrap().get(key).unwrap().dtype(), DType::F16);
+    let bytes = |bundle: &Bundle| bundle.manifest().files["model.safetensors"].bytes;
+    assert!(bytes(&half) * 10 < bytes(&bundle) * 6, "{} {}", bytes(&half), bytes(&bundle));
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let out = out.to_str().unwrap();
+    let checkpoint = fixture("model_best.pth");
+    let from = ["convert", "--out", out, "--to", "bundle", "--from"];
+    let convert = |rest: &[&str]| fail(&[from.as_slice(), rest].concat());
+
+    // The fixture's widths do not tell the number of heads.
+    let error = convert(&[checkpoint.to_str().unwrap()]);
+    assert!(error.contains("num_attention_heads") && error.contains("--config"), "{error}");
+
+    // A tokenizer of another size.
+    let config = folder.path().join("config.json");
+    fs::write(&config, serde_json::to_string(&fixture_config()).unwrap()).unwrap();
+    write_vocabulary(folder.path(), 60);
+    let text = folder.path().to_str().unwrap();
+    let config = config.to_str().unwrap();
+    let error = convert(&[checkpoint.to_str().unwrap(), "--config", config, "--text", text]);
+    assert!(error.contains("60 tokens") && error.contains("--text"), "{error}");
+
+    // A configuration of another model: the tensors are named.
+    let mut other = fixture_config();
+    other.embed_size *= 2;
+    fs::write(config, serde_json::to_string(&other).unwrap()).unwrap();
+    let error = convert(&[checkpoint.to_str().unwrap(), "--config", config, "--text", text]);
+    assert!(error.contains("txt_enc.fc.weight is ["), "{error}");
+
+    // No such folder; no network.
+    let error = convert(&["./nowhere"]);
+    assert!(error.contains("./nowhere: there is no such folder"), "{error}");
+    let error = convert(&["vit-base-patch16-384"]);
+    for part in ["google/vit-base-patch16-384", "local", "config.json", "HF_ENDPOINT"] {
+        assert!(error.contains(part), "`{part}` is not in: {error}");
+    }
+    assert!(!Path::new(out).exists());
+}
+
+/// A hub with a ViT and a BERT, small but complete.
+fn published() -> (TempDir, StateDict, StateDict) {
+    let root = tempfile::tempdir().unwrap();
+    let device = Device::flex();
+    let vit = VitConfig {
+        hidden_size: 12,
+        num_hidden_layers: 1,
+        num_attention_heads: 3,
+        intermediate_size: 20,
+        image_size: 32,
+        ..Default::default()
+    };
+    let folder = root.path().join("google/vit-tiny");
+    fs::create_dir_all(&folder).unwrap();
+    let image = state_dict_of(&Vit::new(&vit, &device), Naming::VIT).unwrap();
+    image.write_safetensors(folder.join("model.safetensors"), Precision::F32).unwrap();
+    let config = serde_json::to_string(&ImageBackboneConfig::Vit(vit)).unwrap();
+    fs::write(folder.join("config.json"), config).unwrap();
+
+    let bert = BertConfig {
+        vocab_size: VOCABULARY,
+        hidden_size: 8,
+        num_hidden_layers: 1,
+        num_attention_heads: 2,
+        intermediate_size: 12,
+        max_position_embeddings: 10,
+        ..Default::default()
+    };
+    let folder = root.path().join("someone/bert-tiny");
+    fs::create_dir_all(&folder).unwrap();
+    let text = state_dict_of(&Bert::new(&bert, &device), Naming::BERT).unwrap();
+    let wrapped = text.clone().renamed(|name| Some(format!("bert.{name}")));
+    wrapped.write_safetensors(folder.join("model.safetensors"), Precision::F32).unwrap();
+    fs::write(folder.join("config.json"), serde_json::to_string(&bert).unwrap()).unwrap();
+    write_vocabulary(&folder, VOCABULARY);
+    (root, image, text)
+}
+
+#[test]
+fn backbones_come_from_the_hub_once_and_then_from_its_cache() {
+    let (root, image, text) = published();
+    let hub = HubServer::start(root.path());
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    let out = folder.path().join("bundle");
+    let arguments = |image: &'static str, text: &'static str| {
+        let out = out.to_str().unwrap();
+        let sizes = ["--embed-size", "16", "--img-res", "32", "--out", out, "--to", "bundle"];
+        [["convert", "--from", image, "--text", text].as_slice(), &sizes].concat()
+    };
+    let names = arguments("vit-tiny", "someone/bert-tiny");
+    succeed_with(&names, &hub.endpoint, &home);
+    let bundle = Bundle::open(&out).unwrap();
+    let weights = bundle.weights().unwrap();
+    for (prefix, backbone) in [("img_enc.visual_encoder", &image), ("txt_enc.bert", &text)] {
+        for (name, data) in backbone.iter() {
+            let loaded = weights.get(&format!("{prefix}.{name}")).unwrap();
+            assert!(loaded.as_bytes() == data.as_bytes(), "{name} differs");
+        }
+    }
+    let manifest = bundle.manifest().clone();
+
+    // From the cache, without a word to the hub; the same seed gives the same heads.
+    let asked = hub.requests();
+    assert!(asked > 0);
+    succeed_with(&names, NOWHERE, &home);
+    assert_eq!(*Bundle::open(&out).unwrap().manifest(), manifest);
+    succeed_with(&names, &hub.endpoint, &home);
+    assert_eq!(hub.requests(), asked);
+    let other = [names.as_slice(), &["--seed", "1"]].concat();
+    succeed_with(&other, NOWHERE, &home);
+    assert_ne!(*Bundle::open(&out).unwrap().manifest(), manifest);
+
+    // Unknown to the hub; known but incomplete.
+    let output = avse(&arguments("vit-unheard-of", "someone/bert-tiny"), &hub.endpoint, &home);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("google/vit-unheard-of"), "{error}");
+    fs::remove_file(root.path().join("google/vit-tiny/model.safetensors")).unwrap();
+    let fresh = folder.path().join("fresh");
+    let output = avse(&names, &hub.endpoint, &fresh);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("no model.safetensors or pytorch_model.bin"), "{error}");
+
+    // The same from local folders.
+    let local = root.path().join("someone/bert-tiny");
+    let from = local.to_str().unwrap();
+    let sizes = ["--out", "x", "--to", "bundle"];
+    let error = fail(&[["convert", "--from", from].as_slice(), &sizes].concat());
+    assert!(error.contains("model_type") && error.contains("config.json"), "{error}");
+}
