@@ -99,7 +99,8 @@ fn paint(chart: &BarChart, area: &Area) -> Result<()> {
         }
     }
 
-    let group_room = f64::from(plot.dim_in_pixel().0) / groups.max(1) as f64 * 0.8;
+    let (plot_width, _) = axes.plotting_area().dim_in_pixel();
+    let group_room = f64::from(plot_width) / groups.max(1) as f64 * 0.9;
     for (group, name) in chart.groups.iter().enumerate() {
         let name = shortened(name, group_room, TEXT_SIZE);
         let label = EmptyElement::at((group as f64 + 0.5, y_range.start))

@@ -10,6 +10,9 @@ use crate::report::escape::escape;
 use crate::report::table::one_decimal;
 use crate::report::{BarChart, BarSeries, bar_chart};
 
+/// Pictures in a row on a wide screen.
+const MOST_COLUMNS: usize = 6;
+
 /// The first set, large.
 pub(super) fn headline(sets: &[(String, RetrievalMetrics)]) -> String {
     let Some((name, metrics)) = sets.first() else { return String::new() };
@@ -90,32 +93,32 @@ fn section(title: &str, note: &str, cards: impl Iterator<Item = String>) -> Stri
 fn text_query(query: &TextQuery) -> String {
     let sentence = escape(&query.sentence);
     let hits: String = query.hits.iter().enumerate().map(picture_hit).collect();
+    let tiles = query.hits.len() + usize::from(query.target.is_some());
+    let columns = tiles.clamp(1, MOST_COLUMNS);
     let target = query.target.as_ref().map(target).unwrap_or_default();
     format!(
         "<article class=\"card\"><h3 class=\"sentence\">{sentence}</h3>\n\
-         <ol class=\"strip\">\n{hits}{target}</ol></article>\n"
+         <ol class=\"strip\" style=\"--columns: {columns}\">\n{hits}{target}</ol></article>\n"
     )
 }
 
 fn picture_hit((index, hit): (usize, &PictureHit)) -> String {
     let (class, mark) = mark(hit.correct);
-    let position = format!("{}", index + 1);
-    let score = format!("<span class=\"score\">{}</span>", score(hit.score));
-    tile(class, &picture(&hit.png, &hit.caption), &[&position, mark, &score], &hit.caption)
+    let facts = format!("{} <span class=\"score\">{}</span>", index + 1, score(hit.score));
+    tile(class, &hit.png, mark, &facts, &hit.caption)
 }
 
 fn target(target: &Target) -> String {
-    let position = format!("{}", target.rank);
     let mark = "<span class=\"mark\">wanted</span>";
-    tile("wanted", &picture(&target.png, &target.caption), &[&position, mark], &target.caption)
+    tile("wanted", &target.png, mark, &format!("rank {}", target.rank), &target.caption)
 }
 
-fn tile(class: &str, picture: &str, facts: &[&str], caption: &str) -> String {
-    let facts = facts.join(" ");
+fn tile(class: &str, bytes: &[u8], mark: &str, facts: &str, caption: &str) -> String {
+    let picture = picture(bytes, caption);
     let caption = escape(caption);
     format!(
-        "<li class=\"{class}\">{picture}<p class=\"rank\">{facts}</p>\
-         <p class=\"caption\" title=\"{caption}\">{caption}</p></li>\n"
+        "<li class=\"{class}\"><div class=\"frame\">{picture}{mark}</div>\
+         <p class=\"rank\">{facts}</p><p class=\"caption\" title=\"{caption}\">{caption}</p></li>\n"
     )
 }
 
@@ -156,13 +159,16 @@ fn picture(bytes: &[u8], words: &str) -> String {
 /// Tables and charts.
 pub(super) fn details(report: &DemoReport) -> Result<String> {
     let mut charts = String::new();
+    if report.headline.len() > 1 {
+        for chart in recall_charts(&report.headline) {
+            charts += &figure(&chart.title, &bar_chart(&chart)?);
+        }
+    }
     for chart in &report.charts {
         charts += &figure(&chart.title, &line_chart(chart)?);
     }
     let mut parts = String::new();
     if report.headline.len() > 1 {
-        let recalls = recalls_chart(&report.headline);
-        charts.insert_str(0, &figure(&recalls.title, &bar_chart(&recalls)?));
         parts += &format!("<h2>All test sets</h2>\n{}", sets_table(&report.headline));
     }
     if let Some(comparison) = &report.comparison {
@@ -178,23 +184,24 @@ fn figure(title: &str, svg: &str) -> String {
     format!("<figure role=\"img\" aria-label=\"{}\">{svg}</figure>\n", escape(title))
 }
 
-/// The six recalls of every set.
-fn recalls_chart(sets: &[(String, RetrievalMetrics)]) -> BarChart {
-    let values = |metrics: &RetrievalMetrics| {
-        let (texts, images) = (metrics.text_to_image, metrics.image_to_text);
-        vec![texts.r1, texts.r5, texts.r10, images.r1, images.r5, images.r10]
+/// The recalls of every set, a chart for each direction.
+fn recall_charts(sets: &[(String, RetrievalMetrics)]) -> [BarChart; 2] {
+    let chart = |title: &str, direction: fn(&RetrievalMetrics) -> Recall| {
+        let series = |(name, metrics): &(String, RetrievalMetrics)| {
+            let Recall { r1, r5, r10, .. } = direction(metrics);
+            BarSeries { name: name.clone(), values: vec![r1, r5, r10] }
+        };
+        BarChart {
+            title: title.into(),
+            y_label: "%".into(),
+            groups: ["R@1", "R@5", "R@10"].map(String::from).to_vec(),
+            series: sets.iter().map(series).collect(),
+        }
     };
-    let series = |(name, metrics): &(String, RetrievalMetrics)| BarSeries {
-        name: name.clone(),
-        values: values(metrics),
-    };
-    let groups = ["text R@1", "text R@5", "text R@10", "image R@1", "image R@5", "image R@10"];
-    BarChart {
-        title: "Recall by kind of query".into(),
-        y_label: "%".into(),
-        groups: groups.map(String::from).to_vec(),
-        series: sets.iter().map(series).collect(),
-    }
+    [
+        chart("Sentence to picture", |metrics| metrics.text_to_image),
+        chart("Picture to sentence", |metrics| metrics.image_to_text),
+    ]
 }
 
 fn sets_table(sets: &[(String, RetrievalMetrics)]) -> String {
@@ -229,14 +236,20 @@ fn sets_table(sets: &[(String, RetrievalMetrics)]) -> String {
 fn comparison_table(comparison: &Comparison) -> String {
     let longest = comparison.rows.iter().map(Vec::len).max().unwrap_or(0);
     let columns = longest.max(comparison.header.len());
+    let cell = |cells: &[String], index: usize| escape(cells.get(index).map_or("", String::as_str));
+    // A column of figures is aligned at its right.
+    let is_figure = |text: &str| text.starts_with(|c: char| c.is_ascii_digit() || "-–".contains(c));
+    let class = |index: usize| {
+        let figures = comparison.rows.iter().all(|cells| is_figure(&cell(cells, index)));
+        if figures { " class=\"figure\"" } else { "" }
+    };
+    let classes: Vec<&str> = (0..columns).map(class).collect();
     let row = |cells: &[String], tag: &str| {
-        let cell = |index: usize| {
-            let text = escape(cells.get(index).map_or("", String::as_str));
-            let figure = text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '–');
-            let class = if figure { " class=\"figure\"" } else { "" };
+        let cells = classes.iter().enumerate().map(|(index, class)| {
+            let text = cell(cells, index);
             format!("<{tag}{class}>{text}</{tag}>")
-        };
-        format!("<tr>{}</tr>\n", (0..columns).map(cell).collect::<String>())
+        });
+        format!("<tr>{}</tr>\n", cells.collect::<String>())
     };
     let rows: String = comparison.rows.iter().map(|cells| row(cells, "td")).collect();
     format!(
