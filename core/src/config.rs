@@ -60,6 +60,17 @@ pub enum ImageBackboneConfig {
     Swin(SwinConfig),
 }
 
+/// Activation inside a feed-forward part, named as in Hugging Face files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// The exact (erf) GELU, as in all published checkpoints.
+    #[default]
+    Gelu,
+    /// Rectified linear: cheaper, for small models from scratch.
+    Relu,
+}
+
 /// Vision Transformer, field names as in Hugging Face `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -82,8 +93,8 @@ pub struct VitConfig {
     pub hidden_dropout_prob: f64,
     /// Dropout on attention weights.
     pub attention_probs_dropout_prob: f64,
-    /// Activation of the feed-forward part; only `gelu` (exact) is known.
-    pub hidden_act: String,
+    /// Activation of the feed-forward part.
+    pub hidden_act: Activation,
     /// Whether query, key and value have a bias.
     pub qkv_bias: bool,
 }
@@ -100,7 +111,7 @@ impl Default for VitConfig {
             layer_norm_eps: 1e-12,
             hidden_dropout_prob: 0.0,
             attention_probs_dropout_prob: 0.0,
-            hidden_act: "gelu".into(),
+            hidden_act: Activation::Gelu,
             qkv_bias: true,
         }
     }
@@ -134,8 +145,8 @@ pub struct SwinConfig {
     pub attention_probs_dropout_prob: f64,
     /// Largest stochastic depth probability (last block); grows linearly from 0.
     pub drop_path_rate: f64,
-    /// Activation of the feed-forward part; only `gelu` (exact) is known.
-    pub hidden_act: String,
+    /// Activation of the feed-forward part.
+    pub hidden_act: Activation,
     /// Absolute position embeddings; not supported, `false` in all published checkpoints.
     pub use_absolute_embeddings: bool,
 }
@@ -155,7 +166,7 @@ impl Default for SwinConfig {
             hidden_dropout_prob: 0.0,
             attention_probs_dropout_prob: 0.0,
             drop_path_rate: 0.1,
-            hidden_act: "gelu".into(),
+            hidden_act: Activation::Gelu,
             use_absolute_embeddings: false,
         }
     }
@@ -187,8 +198,8 @@ pub struct BertConfig {
     pub hidden_dropout_prob: f64,
     /// Dropout on attention weights.
     pub attention_probs_dropout_prob: f64,
-    /// Activation of the feed-forward part; only `gelu` (exact) is known.
-    pub hidden_act: String,
+    /// Activation of the feed-forward part.
+    pub hidden_act: Activation,
 }
 
 impl Default for BertConfig {
@@ -205,7 +216,7 @@ impl Default for BertConfig {
             layer_norm_eps: 1e-12,
             hidden_dropout_prob: 0.1,
             attention_probs_dropout_prob: 0.1,
-            hidden_act: "gelu".into(),
+            hidden_act: Activation::Gelu,
         }
     }
 }
@@ -322,8 +333,7 @@ impl VitConfig {
         if self.image_size < self.patch_size {
             return Err(Error::config("image.image_size", "smaller than one patch"));
         }
-        dropouts("image", self.hidden_dropout_prob, self.attention_probs_dropout_prob)?;
-        gelu("image.hidden_act", &self.hidden_act)
+        dropouts("image", self.hidden_dropout_prob, self.attention_probs_dropout_prob)
     }
 }
 
@@ -346,8 +356,7 @@ impl SwinConfig {
             return Err(Error::config("image.use_absolute_embeddings", "is not supported"));
         }
         probability("image.drop_path_rate", self.drop_path_rate)?;
-        dropouts("image", self.hidden_dropout_prob, self.attention_probs_dropout_prob)?;
-        gelu("image.hidden_act", &self.hidden_act)
+        dropouts("image", self.hidden_dropout_prob, self.attention_probs_dropout_prob)
     }
 }
 
@@ -384,8 +393,7 @@ impl BertConfig {
             "text.hidden_size",
             self.hidden_size,
         )?;
-        dropouts("text", self.hidden_dropout_prob, self.attention_probs_dropout_prob)?;
-        gelu("text.hidden_act", &self.hidden_act)
+        dropouts("text", self.hidden_dropout_prob, self.attention_probs_dropout_prob)
     }
 }
 
@@ -411,12 +419,4 @@ fn probability(key: &str, value: f64) -> Result<()> {
 fn dropouts(part: &str, hidden: f64, attention: f64) -> Result<()> {
     probability(&format!("{part}.hidden_dropout_prob"), hidden)?;
     probability(&format!("{part}.attention_probs_dropout_prob"), attention)
-}
-
-fn gelu(key: &str, activation: &str) -> Result<()> {
-    if activation == "gelu" {
-        Ok(())
-    } else {
-        Err(Error::config(key, format!("`{activation}` is not supported, only `gelu`")))
-    }
 }

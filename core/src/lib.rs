@@ -2,6 +2,7 @@
 //! [Burn](burn), for every device Burn knows, natively and in a browser.
 #![deny(missing_docs)]
 
+mod avse;
 pub mod config;
 mod error;
 pub mod image;
@@ -14,5 +15,6 @@ pub mod similarity;
 pub mod text;
 pub mod weights;
 
+pub use avse::{Avse, token_tensor};
 pub use error::{Error, Result};
 pub use model::AvseModel;

@@ -3,8 +3,15 @@
 
 pub mod commands;
 pub mod data;
+pub mod demo;
+pub mod device;
 mod error;
+pub mod evaluate;
+mod files;
 pub mod hub;
 pub mod pretrained;
+mod progress;
+pub mod report;
+pub mod train;
 
 pub use error::{Error, Result};

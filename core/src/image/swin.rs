@@ -180,7 +180,7 @@ impl SwinBlock {
             norm_before: layer_norm(width, config.layer_norm_eps, device),
             attention: WindowAttention::new(sizes, config.window_size, device),
             norm_after: layer_norm(width, config.layer_norm_eps, device),
-            feed_forward: FeedForward::new(width, inner, device),
+            feed_forward: FeedForward::new(width, inner, config.hidden_act, device),
             dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
             window: config.window_size,
             shifted,

@@ -96,7 +96,12 @@ impl VitLayer {
             norm_before: layer_norm(width, config.layer_norm_eps, device),
             attention: SelfAttention::new(sizes, device),
             norm_after: layer_norm(width, config.layer_norm_eps, device),
-            feed_forward: FeedForward::new(width, config.intermediate_size, device),
+            feed_forward: FeedForward::new(
+                width,
+                config.intermediate_size,
+                config.hidden_act,
+                device,
+            ),
             dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
         }
     }

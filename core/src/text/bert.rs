@@ -100,7 +100,12 @@ impl BertLayer {
         Self {
             attention: SelfAttention::new(sizes, device),
             attention_norm: layer_norm(width, config.layer_norm_eps, device),
-            feed_forward: FeedForward::new(width, config.intermediate_size, device),
+            feed_forward: FeedForward::new(
+                width,
+                config.intermediate_size,
+                config.hidden_act,
+                device,
+            ),
             output_norm: layer_norm(width, config.layer_norm_eps, device),
             dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
         }

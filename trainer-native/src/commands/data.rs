@@ -1,12 +1,12 @@
-//! `avse data`: make the emoji set.
+//! `avse data`: make the emoji set, or check a dataset.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::Result;
-use crate::data::emoji;
+use crate::data::{self, DatasetSpec, VerifyOptions, emoji};
+use crate::{Error, Result};
 
 /// Options of `avse data`.
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,8 @@ pub struct Args {
 enum Command {
     /// Install the pinned artwork and write the emoji set in the Flickr30K layout.
     Emoji(EmojiArgs),
+    /// Check ids, captions and images of a dataset and list everything that is wrong.
+    Verify(VerifyArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -38,6 +40,28 @@ struct EmojiArgs {
     choose_lists: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct VerifyArgs {
+    /// The dataset: f30k, coco or emoji.
+    #[arg(long)]
+    dataset: String,
+    /// The folder that holds the dataset's folder, or that folder itself.
+    #[arg(long, alias = "data_path", default_value = "data")]
+    data_path: PathBuf,
+    /// The folder of the images, when it is not the usual one.
+    #[arg(long)]
+    images: Option<PathBuf>,
+    /// Check this split only; may be given several times.
+    #[arg(long = "split")]
+    splits: Vec<String>,
+    /// Decode every image, too.
+    #[arg(long)]
+    decode: bool,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 impl Args {
     /// Runs the chosen subcommand.
     ///
@@ -46,6 +70,7 @@ impl Args {
     pub fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Emoji(args) => args.run(),
+            Command::Verify(args) => args.run(),
         }
     }
 }
@@ -53,12 +78,34 @@ impl Args {
 impl EmojiArgs {
     fn run(self) -> Result<ExitCode> {
         if self.choose_lists {
-            emoji::choose_lists(self.seed)?;
+            emoji::choose_lists(self.seed)?.write(&emoji::data_folder()?)?;
         }
         let built =
             emoji::build(&emoji::Options { out: self.out, size: self.size, seed: self.seed })?;
         let state = if built.unchanged { "is up to date" } else { "written" };
         println!("{}: {state}\n{}", built.folder.display(), built.report);
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl VerifyArgs {
+    fn run(self) -> Result<ExitCode> {
+        let found = data::verify(&VerifyOptions {
+            spec: DatasetSpec {
+                name: self.dataset,
+                data_path: self.data_path,
+                images: self.images,
+            },
+            splits: self.splits,
+            decode: self.decode,
+        })?;
+        if self.json {
+            let json = serde_json::to_string_pretty(&found)
+                .map_err(|e| Error::Usage(format!("JSON cannot be written: {e}")))?;
+            println!("{json}");
+        } else {
+            println!("{found}");
+        }
+        Ok(if found.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

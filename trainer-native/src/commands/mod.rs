@@ -2,10 +2,14 @@
 
 mod convert;
 mod data;
+mod demo;
+mod eval;
+mod official;
+mod train;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::Result;
 
@@ -19,20 +23,34 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See the model at work on real pictures.
+    Demo(demo::Args),
     /// Make the emoji set, or check a dataset.
     Data(data::Args),
+    /// Train a model.
+    Train(Box<train::Args>),
+    /// Measure a model on a dataset.
+    Eval(eval::Args),
     /// Turn weights from one form into another.
     Convert(convert::Args),
 }
 
 impl Cli {
-    /// Runs the chosen subcommand; the exit code is that of the process.
+    /// Parses the process's arguments and runs the subcommand; the exit code is that of
+    /// the process.
     ///
     /// # Errors
     /// Whatever stopped the subcommand, in words for its user.
-    pub fn run(self) -> Result<ExitCode> {
-        match self.command {
+    pub fn run() -> Result<ExitCode> {
+        let matches = Self::command().get_matches();
+        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        // Which options were given by hand, and which are defaults, only the matches know.
+        let own = matches.subcommand().map_or(&matches, |(_, own)| own);
+        match cli.command {
+            Command::Demo(args) => args.run(),
             Command::Data(args) => args.run(),
+            Command::Train(args) => args.run(own),
+            Command::Eval(args) => args.run(),
             Command::Convert(args) => args.run(),
         }
     }

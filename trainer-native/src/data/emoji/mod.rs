@@ -12,7 +12,6 @@ mod words;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +22,7 @@ pub use npm::{Packages, data_folder};
 pub use report::{Report, SplitReport};
 pub use splits::Lists;
 
+use crate::files::{json, write_atomically};
 use crate::{Error, Result};
 use icons::IconSet;
 
@@ -125,16 +125,13 @@ pub fn build(options: &Options) -> Result<Built> {
     Ok(Built { folder: out.clone(), report, unchanged: false })
 }
 
-/// Draws the committed lists anew and writes them into the data folder.
+/// Draws the lists anew; the committed ones are those of seed 0.
 ///
 /// # Errors
 /// As [`build`].
 pub fn choose_lists(seed: u64) -> Result<Lists> {
-    let folder = data_folder()?;
-    let packages = Packages::install(&folder)?;
-    let lists = Lists::choose(&words::read(&packages)?, &read_sets(&packages)?, seed)?;
-    lists.write(&folder)?;
-    Ok(lists)
+    let packages = Packages::install(&data_folder()?)?;
+    Lists::choose(&words::read(&packages)?, &read_sets(&packages)?, seed)
 }
 
 fn read_sets(packages: &Packages) -> Result<HashMap<Designer, IconSet>> {
@@ -183,21 +180,4 @@ fn draw(seed: u64, words: &[&str]) -> u64 {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|e| Error::Usage(format!("JSON cannot be written: {e}")))?;
-    bytes.push(b'\n');
-    Ok(bytes)
-}
-
-/// Writes a file so that it is there as a whole or not at all.
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file =
-        tempfile::Builder::new().tempfile_in(folder).map_err(|e| Error::io(folder, e))?;
-    file.write_all(bytes).map_err(|e| Error::io(path, e))?;
-    file.persist(path).map_err(|e| Error::io(path, e.error))?;
-    Ok(())
 }

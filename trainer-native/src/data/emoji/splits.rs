@@ -6,9 +6,10 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::draw;
 use super::icons::{Designer, IconSet, TEST_DESIGNER, TRAINING_DESIGNERS};
 use super::words::Emoji;
-use super::{draw, write_atomically};
+use crate::files::write_atomically;
 use crate::{Error, Result};
 
 /// The training designer whose drawings of the validation emoji are held out.

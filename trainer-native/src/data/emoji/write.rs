@@ -14,7 +14,7 @@ use super::icons::{Credit, Designer, IconSet};
 use super::npm::Packages;
 use super::report::Report;
 use super::splits::{Drawing, SplitDrawings};
-use super::{json, write_atomically};
+use crate::files::{json, write_atomically};
 use crate::{Error, Result};
 
 pub(super) const ID_MAPPING: &str = "id_mapping.json";

@@ -1,0 +1,46 @@
+//! `avse demo`: see the model at work.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::data::emoji::data_folder;
+use crate::demo::{self, DemoOptions};
+use crate::{Result, device};
+
+const EXAMPLES: &str = "\
+Examples:
+  avse demo
+  avse demo --train";
+
+/// See AVSE retrieve real pictures: evaluate Emoji-1K, answer sentences and pictures,
+/// write an HTML report.
+#[derive(Debug, Parser)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Where the report and results.json go
+    #[arg(long, default_value = "runs/demo")]
+    out: PathBuf,
+    /// Train the model anew first
+    #[arg(long)]
+    train: bool,
+    /// Device: a GPU's number, `auto` or `cpu`
+    #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
+    gpu_id: String,
+}
+
+impl Args {
+    /// Runs the demo.
+    ///
+    /// # Errors
+    /// Whatever is missing, in words for its user.
+    pub fn run(self) -> Result<ExitCode> {
+        let device = device::choose(&self.gpu_id)?;
+        let emoji = data_folder()?.join("emoji");
+        let report = demo::run(&DemoOptions { out: self.out, emoji, train: self.train }, &device)?;
+        let path = report.canonicalize().unwrap_or(report);
+        println!("report: {}", path.display());
+        Ok(ExitCode::SUCCESS)
+    }
+}

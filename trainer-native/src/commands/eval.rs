@@ -1,0 +1,174 @@
+//! `avse eval`: the published evaluation command.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use avse_core::Avse;
+use avse_core::metrics::{RetrievalMetrics, ScoreMatrix};
+use avse_core::weights::Bundle;
+use clap::Parser;
+use npyz::WriterBuilder;
+use serde::Serialize;
+
+use crate::data::{Dataset, DatasetSpec};
+use crate::files::write_atomically;
+use crate::report::metrics_table;
+use crate::train::TrainConfig;
+use crate::{Error, Result, device, evaluate};
+
+const EXAMPLES: &str = "\
+Examples:
+  avse eval --dataset f30k --data_path data/ --gpu-id 0
+  avse eval --dataset coco --model runs/coco_vit_224/best --save_results scores.npy
+  avse eval --dataset emoji --split new --json";
+
+/// Measure a model on a dataset: recalls at 1, 5 and 10 in both directions.
+#[derive(Debug, Parser)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// f30k, coco or emoji
+    #[arg(long, default_value = "f30k")]
+    dataset: String,
+    /// Folder that holds the datasets
+    #[arg(long = "data_path", alias = "data-path", default_value = "data")]
+    data_path: PathBuf,
+    /// Device: a GPU's number, `auto` or `cpu`
+    #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
+    gpu_id: String,
+    /// Bundle; without one, the newest best bundle of this dataset under runs/
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// Split; without one, the dataset's test split
+    #[arg(long)]
+    split: Option<String>,
+    /// Write the score matrix (images x captions, f32) as a .npy file
+    #[arg(long = "save_results", alias = "save-results")]
+    save_results: Option<PathBuf>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    dataset: &'a str,
+    split: &'a str,
+    model: &'a Path,
+    images: usize,
+    captions: usize,
+    truncated_captions: usize,
+    sets: Vec<Set>,
+}
+
+/// One protocol's figures.
+#[derive(Debug, Serialize)]
+struct Set {
+    name: String,
+    metrics: RetrievalMetrics,
+}
+
+impl Args {
+    /// Evaluates and prints.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the bundle, the data or the results file.
+    pub fn run(self) -> Result<ExitCode> {
+        let device = device::choose(&self.gpu_id)?;
+        let spec = DatasetSpec {
+            name: self.dataset.clone(),
+            data_path: self.data_path.clone(),
+            images: None,
+        };
+        let dataset = Dataset::open(&spec)?;
+        let folder = match &self.model {
+            Some(folder) => folder.clone(),
+            None => newest_bundle(Path::new("runs"), &self.dataset)?,
+        };
+        eprintln!("model: {}", folder.display());
+        let (avse, _) = Avse::load(&folder, &device)?;
+        let name = self.split.as_deref().unwrap_or(dataset.known.test);
+        let split = dataset.split(name)?;
+        let encoded = evaluate::encode_split(&avse, &split, self.json)?;
+        let scores = evaluate::score_split(&encoded, &split)?;
+        if let Some(path) = &self.save_results {
+            write_npy(path, &scores)?;
+        }
+        let report = Report {
+            dataset: &self.dataset,
+            split: name,
+            model: &folder,
+            images: scores.images(),
+            captions: scores.captions(),
+            truncated_captions: encoded.truncated,
+            sets: protocols(&scores, name == dataset.known.test, dataset.known.test_folds)?,
+        };
+        self.print(&report)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn print(&self, report: &Report<'_>) -> Result<()> {
+        if self.json {
+            let text = serde_json::to_string_pretty(report)
+                .map_err(|e| Error::Usage(format!("results: {e}")))?;
+            println!("{text}");
+            return Ok(());
+        }
+        println!("{} images, {} captions", report.images, report.captions);
+        let rows: Vec<_> =
+            report.sets.iter().map(|set| (set.name.as_str(), &set.metrics)).collect();
+        println!("{}", metrics_table(&rows));
+        if report.truncated_captions > 0 {
+            println!("{} captions were cut to the network's positions", report.truncated_captions);
+        }
+        Ok(())
+    }
+}
+
+/// The figures of each protocol that the split has: the whole, and for COCO's test also
+/// the mean over its folds.
+fn protocols(scores: &ScoreMatrix, is_test: bool, folds: usize) -> Result<Vec<Set>> {
+    let whole = Set { name: "all".into(), metrics: scores.evaluate() };
+    if !is_test || folds < 2 || !scores.images().is_multiple_of(folds) {
+        return Ok(vec![whole]);
+    }
+    let each = scores.folds(folds)?;
+    let mean = RetrievalMetrics::mean(&each);
+    Ok(vec![Set { name: format!("{folds}-fold"), metrics: mean }, whole])
+}
+
+/// The newest `best` bundle under `runs` that was trained on `dataset`.
+fn newest_bundle(runs: &Path, dataset: &str) -> Result<PathBuf> {
+    let none = || {
+        Error::Usage(format!(
+            "no trained model of {dataset} under {}: give one with --model",
+            runs.display()
+        ))
+    };
+    let entries = std::fs::read_dir(runs).map_err(|_| none())?;
+    let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
+    for entry in entries.flatten() {
+        let bundle = entry.path().join("best");
+        let trained_on = TrainConfig::read(&entry.path().join("run.toml")).map(|c| c.dataset);
+        if Bundle::is_at(&bundle) && trained_on.is_ok_and(|name| name == dataset) {
+            let time = bundle.join("manifest.json").metadata().and_then(|m| m.modified());
+            found.push((time.unwrap_or(SystemTime::UNIX_EPOCH), bundle));
+        }
+    }
+    found.into_iter().max().map(|(_, bundle)| bundle).ok_or_else(none)
+}
+
+/// Writes the matrix, images x captions.
+fn write_npy(path: &Path, scores: &ScoreMatrix) -> Result<()> {
+    let shape = [scores.images() as u64, scores.captions() as u64];
+    let mut bytes = Vec::new();
+    let write = |bytes: &mut Vec<u8>| -> std::io::Result<()> {
+        let mut writer =
+            npyz::WriteOptions::new().default_dtype().shape(&shape).writer(bytes).begin_nd()?;
+        writer.extend(scores.scores().iter().copied())?;
+        writer.finish()
+    };
+    write(&mut bytes).map_err(|e| Error::io(path, e))?;
+    write_atomically(path, &bytes)
+}

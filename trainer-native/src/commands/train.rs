@@ -1,0 +1,207 @@
+//! `avse train`: the published training command.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+use avse_core::text::augmentation::CaptionAugmentation;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Parser};
+
+use super::official::Ignored;
+use crate::train::{Clip, STOP, Schedule, TrainConfig, Trainer};
+use crate::{Error, Result, device};
+
+const EXAMPLES: &str = "\
+Examples:
+  avse train --dataset f30k --gpu-id 0 --img_res 256 --logger_name runs/f30k_vit_224 --batch_size 128 \\
+      --vit_type google/vit-base-patch16-224-in21k --embed_size 1024
+  avse train --config data/emoji.toml
+  avse train --config data/emoji.toml --num_epochs 2 --logger_name runs/short";
+
+/// Train a model.
+///
+/// The options are those of the official code, with underscores or hyphens. A --config
+/// file holds a whole run; options given beside it win.
+#[derive(Debug, Parser)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// A whole run as TOML
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// f30k, coco or emoji
+    #[arg(long, default_value = "f30k")]
+    dataset: String,
+    /// Folder that holds the datasets
+    #[arg(long = "data_path", alias = "data-path", default_value = "data")]
+    data_path: PathBuf,
+    /// Device: a GPU's number, `auto` or `cpu`
+    #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
+    gpu_id: String,
+    /// Side of the network's input in pixels
+    #[arg(long = "img_res", alias = "img-res", default_value_t = 224)]
+    img_res: usize,
+    /// The run's folder
+    #[arg(long = "logger_name", alias = "logger-name", default_value = "runs/test")]
+    logger_name: PathBuf,
+    /// Captions a step and a device
+    #[arg(long = "batch_size", alias = "batch-size", default_value_t = 128)]
+    batch_size: usize,
+    /// Pretrained image backbone: a folder or a hub name
+    #[arg(
+        long = "vit_type",
+        alias = "vit-type",
+        default_value = "google/vit-base-patch16-224-in21k"
+    )]
+    vit_type: String,
+    /// Pretrained text backbone: a folder or a hub name
+    #[arg(
+        long = "bert_type",
+        alias = "bert-type",
+        alias = "bert_path",
+        default_value = "bert-base-uncased"
+    )]
+    bert_type: String,
+    /// Width of a view's and a caption's embedding
+    #[arg(long = "embed_size", alias = "embed-size", default_value_t = 1024)]
+    embed_size: usize,
+    /// Epochs
+    #[arg(long = "num_epochs", alias = "num-epochs", default_value_t = 30)]
+    num_epochs: usize,
+    /// Epochs (from 0) before which the rate falls
+    #[arg(long = "lr_schedules", alias = "lr-schedules", num_args = 1.., default_values_t = [9, 15, 20, 25])]
+    lr_schedules: Vec<usize>,
+    /// What the rate is multiplied by there
+    #[arg(long = "decay_rate", alias = "decay-rate", default_value_t = 0.3)]
+    decay_rate: f64,
+    /// Learning rate of the heads; the backbones take a tenth
+    #[arg(long = "learning_rate", alias = "learning-rate", default_value_t = 2e-4)]
+    learning_rate: f64,
+    /// Margin of the triplet loss
+    #[arg(long, default_value_t = 0.2)]
+    margin: f64,
+    /// Largest gradient norm
+    #[arg(long = "grad_clip", alias = "grad-clip", default_value_t = 2.0)]
+    grad_clip: f64,
+    /// Clip the true gradient norm, or the fp16-scaled one as the official code
+    #[arg(long, value_enum, default_value = "true")]
+    clip: Clip,
+    /// Caption augmentation: 1 on, 0 off
+    #[arg(long = "size_augment", alias = "size-augment", default_value_t = 1)]
+    size_augment: u8,
+    /// Patches of a training view: the nearest (official code) or drawn by weight (paper)
+    #[arg(long = "view-sampling", alias = "view_sampling", default_value = "nearest", value_parser = ["nearest", "gumbel"])]
+    view_sampling: String,
+    /// Regulariser as in the official code, or as the paper writes it
+    #[arg(long, default_value = "official", value_parser = ["official", "paper"])]
+    regulariser: String,
+    /// Threads that prepare batches (0: half of the cores)
+    #[arg(long, default_value_t = 0)]
+    workers: usize,
+    /// Split that picks the best epoch: auto, test, or a split's name
+    #[arg(long = "select-on", alias = "select_on", default_value = "auto")]
+    select_on: String,
+    /// Seed of every random draw
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    ignored: Ignored,
+}
+
+impl Args {
+    /// Trains.
+    ///
+    /// # Errors
+    /// Whatever stopped the run, in words for its user.
+    pub fn run(self, matches: &ArgMatches) -> Result<ExitCode> {
+        self.ignored.warn(matches);
+        let device = device::choose(&self.gpu_id)?;
+        let config = self.resolve(matches)?;
+        // A second Ctrl-C ends at once.
+        let handler = || {
+            if STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+            eprintln!("\nending after this step; again to end at once");
+        };
+        if let Err(error) = ctrlc::set_handler(handler) {
+            eprintln!("warning: Ctrl-C will not save the last state: {error}");
+        }
+        let trainer = Trainer::new(config.clone(), &device)?;
+        let summary = trainer.run()?;
+        println!(
+            "best rSum {:.1} after {:.0} s; bundle {}",
+            summary.best_rsum,
+            summary.seconds,
+            config.logger_name.join("best").display()
+        );
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The run: `--config` or the defaults, and over it what was given by hand.
+    fn resolve(&self, matches: &ArgMatches) -> Result<TrainConfig> {
+        let from_file = self.config.is_some();
+        let mut config = match &self.config {
+            Some(path) => TrainConfig::read(path)?,
+            None => TrainConfig::default(),
+        };
+        let given =
+            |name: &str| !from_file || matches.value_source(name) == Some(ValueSource::CommandLine);
+        macro_rules! take {
+            ($($name:ident => $($field:ident).+),* $(,)?) => {$(
+                if given(stringify!($name)) {
+                    config.$($field).+ = self.$name.clone();
+                }
+            )*};
+        }
+        take!(
+            dataset => dataset,
+            data_path => data_path,
+            logger_name => logger_name,
+            batch_size => batch_size,
+            num_epochs => num_epochs,
+            workers => workers,
+            seed => seed,
+            select_on => select_on,
+            img_res => img_res,
+            embed_size => embed_size,
+            vit_type => vit_type,
+            bert_type => bert_type,
+            learning_rate => optimiser.learning_rate,
+            grad_clip => optimiser.grad_clip,
+            clip => optimiser.clip,
+            margin => loss.triplet.margin,
+        );
+        if given("lr_schedules") || given("decay_rate") {
+            let (epochs, factor) = (self.lr_schedules.clone(), self.decay_rate);
+            config.optimiser.schedule = Schedule::Step { epochs, factor };
+        }
+        if given("size_augment") {
+            config.caption_augmentation =
+                (self.size_augment != 0).then(CaptionAugmentation::default);
+        }
+        if given("view_sampling") {
+            config.view_sampling = parse("--view-sampling", &self.view_sampling)?;
+        }
+        if given("regulariser") {
+            config.loss.regulariser.form = parse("--regulariser", &self.regulariser)?;
+        }
+        for option in ["img_res", "embed_size", "vit_type", "bert_type"] {
+            if from_file
+                && config.model.is_some()
+                && matches.value_source(option) == Some(ValueSource::CommandLine)
+            {
+                return Err(Error::Usage(format!(
+                    "--{option}: the --config file trains a [model] from scratch; change it there"
+                )));
+            }
+        }
+        Ok(config)
+    }
+}
+
+/// A word that serde knows as an enum's variant.
+fn parse<T: serde::de::DeserializeOwned>(option: &str, word: &str) -> Result<T> {
+    serde_json::from_value(serde_json::Value::String(word.into()))
+        .map_err(|e| Error::Usage(format!("{option}: {e}")))
+}

@@ -1,0 +1,364 @@
+//! The layout of the official code's Flickr30K and MS-COCO files.
+//!
+//! A split is two text files with a line per caption: `<split>_ids.txt` with the
+//! image's id (once per caption, or once per image), `<split>_caps.txt` with the caption.
+//! `id_mapping.json` gives every id its picture's file name.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::problem::{Problem, ProblemKind, first_error};
+use crate::{Error, Result};
+
+/// What is known about a dataset by its name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its name on the command line, and of its folder.
+    pub name: &'static str,
+    /// The folder of its pictures, when it stands beside the dataset's folder.
+    pub image_folder: Option<&'static str>,
+    /// The split trained on.
+    pub train: &'static str,
+    /// The split on which the best model is chosen.
+    pub validation: &'static str,
+    /// The split of the published numbers.
+    pub test: &'static str,
+    /// Further splits.
+    pub others: &'static [&'static str],
+    /// The test is evaluated in this many folds too, whose metrics are averaged; 1 for none.
+    pub test_folds: usize,
+}
+
+/// Flickr30K, MS-COCO and the emoji set.
+pub const KNOWN: [Known; 3] = [
+    Known {
+        name: "f30k",
+        image_folder: Some("flickr30k-images"),
+        train: "train",
+        validation: "dev",
+        test: "test",
+        others: &[],
+        test_folds: 1,
+    },
+    Known {
+        name: "coco",
+        image_folder: Some("coco-images"),
+        train: "train",
+        validation: "dev",
+        test: "testall",
+        others: &[],
+        test_folds: 5,
+    },
+    Known {
+        name: "emoji",
+        image_folder: None,
+        train: "train",
+        validation: "dev",
+        test: "test",
+        others: &["new"],
+        test_folds: 1,
+    },
+];
+
+impl Known {
+    /// The dataset called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with the known names.
+    pub fn by_name(name: &str) -> Result<&'static Self> {
+        KNOWN.iter().find(|known| known.name == name).ok_or_else(|| {
+            let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
+            Error::Usage(format!("unknown dataset {name:?}; known are {}", names.join(", ")))
+        })
+    }
+
+    /// The names of all its splits.
+    pub fn splits(&self) -> impl Iterator<Item = &'static str> {
+        [self.train, self.validation, self.test].into_iter().chain(self.others.iter().copied())
+    }
+}
+
+/// Where a dataset is.
+#[derive(Debug, Clone)]
+pub struct DatasetSpec {
+    /// One of the [`KNOWN`] names.
+    pub name: String,
+    /// The folder that holds the dataset's folder, or that folder itself.
+    pub data_path: PathBuf,
+    /// The folder of the pictures, when it is not the usual one.
+    pub images: Option<PathBuf>,
+}
+
+/// A dataset on disk; its splits are read one by one.
+#[derive(Debug)]
+pub struct Dataset {
+    /// What is known about it.
+    pub known: &'static Known,
+    /// The folder of its text files.
+    pub folder: PathBuf,
+    /// The folder of its pictures.
+    pub images: PathBuf,
+    mapping: HashMap<String, String>,
+}
+
+/// A picture of a split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageEntry {
+    /// Its id.
+    pub id: String,
+    /// Its file, which need not exist.
+    pub path: PathBuf,
+}
+
+/// The pictures and captions of a split; every picture stands there once.
+#[derive(Debug, Clone)]
+pub struct Split {
+    /// `train`, `test`, ...
+    pub name: String,
+    /// In the order of their first captions.
+    pub images: Vec<ImageEntry>,
+    /// In the order of the file, trimmed, never empty.
+    pub captions: Vec<String>,
+    /// For every caption the index of its image.
+    pub image_of_caption: Vec<usize>,
+    /// For every caption the kind of its wording, where `<split>_kinds.txt` says it.
+    pub kinds: Option<Vec<String>>,
+}
+
+const MAPPING: &str = "id_mapping.json";
+
+impl Dataset {
+    /// Finds a dataset and reads its id mapping.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an unknown name or a folder without the dataset;
+    /// [`Error::Format`] for a mapping that is not an object of file names.
+    pub fn open(spec: &DatasetSpec) -> Result<Self> {
+        let mut problems = Vec::new();
+        let dataset = Self::open_leniently(spec, &mut problems)?;
+        match first_error(problems) {
+            Some(error) => Err(error),
+            None => Ok(dataset),
+        }
+    }
+
+    /// As [`Dataset::open`], but a bad mapping is only noted.
+    pub(super) fn open_leniently(spec: &DatasetSpec, problems: &mut Vec<Problem>) -> Result<Self> {
+        let known = Known::by_name(&spec.name)?;
+        let folder = find_folder(known, &spec.data_path)?;
+        let images = spec.images.clone().unwrap_or_else(|| image_folder(known, &folder));
+        let mapping = read_mapping(&folder.join(MAPPING), problems);
+        Ok(Self { known, folder, images, mapping })
+    }
+
+    /// Reads a split.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming file and line of a caption that is empty or not UTF-8, of an
+    /// id without a picture, or the numbers of lines that do not fit.
+    pub fn split(&self, name: &str) -> Result<Split> {
+        let mut problems = Vec::new();
+        let captions = Captions::scan(&self.folder, name, &mut problems);
+        let split = self.locate(captions, &mut problems);
+        match first_error(problems) {
+            Some(error) => Err(error),
+            None => Ok(split),
+        }
+    }
+
+    /// Gives every image of a split its file.
+    pub(super) fn locate(&self, captions: Captions, problems: &mut Vec<Problem>) -> Split {
+        let Captions { split, ids, first_line, captions, image_of_caption, kinds } = captions;
+        let file = self.folder.join(format!("{split}_ids.txt"));
+        let mut image = |(id, line): (String, usize)| {
+            let name = self.mapping.get(&id).map(String::as_str).unwrap_or_else(|| {
+                let message = format!("id {id:?} has no entry in {MAPPING}");
+                problems.push(Problem::new(ProblemKind::UnmappedId, &file, message).at(line));
+                ""
+            });
+            ImageEntry { path: self.images.join(name), id }
+        };
+        let images = ids.into_iter().zip(first_line).map(&mut image).collect();
+        Split { name: split, images, captions, image_of_caption, kinds }
+    }
+}
+
+/// The text files of a split, without the pictures.
+#[derive(Debug, Clone)]
+pub struct Captions {
+    /// `train`, `test`, ...
+    pub split: String,
+    /// The id of every image, each once, in the order of their first captions.
+    pub ids: Vec<String>,
+    /// For every image the first line of the ids file that names it, from 0.
+    pub first_line: Vec<usize>,
+    /// In the order of the file, trimmed.
+    pub captions: Vec<String>,
+    /// For every caption the index of its image.
+    pub image_of_caption: Vec<usize>,
+    /// For every caption the kind of its wording, where a file says it.
+    pub kinds: Option<Vec<String>>,
+}
+
+impl Captions {
+    /// Reads the text files of a split.
+    ///
+    /// # Errors
+    /// As [`Dataset::split`].
+    pub fn read(folder: &Path, split: &str) -> Result<Self> {
+        let mut problems = Vec::new();
+        let captions = Self::scan(folder, split, &mut problems);
+        match first_error(problems) {
+            Some(error) => Err(error),
+            None => Ok(captions),
+        }
+    }
+
+    /// Reads what can be read of a split and notes everything that is wrong with its texts.
+    pub(super) fn scan(folder: &Path, split: &str, problems: &mut Vec<Problem>) -> Self {
+        let file = |what: &str| folder.join(format!("{split}_{what}.txt"));
+        let lines = read_lines(&file("ids"), problems);
+        let captions = read_lines(&file("caps"), problems);
+        let (lines, captions) = (lines.unwrap_or_default(), captions.unwrap_or_default());
+        let kinds_file = file("kinds");
+        let kinds = kinds_file
+            .exists()
+            .then(|| read_lines(&kinds_file, problems))
+            .flatten()
+            .filter(|kinds| fits(&kinds_file, kinds.len(), captions.len(), problems));
+
+        let (count, total) = (lines.len(), captions.len());
+        let per_line = if count > 0 && total.is_multiple_of(count) { total / count } else { 0 };
+        // A file that is missing altogether has been noted already.
+        if per_line == 0 && file("ids").is_file() && file("caps").is_file() {
+            let message = format!(
+                "{count} lines, but {} has {total}: there must be a line for every caption, or \
+                 one for every image with equally many captions",
+                file("caps").display()
+            );
+            problems.push(Problem::new(ProblemKind::LineCount, &file("ids"), message));
+        }
+        let (mut ids, mut first_line, mut image_of_caption) = (Vec::new(), Vec::new(), Vec::new());
+        let mut index_of = HashMap::new();
+        for (line, id) in lines.into_iter().enumerate() {
+            let index = *index_of.entry(id.clone()).or_insert(ids.len());
+            if index == ids.len() {
+                ids.push(id);
+                first_line.push(line);
+            }
+            image_of_caption.extend(std::iter::repeat_n(index, per_line));
+        }
+        Self { split: split.to_owned(), ids, first_line, captions, image_of_caption, kinds }
+    }
+}
+
+fn fits(file: &Path, lines: usize, captions: usize, problems: &mut Vec<Problem>) -> bool {
+    if lines != captions {
+        let message = format!("{lines} lines for {captions} captions");
+        problems.push(Problem::new(ProblemKind::LineCount, file, message));
+    }
+    lines == captions
+}
+
+/// The trimmed lines of a text file; `None` when it cannot be read.
+fn read_lines(file: &Path, problems: &mut Vec<Problem>) -> Option<Vec<String>> {
+    let bytes = match std::fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(e) => {
+            problems.push(Problem::new(ProblemKind::MissingFile, file, e.to_string()));
+            return None;
+        }
+    };
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    if text.is_empty() {
+        problems.push(Problem::new(ProblemKind::EmptyLine, file, "the file is empty"));
+        return Some(Vec::new());
+    }
+    let mut lines = Vec::new();
+    for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
+        let line = String::from_utf8_lossy(line);
+        let (kind, message) = match &line {
+            std::borrow::Cow::Owned(_) => (ProblemKind::NotUtf8, "not UTF-8"),
+            line if line.trim().is_empty() => (ProblemKind::EmptyLine, "empty line"),
+            line => {
+                lines.push(line.trim().to_owned());
+                continue;
+            }
+        };
+        problems.push(Problem::new(kind, file, message).at(index));
+        lines.push(line.trim().to_owned());
+    }
+    Some(lines)
+}
+
+fn read_mapping(file: &Path, problems: &mut Vec<Problem>) -> HashMap<String, String> {
+    let mut note = |kind, message: String| problems.push(Problem::new(kind, file, message));
+    let bytes = match std::fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(e) => {
+            note(ProblemKind::MissingFile, e.to_string());
+            return HashMap::new();
+        }
+    };
+    let entries: HashMap<String, Value> = match serde_json::from_slice(&bytes) {
+        Ok(entries) => entries,
+        Err(e) => {
+            note(ProblemKind::BadMapping, format!("no JSON object: {e}"));
+            return HashMap::new();
+        }
+    };
+    let mut mapping = HashMap::with_capacity(entries.len());
+    for (id, value) in entries {
+        match value {
+            Value::String(name) if stays_inside(&name) => {
+                mapping.insert(id, name);
+            }
+            other => note(
+                ProblemKind::BadMapping,
+                format!("id {id:?}: {other} is not a file name below the image folder"),
+            ),
+        }
+    }
+    mapping
+}
+
+/// Whether a file name is relative and leads to nothing outside its folder.
+fn stays_inside(name: &str) -> bool {
+    use std::path::Component;
+    !name.is_empty()
+        && Path::new(name)
+            .components()
+            .all(|c| matches!(c, Component::Normal(_) | Component::CurDir))
+}
+
+/// `<data_path>/<name>`, or `data_path` itself when it holds a dataset's files.
+fn find_folder(known: &Known, data_path: &Path) -> Result<PathBuf> {
+    let holds_dataset = |folder: &PathBuf| {
+        let ids = known.splits().map(|split| folder.join(format!("{split}_ids.txt")));
+        ids.chain([folder.join(MAPPING)]).any(|file| file.is_file())
+    };
+    let folders = [data_path.join(known.name), data_path.to_path_buf()];
+    folders.iter().find(|folder| holds_dataset(folder)).cloned().ok_or_else(|| {
+        Error::Usage(format!(
+            "no dataset {}: neither {} nor {} holds {MAPPING} or *_ids.txt",
+            known.name,
+            folders[0].display(),
+            folders[1].display()
+        ))
+    })
+}
+
+/// The usual folder of the pictures: beside the dataset's folder as published, or inside it.
+fn image_folder(known: &Known, folder: &Path) -> PathBuf {
+    let inside = folder.join("images");
+    let Some(name) = known.image_folder else { return inside };
+    let beside = folder.parent().unwrap_or(Path::new("")).join(name);
+    [&beside, &folder.join(name), &inside]
+        .into_iter()
+        .find(|folder| folder.is_dir())
+        .unwrap_or(&beside)
+        .clone()
+}

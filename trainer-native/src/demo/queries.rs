@@ -1,0 +1,153 @@
+//! The demo's questions and the model's answers.
+
+use avse_core::Avse;
+use avse_core::similarity::reference::{match_blocks, unit_blocks};
+use burn::tensor::Tensor;
+
+use super::{Scored, picture};
+use crate::data::{Dataset, Split};
+use crate::report::html::{CaptionHit, DemoReport, ImageQuery, PictureHit, Target, TextQuery};
+use crate::{Error, Result, evaluate};
+
+/// Answers a query shows.
+const HITS: usize = 6;
+/// Misses shown.
+const FAILURES: usize = 6;
+
+/// Sentences of ours, none of them a caption of the set.
+const SENTENCES: [&str; 12] = [
+    "a slice of pizza with cheese",
+    "a red fire truck",
+    "a cat with hearts in its eyes",
+    "something you wear on your head in winter",
+    "yellow fruit",
+    "a green animal that hops",
+    "man riding a bicycle",
+    "rain falling from a cloud",
+    "a musical instrument with strings",
+    "the flag of japan",
+    "crying loudly",
+    "a rocket flying to space",
+];
+
+/// Images of Emoji-1K that are asked for captions: every so many.
+const IMAGE_STEP: usize = 167;
+
+/// Answers everything; the facts are left for the caller.
+pub fn answer(avse: &Avse, test: &Scored, dataset: &Dataset) -> Result<DemoReport> {
+    let _ = dataset;
+    Ok(DemoReport {
+        title: "AVSE on emoji".into(),
+        generated_by: format!("avse demo {}", env!("CARGO_PKG_VERSION")),
+        headline: Vec::new(),
+        facts: Vec::new(),
+        text_queries: sentences(avse, test)?,
+        image_queries: images(test)?,
+        failures: failures(test)?,
+        charts: Vec::new(),
+        comparison: None,
+        credits: Vec::new(),
+    })
+}
+
+fn sentences(avse: &Avse, test: &Scored) -> Result<Vec<TextQuery>> {
+    let gallery = evaluate::encode_images_of(avse, &test.split)?;
+    let queries = unit_blocks(avse.encode_texts(&SENTENCES), avse.config.block_size);
+    let scores = values(match_blocks(gallery, queries))?;
+    let column = |query: usize| -> Vec<f32> {
+        scores.iter().skip(query).step_by(SENTENCES.len()).copied().collect()
+    };
+    SENTENCES
+        .iter()
+        .enumerate()
+        .map(|(at, sentence)| {
+            let scores = column(at);
+            let hits = picture_hits(&test.split, &scores, None)?;
+            Ok(TextQuery { sentence: (*sentence).into(), hits, target: None })
+        })
+        .collect()
+}
+
+fn images(test: &Scored) -> Result<Vec<ImageQuery>> {
+    let width = test.scores.captions();
+    (0..test.scores.images())
+        .step_by(IMAGE_STEP)
+        .map(|image| {
+            let row = &test.scores.scores()[image * width..(image + 1) * width];
+            let hits = best(row, HITS)
+                .into_iter()
+                .map(|caption| CaptionHit {
+                    caption: test.split.captions[caption].clone(),
+                    score: row[caption],
+                    correct: test.split.image_of_caption[caption] == image,
+                })
+                .collect();
+            Ok(ImageQuery {
+                png: picture(&test.split.images[image].path)?,
+                title: name_of(&test.split, image),
+                hits,
+            })
+        })
+        .collect()
+}
+
+/// The captions whose picture ranks lowest.
+fn failures(test: &Scored) -> Result<Vec<TextQuery>> {
+    let ranks = test.scores.text_to_image_ranks();
+    let mut worst: Vec<usize> = (0..ranks.len()).collect();
+    worst.sort_by_key(|caption| std::cmp::Reverse(ranks[*caption]));
+    let width = test.scores.captions();
+    worst
+        .into_iter()
+        .take(FAILURES)
+        .map(|caption| {
+            let column: Vec<f32> =
+                test.scores.scores().iter().skip(caption).step_by(width).copied().collect();
+            let image = test.split.image_of_caption[caption];
+            Ok(TextQuery {
+                sentence: test.split.captions[caption].clone(),
+                hits: picture_hits(&test.split, &column, Some(image))?,
+                target: Some(Target {
+                    png: picture(&test.split.images[image].path)?,
+                    caption: name_of(&test.split, image),
+                    rank: ranks[caption] + 1,
+                }),
+            })
+        })
+        .collect()
+}
+
+fn picture_hits(split: &Split, scores: &[f32], right: Option<usize>) -> Result<Vec<PictureHit>> {
+    best(scores, HITS)
+        .into_iter()
+        .map(|image| {
+            Ok(PictureHit {
+                png: picture(&split.images[image].path)?,
+                caption: name_of(split, image),
+                score: scores[image],
+                correct: right == Some(image),
+            })
+        })
+        .collect()
+}
+
+/// The first caption of an image: its name.
+fn name_of(split: &Split, image: usize) -> String {
+    let caption = split.image_of_caption.iter().position(|of| *of == image);
+    caption.map_or_else(String::new, |at| split.captions[at].clone())
+}
+
+/// Indices of the `count` largest scores, equal ones in index order.
+fn best(scores: &[f32], count: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    order.truncate(count);
+    order
+}
+
+fn values(tensor: Tensor<2>) -> Result<Vec<f32>> {
+    tensor
+        .into_data()
+        .try_to_vec()
+        .map_err(|e| Error::Usage(format!("scores cannot be read back: {e}")))
+}

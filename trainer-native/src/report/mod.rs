@@ -1,0 +1,15 @@
+//! What a run shows to people: tables for the terminal, charts as SVG, and the
+//! demo's page.
+
+mod bars;
+mod canvas;
+mod curves;
+mod escape;
+pub mod html;
+mod table;
+mod training;
+
+pub use bars::{BarChart, BarSeries, bar_chart};
+pub use curves::{Chart, Series, line_chart, line_charts};
+pub use table::metrics_table;
+pub use training::{curves_svg, read_log, training_charts};

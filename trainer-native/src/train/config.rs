@@ -1,0 +1,312 @@
+//! Everything that fixes a training run.
+
+use std::path::{Path, PathBuf};
+
+use avse_core::config::ModelConfig;
+use avse_core::image::augmentation::ImageAugmentation;
+use avse_core::image::sampling::ViewSampling;
+use avse_core::loss::{ContrastiveLoss, Regulariser, TripletLoss};
+use avse_core::text::augmentation::CaptionAugmentation;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// A whole run. The defaults are the published recipe; a TOML file of this form is
+/// what `--config` reads and what the run's folder keeps as `run.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Dataset by name, see `avse data verify --help`.
+    pub dataset: String,
+    /// Folder that holds the datasets.
+    pub data_path: PathBuf,
+    /// The run's folder.
+    pub logger_name: PathBuf,
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// Captions a step (and a device).
+    pub batch_size: usize,
+    /// Epochs; one epoch shows every caption once.
+    pub num_epochs: usize,
+    /// Threads that prepare batches.
+    pub workers: usize,
+    /// Side of the network's input in pixels.
+    pub img_res: usize,
+    /// Width E of a view's and a caption's embedding.
+    pub embed_size: usize,
+    /// Pretrained image backbone: a folder or a model hub's name.
+    pub vit_type: String,
+    /// Pretrained text backbone: a folder or a model hub's name.
+    pub bert_type: String,
+    /// How training views keep patches.
+    pub view_sampling: ViewSampling,
+    /// Optimiser and schedule.
+    pub optimiser: OptimiserConfig,
+    /// Loss.
+    pub loss: LossConfig,
+    /// What happens to training images.
+    pub image_augmentation: ImageAugmentation,
+    /// What happens to training captions; `None`: nothing (`--size_augment 0`).
+    pub caption_augmentation: Option<CaptionAugmentation>,
+    /// Split that picks the best epoch: `auto` takes `dev` where there is one, else `test`.
+    pub select_on: String,
+    /// Evaluate after every n-th epoch (and after the last).
+    pub evaluate_every: usize,
+    /// A network from scratch instead of pretrained backbones. Its `text.vocab_size` 0
+    /// means: learn that vocabulary from the training captions.
+    pub model: Option<ModelConfig>,
+    /// Most word pieces of a vocabulary learnt from the captions.
+    pub vocabulary_size: usize,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            dataset: "f30k".into(),
+            data_path: "data".into(),
+            logger_name: "runs/test".into(),
+            seed: 0,
+            batch_size: 128,
+            num_epochs: 30,
+            workers: 0,
+            img_res: 224,
+            embed_size: 1024,
+            vit_type: "google/vit-base-patch16-224-in21k".into(),
+            bert_type: "bert-base-uncased".into(),
+            view_sampling: ViewSampling::Nearest,
+            optimiser: OptimiserConfig::default(),
+            loss: LossConfig::default(),
+            image_augmentation: ImageAugmentation::default(),
+            caption_augmentation: Some(CaptionAugmentation::default()),
+            select_on: "auto".into(),
+            evaluate_every: 1,
+            model: None,
+            vocabulary_size: 4000,
+        }
+    }
+}
+
+/// AdamW, its schedule and gradient clipping.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimiserConfig {
+    /// Learning rate of the heads.
+    pub learning_rate: f64,
+    /// The backbones' rate as a share of the heads'.
+    pub backbone_share: f64,
+    /// Decoupled weight decay, on every parameter.
+    pub weight_decay: f64,
+    /// Steps over which the rate rises from 0.
+    pub warmup_steps: usize,
+    /// How the rate falls.
+    pub schedule: Schedule,
+    /// Largest global gradient norm.
+    pub grad_clip: f64,
+    /// Which norm is clipped.
+    pub clip: Clip,
+    /// Decay of the averaged weights that are evaluated and saved; 0 turns averaging off.
+    pub average_decay: f64,
+}
+
+impl Default for OptimiserConfig {
+    fn default() -> Self {
+        Self {
+            learning_rate: 2e-4,
+            backbone_share: 0.1,
+            weight_decay: 1e-4,
+            warmup_steps: 0,
+            schedule: Schedule::default(),
+            grad_clip: 2.0,
+            clip: Clip::True,
+            average_decay: 0.0,
+        }
+    }
+}
+
+/// Fall of the learning rate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind", deny_unknown_fields)]
+pub enum Schedule {
+    /// Times `factor` at each of `epochs` (counted from 0).
+    Step {
+        /// Epochs before which the rate falls.
+        epochs: Vec<usize>,
+        /// What it is multiplied by.
+        factor: f64,
+    },
+    /// A half cosine over the whole run down to `last` times the rate.
+    Cosine {
+        /// Share of the rate that is left at the end.
+        last: f64,
+    },
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self::Step { epochs: vec![9, 15, 20, 25], factor: 0.3 }
+    }
+}
+
+/// Which gradient norm is clipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Clip {
+    /// The gradient's own norm.
+    #[default]
+    True,
+    /// The norm of the fp16-scaled gradient, as the official code does: the true norm is
+    /// capped at `grad_clip / 65536`.
+    Official,
+}
+
+impl Clip {
+    /// The largest true norm that passes.
+    pub fn limit(self, grad_clip: f64) -> f64 {
+        match self {
+            Self::True => grad_clip,
+            Self::Official => grad_clip / 65_536.0,
+        }
+    }
+}
+
+/// Parts of the loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LossConfig {
+    /// Weight of the triplet loss.
+    pub triplet_weight: f64,
+    /// Margin of the triplet loss.
+    pub triplet: TripletLoss,
+    /// First epochs in which all negatives count; afterwards the hardest.
+    pub all_negatives_epochs: usize,
+    /// Dimension-wise regulariser.
+    pub regulariser: Regulariser,
+    /// Contrastive loss, not in the official recipe.
+    pub contrastive: Option<ContrastiveLoss>,
+}
+
+impl Default for LossConfig {
+    fn default() -> Self {
+        Self {
+            triplet_weight: 1.0,
+            triplet: TripletLoss::default(),
+            all_negatives_epochs: 1,
+            regulariser: Regulariser::default(),
+            contrastive: None,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Reads a run from a TOML file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] naming file, line and key.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        toml::from_str(&text).map_err(|e| Error::format(path, e.to_string()))
+    }
+
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the option.
+    pub fn validate(&self) -> Result<()> {
+        let usage = |message: &str| Err(Error::Usage(message.into()));
+        if self.batch_size < 2 {
+            return usage("--batch_size: at least 2 (a batch of 1 has no negatives)");
+        }
+        if self.num_epochs == 0 {
+            return usage("--num_epochs: at least 1");
+        }
+        if self.evaluate_every == 0 {
+            return usage("evaluate_every: at least 1");
+        }
+        let optimiser = &self.optimiser;
+        if !(optimiser.learning_rate.is_finite() && optimiser.learning_rate > 0.0) {
+            return usage("--learning_rate: must be above 0");
+        }
+        if !(optimiser.grad_clip.is_finite() && optimiser.grad_clip > 0.0) {
+            return usage("--grad_clip: must be above 0");
+        }
+        if !(0.0..1.0).contains(&optimiser.average_decay) {
+            return usage("optimiser.average_decay: must be in [0, 1)");
+        }
+        self.image_augmentation.validate()?;
+        if let Some(augmentation) = &self.caption_augmentation {
+            augmentation.validate()?;
+        }
+        Ok(())
+    }
+}
+
+impl OptimiserConfig {
+    /// The heads' learning rate at a step.
+    pub fn rate_at(&self, progress: Progress) -> f64 {
+        let warmup = if progress.step < self.warmup_steps {
+            (progress.step + 1) as f64 / self.warmup_steps as f64
+        } else {
+            1.0
+        };
+        let fall = match &self.schedule {
+            Schedule::Step { epochs, factor } => {
+                let falls = epochs.iter().filter(|epoch| progress.epoch >= **epoch).count();
+                factor.powi(falls as i32)
+            }
+            Schedule::Cosine { last } => {
+                let done = progress.step as f64 / progress.steps.max(1) as f64;
+                last + (1.0 - last) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
+            }
+        };
+        self.learning_rate * warmup * fall
+    }
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Epoch, counted from 0.
+    pub epoch: usize,
+    /// Steps taken since the start.
+    pub step: usize,
+    /// Steps of the whole run.
+    pub steps: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_schedule() {
+        let optimiser = OptimiserConfig::default();
+        let rate = |epoch| optimiser.rate_at(Progress { epoch, step: epoch, steps: 30 });
+        assert_eq!(rate(0), 2e-4);
+        assert_eq!(rate(8), 2e-4);
+        assert!((rate(9) - 6e-5).abs() < 1e-12);
+        assert!((rate(29) - 2e-4 * 0.3f64.powi(4)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn cosine_with_warmup() {
+        let optimiser = OptimiserConfig {
+            learning_rate: 1.0,
+            warmup_steps: 10,
+            schedule: Schedule::Cosine { last: 0.1 },
+            ..Default::default()
+        };
+        let rate = |step| optimiser.rate_at(Progress { epoch: 0, step, steps: 100 });
+        assert!((rate(0) - 0.1).abs() < 1e-9);
+        assert!((rate(50) - 0.55).abs() < 1e-9);
+        assert!((rate(100) - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_run_survives_toml() {
+        let config = TrainConfig { seed: 7, ..Default::default() };
+        let text = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<TrainConfig>(&text).unwrap(), config);
+        let error = toml::from_str::<TrainConfig>("batch_sise = 3").unwrap_err().to_string();
+        assert!(error.contains("batch_sise"), "{error}");
+    }
+}

@@ -1,0 +1,166 @@
+//! Batches of training data, prepared ahead by worker threads.
+//!
+//! Every random draw of a sample is seeded by (run, epoch, position), so a batch does
+//! not depend on which thread made it or when.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use avse_core::image::augmentation::ImageAugmentation;
+use avse_core::image::pixels::{DecodeLimits, Preprocess, RgbImage};
+use avse_core::image::sampling::{Grid, RadialBiasSampling, ViewPlan};
+use avse_core::text::augmentation::CaptionAugmentation;
+use avse_core::text::tokenizer::{CaptionTokenizer, TokenBatch};
+use crossbeam_channel::{Receiver, bounded};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::data::Split;
+use crate::{Error, Result};
+
+/// Batches that each worker may have ready before it waits.
+const READY_PER_WORKER: usize = 2;
+
+/// What turns samples of a split into network inputs.
+pub struct Preparation {
+    /// The training split.
+    pub split: Split,
+    /// Captions to ids.
+    pub tokenizer: CaptionTokenizer,
+    /// Longest caption in tokens.
+    pub max_tokens: usize,
+    /// Images to pixels.
+    pub preprocess: Preprocess,
+    /// Image augmentation.
+    pub image_augmentation: ImageAugmentation,
+    /// Caption augmentation, if any.
+    pub caption_augmentation: Option<CaptionAugmentation>,
+    /// View sampling.
+    pub sampling: RadialBiasSampling,
+    /// Token grid of the network.
+    pub grid: Grid,
+    /// Captions a batch.
+    pub batch_size: usize,
+    /// Seed of the run.
+    pub seed: u64,
+}
+
+/// One training batch on the host.
+pub struct Batch {
+    /// `[B, 3, R, R]`.
+    pub pixels: Vec<f32>,
+    /// Padded captions.
+    pub tokens: TokenBatch,
+    /// Which patches the views keep.
+    pub plan: ViewPlan,
+}
+
+/// The batches of one epoch, in order.
+pub struct EpochLoader {
+    channels: Vec<Receiver<Result<Batch>>>,
+    workers: Vec<JoinHandle<()>>,
+    next: usize,
+    batches: usize,
+}
+
+impl Preparation {
+    /// Full batches in one epoch; the last partial one is dropped.
+    pub fn batches_per_epoch(&self) -> usize {
+        self.split.captions.len() / self.batch_size
+    }
+
+    /// The captions of an epoch in their shuffled order.
+    fn order(&self, epoch: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.split.captions.len()).collect();
+        let mut rng = self.rng(epoch, u64::MAX);
+        for at in (1..order.len()).rev() {
+            order.swap(at, rng.random_range(0..=at));
+        }
+        order
+    }
+
+    fn rng(&self, epoch: usize, stream: u64) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ (epoch as u64).rotate_left(32));
+        rng.set_stream(stream);
+        rng
+    }
+
+    /// Prepares the captions at `order[start..start + batch_size]`.
+    fn batch(&self, epoch: usize, start: usize, order: &[usize]) -> Result<Batch> {
+        let mut pixels = Vec::new();
+        let mut captions = Vec::with_capacity(self.batch_size);
+        for at in start..start + self.batch_size {
+            let caption = order[at];
+            let mut rng = self.rng(epoch, at as u64);
+            let image = self.split.read_image(self.split.image_of_caption[caption])?;
+            pixels.extend(self.image_augmentation.train(&self.preprocess, &image, &mut rng));
+            let text = &self.split.captions[caption];
+            captions.push(match &self.caption_augmentation {
+                Some(augmentation) => augmentation.encode(&self.tokenizer, text, &mut rng),
+                None => self.tokenizer.encode(text),
+            });
+        }
+        let mut rng = self.rng(epoch, start as u64 | 1 << 63);
+        let plan = self.sampling.random_plan(self.grid, self.batch_size, &mut rng);
+        Ok(Batch { pixels, tokens: self.tokenizer.pad(captions, self.max_tokens), plan })
+    }
+}
+
+impl EpochLoader {
+    /// Starts `workers` threads on the batches of `epoch`.
+    pub fn start(preparation: &Arc<Preparation>, epoch: usize, workers: usize) -> Self {
+        let order = Arc::new(preparation.order(epoch));
+        let batches = preparation.batches_per_epoch();
+        let mut channels = Vec::new();
+        let mut handles = Vec::new();
+        for worker in 0..workers.max(1) {
+            let (sender, receiver) = bounded(READY_PER_WORKER);
+            let (preparation, order) = (preparation.clone(), order.clone());
+            handles.push(std::thread::spawn(move || {
+                for batch in (worker..batches).step_by(workers.max(1)) {
+                    let prepared = preparation.batch(epoch, batch * preparation.batch_size, &order);
+                    let failed = prepared.is_err();
+                    // The receiver is gone when the epoch was left early.
+                    if sender.send(prepared).is_err() || failed {
+                        return;
+                    }
+                }
+            }));
+            channels.push(receiver);
+        }
+        Self { channels, workers: handles, next: 0, batches }
+    }
+
+    /// The next batch, or `None` at the end of the epoch.
+    pub fn next_batch(&mut self) -> Option<Result<Batch>> {
+        if self.next == self.batches {
+            return None;
+        }
+        let channel = &self.channels[self.next % self.channels.len()];
+        self.next += 1;
+        let batch = channel.recv();
+        Some(batch.unwrap_or_else(|_| Err(Error::Usage("a loader thread ended early".into()))))
+    }
+}
+
+impl Drop for EpochLoader {
+    fn drop(&mut self) {
+        self.channels.clear();
+        for worker in self.workers.drain(..) {
+            let _ = worker.join();
+        }
+    }
+}
+
+impl Split {
+    /// Decodes image `index`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] naming the file.
+    pub fn read_image(&self, index: usize) -> Result<RgbImage> {
+        let path = &self.images[index].path;
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        RgbImage::decode(&bytes, &DecodeLimits::default())
+            .map_err(|e| Error::format(path, e.to_string()))
+    }
+}

@@ -1,0 +1,133 @@
+//! What a run leaves in its folder beside the bundles.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
+
+use avse_core::metrics::RetrievalMetrics;
+use serde::{Deserialize, Serialize};
+
+use super::TrainConfig;
+use crate::files::{json, write_atomically};
+use crate::report::curves_svg;
+use crate::{Error, Result};
+
+/// One line of `log.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Epoch, counted from 0.
+    pub epoch: usize,
+    /// Steps taken in it.
+    pub steps: usize,
+    /// Mean loss of its batches.
+    pub loss: f64,
+    /// The heads' learning rate at its end.
+    pub learning_rate: f64,
+    /// Training speed, evaluation not counted.
+    pub images_per_second: f64,
+    /// Share of the epoch spent waiting for data.
+    pub data_wait: f64,
+    /// Seconds of training.
+    pub seconds: f64,
+    /// Seconds since the start of the run.
+    pub elapsed: f64,
+    /// Captions cut because the network has no positions for them.
+    pub truncated_captions: usize,
+    /// Validation, when this epoch was evaluated.
+    pub validation: Option<RetrievalMetrics>,
+    /// Best rSum so far.
+    pub best_rsum: Option<f64>,
+}
+
+/// `summary.json`, written when a run ends.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Best validation rSum.
+    pub best_rsum: f64,
+    /// Wall time of the run.
+    pub seconds: f64,
+    /// Steps taken.
+    pub steps: usize,
+    /// Whether Ctrl-C ended it.
+    pub stopped_early: bool,
+}
+
+/// The run's folder: `run.toml`, `log.jsonl`, `curves.svg`, at the end `summary.json`.
+pub struct RunLog {
+    folder: PathBuf,
+    lines: File,
+    epochs: Vec<EpochRecord>,
+}
+
+impl RunLog {
+    /// Makes the folder and writes the resolved configuration; an older log there is kept
+    /// beside the new one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be written.
+    pub fn create(config: &TrainConfig) -> Result<Self> {
+        let folder = config.logger_name.clone();
+        fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+        let text = toml::to_string(config).map_err(|e| Error::Usage(format!("run.toml: {e}")))?;
+        let path = folder.join("run.toml");
+        write_atomically(&path, text.as_bytes())?;
+        let path = folder.join("log.jsonl");
+        if path.exists() {
+            let old = folder.join("log.previous.jsonl");
+            fs::rename(&path, &old).map_err(|e| Error::io(&old, e))?;
+        }
+        let lines = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(|e| Error::io(&path, e))?;
+        Ok(Self { folder, lines, epochs: Vec::new() })
+    }
+
+    /// Adds an epoch to the log and prints it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be written.
+    pub fn epoch(&mut self, record: EpochRecord) -> Result<()> {
+        let path = self.folder.join("log.jsonl");
+        let line =
+            serde_json::to_string(&record).map_err(|e| Error::format(&path, e.to_string()))?;
+        writeln!(self.lines, "{line}").map_err(|e| Error::io(&path, e))?;
+        let validation = match &record.validation {
+            Some(metrics) => format!(
+                "validation rSum {:.1} (i2t R@1 {:.1}, t2i R@1 {:.1}, best {:.1})",
+                metrics.rsum,
+                metrics.image_to_text.r1,
+                metrics.text_to_image.r1,
+                record.best_rsum.unwrap_or(f64::NAN)
+            ),
+            None => "not evaluated".into(),
+        };
+        eprintln!(
+            "epoch {:>3}: loss {:.3}, {:.0} images/s, data wait {:.1}%, {:.0} s in all; {validation}",
+            record.epoch,
+            record.loss,
+            record.images_per_second,
+            100.0 * record.data_wait,
+            record.elapsed,
+        );
+        if record.truncated_captions > 0 {
+            eprintln!(
+                "  {} captions were longer than the network's positions and cut",
+                record.truncated_captions
+            );
+        }
+        self.epochs.push(record);
+        write_atomically(&self.folder.join("curves.svg"), curves_svg(&self.epochs)?.as_bytes())
+    }
+
+    /// Writes the summary.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be written.
+    pub fn finish(&self, summary: RunSummary) -> Result<RunSummary> {
+        let path = self.folder.join("summary.json");
+        write_atomically(&path, &json(&summary)?)?;
+        Ok(summary)
+    }
+}

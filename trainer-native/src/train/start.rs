@@ -1,0 +1,112 @@
+//! What a run starts from: data, tokenizer and weights.
+
+use avse_core::AvseModel;
+use avse_core::config::ModelConfig;
+use avse_core::text::tokenizer::{CaptionTokenizer, train_vocab};
+use burn::module::Module;
+use burn::tensor::Device;
+
+use super::TrainConfig;
+use crate::Result;
+use crate::data::{Dataset, DatasetSpec, Split};
+use crate::hub::Hub;
+use crate::pretrained::{Backbones, from_backbones};
+
+/// The parts that a [`super::Trainer`] is made of.
+pub struct Start {
+    /// Architecture.
+    pub model_config: ModelConfig,
+    /// Captions to ids.
+    pub tokenizer: CaptionTokenizer,
+    /// The network on the autodiff device.
+    pub model: AvseModel,
+    /// Training split.
+    pub train: Split,
+    /// Split that picks the best epoch.
+    pub validation: Split,
+}
+
+/// Reads the training split and the one to select on.
+///
+/// # Errors
+/// Whatever is wrong with the dataset, naming file and line.
+pub fn open_datasets(config: &TrainConfig) -> Result<(Split, Split)> {
+    let spec = DatasetSpec {
+        name: config.dataset.clone(),
+        data_path: config.data_path.clone(),
+        images: None,
+    };
+    let dataset = Dataset::open(&spec)?;
+    let known = dataset.known;
+    let name = match config.select_on.as_str() {
+        "auto" => {
+            let ids = dataset.folder.join(format!("{}_ids.txt", known.validation));
+            if ids.is_file() {
+                known.validation
+            } else {
+                eprintln!(
+                    "no `{}` split there: the best epoch is picked on `{}`, as the official code does",
+                    known.validation, known.test
+                );
+                known.test
+            }
+        }
+        "test" => known.test,
+        other => other,
+    };
+    Ok((dataset.split(known.train)?, dataset.split(name)?))
+}
+
+/// Loads everything a run needs.
+///
+/// # Errors
+/// Whatever is wrong with the data, the configuration or the weights.
+pub fn prepare(config: &TrainConfig, device: &Device) -> Result<Start> {
+    let (train, validation) = open_datasets(config)?;
+    let (model_config, tokenizer, model) = match &config.model {
+        Some(model) => from_scratch(config, model, &train, device)?,
+        None => pretrained(config, device)?,
+    };
+    Ok(Start { model_config, tokenizer, model, train, validation })
+}
+
+/// Random weights and a vocabulary learnt from the training captions.
+fn from_scratch(
+    config: &TrainConfig,
+    model: &ModelConfig,
+    train: &Split,
+    device: &Device,
+) -> Result<(ModelConfig, CaptionTokenizer, AvseModel)> {
+    let vocabulary =
+        train_vocab(train.captions.iter().map(String::as_str), config.vocabulary_size)?;
+    let tokenizer = CaptionTokenizer::from_vocab(&vocabulary)?;
+    let mut model_config = model.clone();
+    if model_config.text.vocab_size == 0 {
+        model_config.text.vocab_size = tokenizer.vocab_size();
+    }
+    model_config.sampling.method = config.view_sampling;
+    let model = AvseModel::new(&model_config, device)?.materialize();
+    Ok((model_config, tokenizer, model))
+}
+
+/// Hugging Face backbones with fresh heads, as the published commands train.
+fn pretrained(
+    config: &TrainConfig,
+    device: &Device,
+) -> Result<(ModelConfig, CaptionTokenizer, AvseModel)> {
+    let backbones = Backbones {
+        image: config.vit_type.clone(),
+        text: config.bert_type.clone(),
+        embed_size: config.embed_size,
+        image_size: config.img_res,
+    };
+    let mut pretrained = from_backbones(&backbones, &Hub::default(), device)?;
+    let unused = [&pretrained.image_report, &pretrained.text_report]
+        .map(|report| report.unused.join(", "))
+        .join(", ");
+    if unused.len() > 2 {
+        eprintln!("tensors of the checkpoints that AVSE has no use for: {unused}");
+    }
+    pretrained.config.sampling.method = config.view_sampling;
+    Ok((pretrained.config, pretrained.tokenizer, pretrained.model.materialize()))
+}
