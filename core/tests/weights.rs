@@ -1,4 +1,5 @@
 //! Weights in and out of files and modules, on generated data.
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::Path;

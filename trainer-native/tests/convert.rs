@@ -272,10 +272,10 @@ fn backbones_come_from_the_hub_once_and_then_from_its_cache() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("no model.safetensors or pytorch_model.bin"), "{error}");
 
-    // The same from local folders.
+    // A text model in the image model's place, from a local folder.
     let local = root.path().join("someone/bert-tiny");
     let from = local.to_str().unwrap();
     let sizes = ["--out", "x", "--to", "bundle"];
-    let error = fail(&[["convert", "--from", from].as_slice(), &sizes].concat());
+    let error = fail(&[["convert", "--from", from, "--text", from].as_slice(), &sizes].concat());
     assert!(error.contains("model_type") && error.contains("config.json"), "{error}");
 }

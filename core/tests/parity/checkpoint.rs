@@ -1,4 +1,5 @@
 //! The official `.pth`, read directly.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
