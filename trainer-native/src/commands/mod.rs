@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod bench;
 mod convert;
 mod data;
 mod demo;
@@ -33,6 +34,8 @@ enum Command {
     Eval(eval::Args),
     /// Turn weights from one form into another.
     Convert(convert::Args),
+    /// Measure speed and memory on this machine.
+    Bench(bench::Args),
 }
 
 impl Cli {
@@ -52,6 +55,7 @@ impl Cli {
             Command::Train(args) => args.run(own),
             Command::Eval(args) => args.run(),
             Command::Convert(args) => args.run(),
+            Command::Bench(args) => args.run(),
         }
     }
 }

@@ -1,0 +1,17 @@
+//! Measurements of this build on this machine: the library behind `avse bench`.
+//!
+//! Each phase runs in a process of its own ([`Job::run_in_child`]), so that its peak memory is
+//! its own too.
+
+mod flops;
+mod machine;
+mod peers;
+mod phase;
+mod report;
+mod workload;
+
+pub use machine::{Machine, peak_memory};
+pub use peers::{PEERS, Peer};
+pub use phase::{CHILD_ARGUMENTS, Job, Measurement, Phase, Summary};
+pub use report::Report;
+pub use workload::{VitSize, Workload};

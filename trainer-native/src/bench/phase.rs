@@ -1,0 +1,312 @@
+//! The three measured phases, each run in a process of its own.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use avse_core::image::ImageTower;
+use avse_core::loss::Negatives;
+use avse_core::text::tokenizer::TokenBatch;
+use avse_core::{AvseModel, token_tensor};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{Workload, flops, peak_memory};
+use crate::train::{Batch, Objective, Optimiser, TrainConfig};
+use crate::{Error, Result, device};
+
+/// What follows the program's name in the process that [`Job::run_in_child`] starts.
+pub const CHILD_ARGUMENTS: [&str; 2] = ["bench", "phase"];
+
+/// A part of the work that is measured alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Pixels to image embeddings, all views.
+    Images,
+    /// Token ids to caption embeddings.
+    Captions,
+    /// One training step: forward, loss, backward, clipping, AdamW.
+    Step,
+}
+
+impl Phase {
+    /// In the order that they are measured.
+    pub const ALL: [Self; 3] = [Self::Images, Self::Captions, Self::Step];
+
+    /// What one item is called.
+    pub fn item(self) -> &'static str {
+        match self {
+            Self::Images => "image",
+            Self::Captions => "caption",
+            Self::Step => "training step",
+        }
+    }
+
+    /// Things encoded together.
+    pub fn batch(self, workload: &Workload) -> usize {
+        match self {
+            Self::Images => workload.image_batch,
+            Self::Captions => workload.caption_batch,
+            Self::Step => workload.step_batch,
+        }
+    }
+
+    /// Items that one run handles: what is encoded, but one step.
+    pub fn items(self, workload: &Workload) -> usize {
+        match self {
+            Self::Images | Self::Captions => self.batch(workload),
+            Self::Step => 1,
+        }
+    }
+}
+
+/// A phase to be measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// Which.
+    pub phase: Phase,
+    /// At which shapes.
+    pub workload: Workload,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// Which phase.
+    pub phase: Phase,
+    /// The device that it ran on.
+    pub device: String,
+    /// Seconds of each timed run, in their order; a run handles a whole batch.
+    pub run_seconds: Vec<f64>,
+    /// Items of a run.
+    pub items: usize,
+    /// Floating-point operations of a run, where they can be counted.
+    pub run_flops: Option<f64>,
+    /// Largest resident memory of the phase's process (host memory, also with a GPU).
+    pub peak_bytes: Option<u64>,
+}
+
+/// Seconds an item.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summary {
+    /// Median of the runs.
+    pub median: f64,
+    /// Fastest run.
+    pub min: f64,
+    /// Slowest run.
+    pub max: f64,
+}
+
+impl Measurement {
+    /// Seconds an item over the runs; NaN without a run.
+    pub fn summary(&self) -> Summary {
+        let items = self.items.max(1) as f64;
+        let mut seconds: Vec<f64> = self.run_seconds.iter().map(|run| run / items).collect();
+        seconds.sort_by(f64::total_cmp);
+        let at = |index: usize| seconds.get(index).copied().unwrap_or(f64::NAN);
+        let last = seconds.len().saturating_sub(1);
+        let median = 0.5 * (at(last / 2) + at(last.div_ceil(2)));
+        Summary { median, min: at(0), max: at(last) }
+    }
+
+    /// Operations a second at the median.
+    pub fn flops_per_second(&self) -> Option<f64> {
+        Some(self.run_flops? / (self.summary().median * self.items as f64))
+    }
+}
+
+impl Job {
+    /// Runs the phase in a new process of `program`, which is given [`CHILD_ARGUMENTS`] and
+    /// must hand its input to [`Job::answer`].
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when that process fails; it has said why on standard error.
+    pub fn run_in_child(&self, program: &Path) -> Result<Measurement> {
+        let failed = |why: &dyn std::fmt::Display| {
+            Error::Usage(format!("measuring one {}: {why}", self.phase.item()))
+        };
+        let job = serde_json::to_vec(self).map_err(|e| failed(&e))?;
+        let mut child = Command::new(program)
+            .args(CHILD_ARGUMENTS)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|e| Error::io(program, e))?;
+        if let Some(mut input) = child.stdin.take() {
+            input.write_all(&job).map_err(|e| failed(&e))?;
+        }
+        let output = child.wait_with_output().map_err(|e| failed(&e))?;
+        if !output.status.success() {
+            return Err(failed(&output.status));
+        }
+        serde_json::from_slice(&output.stdout).map_err(|e| failed(&e))
+    }
+
+    /// The other end of [`Job::run_in_child`]: a job as JSON in, its measurement as JSON out.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when `input` is no job, and as [`Job::run`].
+    pub fn answer(input: &str) -> Result<String> {
+        let job: Self = serde_json::from_str(input)
+            .map_err(|e| Error::Usage(format!("no job on standard input: {e}")))?;
+        serde_json::to_string(&job.run()?).map_err(|e| Error::Usage(format!("measurement: {e}")))
+    }
+
+    /// Runs the phase here.
+    ///
+    /// # Errors
+    /// An impossible workload, or a device that fails.
+    pub fn run(&self) -> Result<Measurement> {
+        let (phase, workload) = (self.phase, &self.workload);
+        workload.validate()?;
+        let device = device::choose(&workload.gpu_id)?;
+        device.seed(workload.seed);
+        let run_seconds = match phase {
+            Phase::Images => images(workload, &device)?,
+            Phase::Captions => captions(workload, &device)?,
+            Phase::Step => steps(workload, &device)?,
+        };
+        Ok(Measurement {
+            phase,
+            device: device::describe(&device),
+            run_seconds,
+            items: phase.items(workload),
+            run_flops: flops::of_phase(phase, workload),
+            peak_bytes: peak_memory(),
+        })
+    }
+}
+
+fn images(workload: &Workload, device: &Device) -> Result<Vec<f64>> {
+    let (model, batch, side) =
+        (network(workload, device)?, workload.image_batch, workload.model.image_size);
+    let plan = workload.model.sampling.fixed_plan(ImageTower::grid(&workload.model), batch);
+    let host = pixels(workload, batch);
+    timed(Phase::Images, workload, |_| {
+        let data = TensorData::new(host.clone(), [batch, 3, side, side]);
+        read(model.encode_images(Tensor::from_data(data, device), &plan))
+    })
+}
+
+fn captions(workload: &Workload, device: &Device) -> Result<Vec<f64>> {
+    let model = network(workload, device)?;
+    let tokens = tokens(workload, workload.caption_batch);
+    timed(Phase::Captions, workload, |_| {
+        read(model.encode_captions(token_tensor(&tokens, device), &tokens.lengths))
+    })
+}
+
+/// Steps as `avse train` takes them, with its default optimiser and loss.
+fn steps(workload: &Workload, device: &Device) -> Result<Vec<f64>> {
+    let device = device.clone().autodiff();
+    let config = TrainConfig::default();
+    let mut model = network(workload, &device)?;
+    let mut optimiser = Optimiser::new(&model, &config.optimiser);
+    let objective = Objective {
+        model: &workload.model,
+        loss: &config.loss,
+        negatives: Negatives::All,
+        device: &device,
+    };
+    let batch = workload.step_batch;
+    let (pixels, tokens) = (pixels(workload, batch), tokens(workload, batch));
+    let grid = ImageTower::grid(&workload.model);
+    let plan = workload.model.sampling.random_plan(grid, batch, &mut rng(workload));
+    timed(Phase::Step, workload, |run| {
+        device.seed(workload.seed.wrapping_add(run as u64));
+        let batch = Batch { pixels: pixels.clone(), tokens: tokens.clone(), plan: plan.clone() };
+        let rate = config.optimiser.learning_rate;
+        let (stepped, _) = optimiser.step(model.clone(), batch, rate, &objective)?;
+        model = stepped;
+        device.sync().map_err(|e| device_failed(&e))
+    })
+}
+
+/// The whole network, as evaluation and training hold it, also where one tower would do.
+fn network(workload: &Workload, device: &Device) -> Result<AvseModel> {
+    Ok(AvseModel::new(&workload.model, device)?.materialize())
+}
+
+/// Seconds of each run after the warm-up; `work` is told the run's number and must wait for
+/// its results.
+fn timed(
+    phase: Phase,
+    workload: &Workload,
+    mut work: impl FnMut(usize) -> Result<()>,
+) -> Result<Vec<f64>> {
+    let mut timed = Vec::with_capacity(workload.repetitions);
+    for run in 0..workload.warmup + workload.repetitions {
+        let began = Instant::now();
+        work(run)?;
+        let seconds = began.elapsed().as_secs_f64();
+        let batch = phase.batch(workload);
+        let what = match (run + 1).checked_sub(workload.warmup) {
+            None | Some(0) => "warm-up".to_string(),
+            Some(number) => format!("run {number} of {}", workload.repetitions),
+        };
+        eprintln!("{}, batch {batch}: {what}, {seconds:.3} s", phase.item());
+        if run >= workload.warmup {
+            timed.push(seconds);
+        }
+    }
+    Ok(timed)
+}
+
+/// Waits for a result.
+fn read(embeddings: Tensor<2>) -> Result<()> {
+    embeddings.try_into_data().map(drop).map_err(|e| device_failed(&e))
+}
+
+fn device_failed(error: &dyn std::fmt::Debug) -> Error {
+    Error::Usage(format!("the device failed: {error:?}"))
+}
+
+fn rng(workload: &Workload) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(workload.seed)
+}
+
+/// `[batch, 3, R, R]` of about the range of normalised pixels.
+fn pixels(workload: &Workload, batch: usize) -> Vec<f32> {
+    let mut rng = rng(workload);
+    let count = batch * 3 * workload.model.image_size.pow(2);
+    (0..count).map(|_| rng.random_range(-2.0f32..2.0)).collect()
+}
+
+/// Captions of one length, without padding.
+fn tokens(workload: &Workload, batch: usize) -> TokenBatch {
+    let mut rng = rng(workload);
+    let (width, entries) = (workload.caption_tokens, workload.model.text.vocab_size as u32);
+    let ids = (0..batch * width).map(|_| rng.random_range(0..entries)).collect();
+    TokenBatch { ids, lengths: vec![width; batch], width, truncated: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(run_seconds: Vec<f64>) -> Measurement {
+        Measurement {
+            phase: Phase::Images,
+            device: "test".into(),
+            run_seconds,
+            items: 2,
+            run_flops: Some(12.0),
+            peak_bytes: None,
+        }
+    }
+
+    #[test]
+    fn seconds_an_item() {
+        let three = measured(vec![8.0, 2.0, 6.0]);
+        assert_eq!(three.summary(), Summary { median: 3.0, min: 1.0, max: 4.0 });
+        assert_eq!(three.flops_per_second(), Some(2.0));
+        let two = measured(vec![4.0, 2.0]);
+        assert_eq!(two.summary(), Summary { median: 1.5, min: 1.0, max: 2.0 });
+        assert!(measured(vec![]).summary().median.is_nan());
+    }
+}

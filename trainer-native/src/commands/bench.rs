@@ -1,0 +1,125 @@
+//! `avse bench`: speed and memory of this build on this machine.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::bench::{Job, Machine, Phase, Report, VitSize, Workload};
+use crate::{Error, Result, device, files};
+
+const EXAMPLES: &str = "\
+Examples:
+  avse bench model
+  avse bench model --vit small --img_res 224 --repetitions 3
+  RAYON_NUM_THREADS=2 avse bench model --json bench/model.json";
+
+/// Options of `avse bench`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Encoding of images and captions and a training step, with random weights
+    ///
+    /// ViT and BERT-base of the published shapes; seconds, GFLOP/s and peak memory of each,
+    /// beside what the official code takes. Each phase runs in a process of its own.
+    Model(ModelArgs),
+    /// One phase, as `model` starts it: the job as JSON on standard input
+    #[command(hide = true)]
+    Phase,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+struct ModelArgs {
+    /// Side of the network's input in pixels
+    #[arg(long = "img_res", alias = "img-res", default_value_t = 256)]
+    img_res: usize,
+    /// Size of the Vision Transformer
+    #[arg(long, value_enum, default_value = "base")]
+    vit: VitSize,
+    /// Device: a GPU's number, `auto` or `cpu`
+    #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
+    gpu_id: String,
+    /// Timed runs of each phase, after one warm-up [default: 5]
+    #[arg(long)]
+    repetitions: Option<usize>,
+    /// Tiny sizes, to try the command; the figures mean nothing
+    #[arg(long, conflicts_with_all = ["img_res", "vit"])]
+    quick: bool,
+    /// Also write the raw numbers to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl Args {
+    /// Measures and prints.
+    ///
+    /// # Errors
+    /// An impossible option, a phase that failed, or a file that cannot be written.
+    pub fn run(self) -> Result<ExitCode> {
+        match self.what {
+            What::Model(args) => args.run()?,
+            What::Phase => {
+                let mut job = String::new();
+                let mut input = std::io::stdin();
+                input.read_to_string(&mut job).map_err(|e| Error::io("standard input", e))?;
+                println!("{}", Job::answer(&job)?);
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl ModelArgs {
+    fn run(self) -> Result<()> {
+        let workload = self.workload();
+        workload.validate()?;
+        device::choose(&workload.gpu_id)?;
+        if let Some(path) = &self.json {
+            check_folder(path)?;
+        }
+        let program = std::env::current_exe().map_err(|e| {
+            Error::Usage(format!("this program's own file is not to be found: {e}"))
+        })?;
+        let machine = Machine::here();
+        let measurements = Phase::ALL
+            .into_iter()
+            .map(|phase| Job { phase, workload: workload.clone() }.run_in_child(&program))
+            .collect::<Result<_>>()?;
+        let report = Report::new(machine, workload, measurements);
+        print!("{}", report.table());
+        if let Some(path) = &self.json {
+            files::write_atomically(path, &files::json(&report)?)?;
+            eprintln!("raw numbers: {}", path.display());
+        }
+        Ok(())
+    }
+
+    fn workload(&self) -> Workload {
+        let mut workload = match self.quick {
+            true => Workload::quick(),
+            false => Workload::published(self.vit, self.img_res),
+        };
+        workload.gpu_id.clone_from(&self.gpu_id);
+        if let Some(repetitions) = self.repetitions {
+            workload.repetitions = repetitions;
+        }
+        workload
+    }
+}
+
+/// Minutes of measuring should not end in a file that cannot be written.
+fn check_folder(path: &Path) -> Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => Err(Error::Usage(
+            format!("--json {}: there is no folder {}", path.display(), folder.display()),
+        )),
+        _ => Ok(()),
+    }
+}
