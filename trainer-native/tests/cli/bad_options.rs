@@ -1,17 +1,23 @@
 //! Configurations that cannot work.
 
-use super::support::{CONFIG, Fixture};
+use super::support::{CONFIG, Fixture, avse};
 
 #[test]
 fn keys_are_named_with_file_and_line() {
     let fixture = Fixture::new();
     let file = fixture.arg("tiny.toml");
+    let end = format!("line {}", CONFIG.lines().count() + 1);
     for (config, parts) in [
         (format!("batch_sise = 4\n{CONFIG}"), ["line 1", "batch_sise"]),
-        (format!("{CONFIG}lr = 4\n"), ["optimiser", "`lr`"]),
-        (CONFIG.replace("block_size = 16", "block_sise = 16"), ["model", "block_sise"]),
+        (format!("{CONFIG}lr = 4\n"), [end.as_str(), "`lr`"]),
         (CONFIG.replace("batch_size = 8", "batch_size = \"8\""), ["line 4", "batch_size"]),
         (CONFIG.replace("seed = 1", "seed = "), ["line 3", "seed"]),
+        (CONFIG.replace("\nembed_size = 32", ""), ["model", "`embed_size`"]),
+        // Keys that a Hugging Face file might have, but not this one.
+        (CONFIG.replace("block_size", "block_sise"), ["unknown", "model.block_sise"]),
+        (CONFIG.replace("patch_size", "patch_sise"), ["unknown", "model.image.patch_sise"]),
+        (CONFIG.replace("{ position_size", "{ positions"), ["unknown", "model.pooling.positions"]),
+        (CONFIG.replace("max_position", "max_positions"), ["unknown", "model.text.max_positions"]),
     ] {
         fixture.write("tiny.toml", config);
         fixture.train("run", &[]).fails_with(&[&file, parts[0], parts[1]]);
@@ -35,7 +41,7 @@ fn impossible_values_are_named() {
     fails("--num_epochs", "0", &[]);
     fails("--learning_rate", "0", &[]);
     fails("--grad_clip", "nan", &[]);
-    fails("--gpu-id", "first", &["first", "cpu"]);
+    avse(["train", "--gpu-id", "first"]).fails_with(&["--gpu-id", "first", "cpu"]);
     // The file trains a network of its own.
     fails("--img_res", "64", &["[model]"]);
     fails("--embed-size", "64", &[]);

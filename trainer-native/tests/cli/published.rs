@@ -50,7 +50,7 @@ fn options_without_a_meaning_are_named() {
         "--world_size",
         "--rank",
     ] {
-        for spelling in [option.to_string(), option.replace('_', "-").replacen("--", "--", 1)] {
+        for spelling in [option.to_string(), option.replace('_', "-")] {
             let said = avse(["train", "--data_path", path, &spelling, "1"]);
             let said = said.fails_with(&["no dataset"]).stderr;
             let warning = format!("warning: {option} has no effect");
@@ -105,10 +105,25 @@ fn options_win_over_the_file() {
     assert_eq!(first["vocabulary_size"].as_integer(), Some(200));
 }
 
+/// The runs that this repository describes have no key that is not understood.
+#[test]
+fn the_repositorys_runs_are_read() {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../data");
+    let empty = tempfile::tempdir().unwrap();
+    let path = empty.path().to_str().unwrap();
+    let files = std::fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path());
+    let runs: Vec<_> = files.filter(|file| file.extension() == Some("toml".as_ref())).collect();
+    assert!(!runs.is_empty());
+    for run in runs {
+        let run = run.to_str().unwrap();
+        avse(["train", "--config", run, "--data_path", path]).fails_with(&["no dataset", path]);
+    }
+}
+
 #[test]
 fn help_shows_examples() {
-    for name in ["train", "eval", "demo", "bench"] {
-        let help = avse([name, "--help"]).succeeds().stdout;
+    for name in ["train", "eval", "demo", "bench model"] {
+        let help = avse(name.split(' ').chain(["--help"])).succeeds().stdout;
         let examples = help.split_once("Examples:").unwrap().1;
         assert!(examples.contains(&format!("avse {name}")), "{help}");
     }
