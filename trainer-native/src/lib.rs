@@ -13,6 +13,7 @@ pub mod hub;
 pub mod pretrained;
 mod progress;
 pub mod report;
+mod scores;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -3,9 +3,11 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use trainer_native::bench::{Job, Phase, Workload};
 
 fn avse(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_avse")).args(arguments).output().unwrap()
@@ -82,4 +84,21 @@ fn a_phase_wants_a_job() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("standard input"));
+}
+
+/// 64 MiB of word embeddings count, though encoding an image never touches them.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_phase_holds_the_whole_network() {
+    let peak = |words: usize| {
+        let mut workload = Workload::quick();
+        workload.gpu_id = "cpu".into();
+        workload.model.text.vocab_size = words;
+        let job = Job { phase: Phase::Images, workload };
+        let measured = job.run_in_child(Path::new(env!("CARGO_BIN_EXE_avse"))).unwrap();
+        measured.peak_bytes.unwrap()
+    };
+    let words = (64 << 20) / 4 / Workload::quick().model.text.hidden_size;
+    let (small, large) = (peak(100), peak(words));
+    assert!(large > small + (60 << 20), "{small} {large}");
 }

@@ -1,6 +1,8 @@
 //! Parity with the official code: every fixture of `tests/fixtures/parity`, or of the
 //! folder in `AVSE_PARITY_DIR`, on the CPU and on a software Vulkan adapter.
 
+#![allow(clippy::unwrap_used)]
+
 mod aeom;
 mod avse;
 mod checkpoint;

@@ -27,13 +27,13 @@ pub struct Report {
 }
 
 const COLUMNS: [&str; 10] = [
-    "one",
+    "seconds of one",
     "batch",
-    "seconds (min to max)",
+    "median (min to max)",
     "GFLOP",
     "GFLOP/s",
     "peak GB",
-    "peer seconds",
+    "peer",
     "ratio",
     "peer peak GB",
     "ratio",
@@ -80,7 +80,7 @@ impl Report {
         let load = machine.load_average.map_or(UNKNOWN.into(), |load| format!("{load:.2}"));
         format!(
             "{} px, captions of {} tokens, random weights; {} timed runs after {} warm-up\n\
-             {}, {}, {}, {} cores, {} threads, load average before {load}; device {device}",
+             {}, {}, {}, {} cores, {} threads, load average before {load}; {device}",
             model.image_size,
             self.workload.caption_tokens,
             self.workload.repetitions,

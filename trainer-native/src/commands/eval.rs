@@ -8,12 +8,11 @@ use avse_core::Avse;
 use avse_core::metrics::{RetrievalMetrics, ScoreMatrix};
 use avse_core::weights::Bundle;
 use clap::Parser;
-use npyz::WriterBuilder;
 use serde::Serialize;
 
-use crate::data::{Dataset, DatasetSpec};
-use crate::files::write_atomically;
+use crate::data::{Dataset, DatasetSpec, Known};
 use crate::report::metrics_table;
+use crate::scores::{read_scores, write_scores};
 use crate::train::TrainConfig;
 use crate::{Error, Result, device, evaluate};
 
@@ -21,7 +20,8 @@ const EXAMPLES: &str = "\
 Examples:
   avse eval --dataset f30k --data_path data/ --gpu-id 0
   avse eval --dataset coco --model runs/coco_vit_224/best --save_results scores.npy
-  avse eval --dataset emoji --split new --json";
+  avse eval --dataset emoji --split new --json
+  avse eval --dataset coco --results scores.npy";
 
 /// Measure a model on a dataset: recalls at 1, 5 and 10 in both directions.
 #[derive(Debug, Parser)]
@@ -45,6 +45,9 @@ pub struct Args {
     /// Write the score matrix (images x captions, f32) as a .npy file
     #[arg(long = "save_results", alias = "save-results")]
     save_results: Option<PathBuf>,
+    /// Measure a saved score matrix (.npy, also the official pickled form) instead of a model
+    #[arg(long, conflicts_with_all = ["model", "split", "save_results"])]
+    results: Option<PathBuf>,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -75,6 +78,9 @@ impl Args {
     /// # Errors
     /// Whatever is wrong with the bundle, the data or the results file.
     pub fn run(self) -> Result<ExitCode> {
+        if let Some(path) = &self.results {
+            return self.saved(path);
+        }
         let device = device::choose(&self.gpu_id)?;
         let spec = DatasetSpec {
             name: self.dataset.clone(),
@@ -93,7 +99,7 @@ impl Args {
         let encoded = evaluate::encode_split(&avse, &split, self.json)?;
         let scores = evaluate::score_split(&encoded, &split)?;
         if let Some(path) = &self.save_results {
-            write_npy(path, &scores)?;
+            write_scores(path, &scores)?;
         }
         let report = Report {
             dataset: &self.dataset,
@@ -105,6 +111,22 @@ impl Args {
             sets: protocols(&scores, name == dataset.known.test, dataset.known.test_folds)?,
         };
         self.print(&report)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Measures a saved matrix.
+    fn saved(&self, path: &Path) -> Result<ExitCode> {
+        let known = Known::by_name(&self.dataset)?;
+        let scores = read_scores(path)?;
+        self.print(&Report {
+            dataset: &self.dataset,
+            split: known.test,
+            model: path,
+            images: scores.images(),
+            captions: scores.captions(),
+            truncated_captions: 0,
+            sets: protocols(&scores, true, known.test_folds)?,
+        })?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -157,18 +179,4 @@ fn newest_bundle(runs: &Path, dataset: &str) -> Result<PathBuf> {
         }
     }
     found.into_iter().max().map(|(_, bundle)| bundle).ok_or_else(none)
-}
-
-/// Writes the matrix, images x captions.
-fn write_npy(path: &Path, scores: &ScoreMatrix) -> Result<()> {
-    let shape = [scores.images() as u64, scores.captions() as u64];
-    let mut bytes = Vec::new();
-    let write = |bytes: &mut Vec<u8>| -> std::io::Result<()> {
-        let mut writer =
-            npyz::WriteOptions::new().default_dtype().shape(&shape).writer(bytes).begin_nd()?;
-        writer.extend(scores.scores().iter().copied())?;
-        writer.finish()
-    };
-    write(&mut bytes).map_err(|e| Error::io(path, e))?;
-    write_atomically(path, &bytes)
 }

@@ -8,6 +8,7 @@ use avse_core::image::sampling::ViewSampling;
 use avse_core::loss::{ContrastiveLoss, Regulariser, TripletLoss};
 use avse_core::text::augmentation::CaptionAugmentation;
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
 use crate::{Error, Result};
 
@@ -204,7 +205,16 @@ impl TrainConfig {
     /// [`Error::Io`] or [`Error::Format`] naming file, line and key.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-        toml::from_str(&text).map_err(|e| Error::format(path, e.to_string()))
+        let wrong = |message: String| Error::format(path, message);
+        let config: Self = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+        // Backbones skip keys that they do not know, for the sake of Hugging Face's files;
+        // in a run a misspelt key must not turn into a default.
+        let given: Table = text.parse().map_err(|e: toml::de::Error| wrong(e.to_string()))?;
+        let understood = Table::try_from(&config).map_err(|e| wrong(e.to_string()))?;
+        match unknown_key(&given, &understood) {
+            Some(key) => Err(wrong(format!("unknown key `{key}`"))),
+            None => Ok(config),
+        }
     }
 
     /// Checks what the types cannot.
@@ -238,6 +248,17 @@ impl TrainConfig {
         }
         Ok(())
     }
+}
+
+/// The first key of `given` that `understood` lacks, with dots between levels.
+fn unknown_key(given: &Table, understood: &Table) -> Option<String> {
+    given.iter().find_map(|(key, value)| match (value, understood.get(key)) {
+        (_, None) => Some(key.clone()),
+        (Value::Table(given), Some(Value::Table(understood))) => {
+            unknown_key(given, understood).map(|inner| format!("{key}.{inner}"))
+        }
+        _ => None,
+    })
 }
 
 impl OptimiserConfig {

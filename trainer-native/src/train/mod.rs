@@ -33,6 +33,10 @@ pub use step::{Objective, Optimiser, StepReport};
 /// Asked for by Ctrl-C: the run saves its last state and ends.
 pub static STOP: AtomicBool = AtomicBool::new(false);
 
+/// What to do about numbers that overflow.
+const EXPLODED: &str =
+    "The weights have grown without bounds; a lower --learning_rate or --grad_clip helps";
+
 /// A run in progress.
 pub struct Trainer {
     config: TrainConfig,
@@ -234,7 +238,14 @@ impl Trainer {
     }
 
     fn evaluate(&self) -> Result<RetrievalMetrics> {
-        evaluate::evaluate_split(&self.current()?, &self.validation, false)
+        evaluate::evaluate_split(&self.current()?, &self.validation, false).map_err(|error| {
+            match error {
+                Error::Core(avse_core::Error::Shape(message)) => {
+                    Error::Usage(format!("validation: {message}. {EXPLODED}"))
+                }
+                other => other,
+            }
+        })
     }
 
     /// Writes `last`, and `best` when the validation says so.

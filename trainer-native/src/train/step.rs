@@ -7,6 +7,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::EXPLODED;
 use super::config::{Clip, LossConfig, OptimiserConfig};
 use super::loader::Batch;
 use crate::{Error, Result};
@@ -64,7 +65,8 @@ impl Optimiser {
     /// Forward, backward and update on one batch; `rate` is the heads' learning rate.
     ///
     /// # Errors
-    /// [`Error::Usage`] when the loss is not a number.
+    /// [`Error::Usage`] when the loss or the gradient is not a number; the weights are as
+    /// they were then.
     pub fn step(
         &mut self,
         model: AvseModel,
@@ -74,17 +76,13 @@ impl Optimiser {
     ) -> Result<(AvseModel, StepReport)> {
         let loss = objective.loss(&model, batch);
         let value = f64::from(loss.clone().into_scalar::<f32>());
-        if !value.is_finite() {
-            return Err(Error::Usage(format!(
-                "the loss became {value}: training stopped before this step changed the weights. A \
-                 lower --learning_rate or --grad_clip helps"
-            )));
-        }
+        finite("loss", value)?;
         let mut gradients = loss.backward();
         let mut heads = GradientsParams::from_params(&mut gradients, &model, &self.head_ids);
         let mut backbones =
             GradientsParams::from_params(&mut gradients, &model, &self.backbone_ids);
         let norm = global_norm(&model, [&heads, &backbones]);
+        finite("gradient norm", norm)?;
         if norm > self.clip_limit {
             let factor = self.clip_limit / (norm + 1e-6);
             for gradients in [&mut heads, &mut backbones] {
@@ -95,6 +93,13 @@ impl Optimiser {
         let model = self.backbones.step(rate * self.backbone_share, model, backbones);
         Ok((model, StepReport { loss: value, gradient_norm: norm }))
     }
+}
+
+fn finite(what: &str, value: f64) -> Result<()> {
+    if value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::Usage(format!("the {what} became {value}: training stopped. {EXPLODED}")))
 }
 
 /// What is minimised in an epoch.

@@ -1,0 +1,203 @@
+//! Saved score matrices: a plain `.npy`, or the pickled form of the official code.
+
+use std::path::Path;
+
+use avse_core::metrics::ScoreMatrix;
+use avse_core::weights::pickle::{self, Value};
+use npyz::WriterBuilder;
+
+use crate::files::write_atomically;
+use crate::{Error, Result};
+
+/// Start of every `.npy` file.
+const MAGIC: &[u8] = b"\x93NUMPY";
+
+/// Writes the scores, images x captions, as a plain `.npy` of f32.
+///
+/// # Errors
+/// [`Error::Io`] when it cannot be written.
+pub fn write_scores(path: &Path, scores: &ScoreMatrix) -> Result<()> {
+    let shape = [scores.images() as u64, scores.captions() as u64];
+    let mut bytes = Vec::new();
+    let write = |bytes: &mut Vec<u8>| -> std::io::Result<()> {
+        let mut writer =
+            npyz::WriteOptions::new().default_dtype().shape(&shape).writer(bytes).begin_nd()?;
+        writer.extend(scores.scores().iter().copied())?;
+        writer.finish()
+    };
+    write(&mut bytes).map_err(|e| Error::io(path, e))?;
+    write_atomically(path, &bytes)
+}
+
+/// Reads scores, images x captions, with the same number of captions for every image.
+///
+/// A file of the official code holds a pickled dictionary with the matrix under `sims`; it is
+/// read as data, nothing in it is run.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::Format`] saying what the file is instead.
+pub fn read_scores(path: &Path) -> Result<ScoreMatrix> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let bad = |message: String| Error::format(path, message);
+    let (scores, rows, columns) = match pickled_part(&bytes) {
+        Some(part) => {
+            let value = pickle::read(part).map_err(bad)?;
+            let array = find_array(&value)
+                .ok_or_else(|| Error::format(path, "no two-dimensional array of floats in it"))?;
+            array.floats().map_err(|e| Error::format(path, e))?
+        }
+        None => plain(&bytes).map_err(|e| Error::format(path, e))?,
+    };
+    if rows == 0 || columns == 0 || !columns.is_multiple_of(rows) {
+        let message =
+            format!("{rows} x {columns}: not the same number of captions for every image");
+        return Err(Error::format(path, message));
+    }
+    Ok(ScoreMatrix::uniform(scores, rows, columns / rows)?)
+}
+
+/// The pickle inside a `.npy` of Python objects, or of a bare pickle; `None` for a `.npy` of
+/// numbers.
+fn pickled_part(bytes: &[u8]) -> Option<&[u8]> {
+    let Some(rest) = bytes.strip_prefix(MAGIC) else { return Some(bytes) };
+    let (&major, rest) = rest.split_first()?;
+    let rest = rest.get(1..)?;
+    let (length, rest) = if major == 1 {
+        (u16::from_le_bytes(rest.get(..2)?.try_into().ok()?) as usize, &rest[2..])
+    } else {
+        (u32::from_le_bytes(rest.get(..4)?.try_into().ok()?) as usize, &rest[4..])
+    };
+    let header = std::str::from_utf8(rest.get(..length)?).ok()?;
+    header.contains("|O").then(|| &rest[length..])
+}
+
+fn plain(bytes: &[u8]) -> Result<(Vec<f32>, usize, usize), String> {
+    let file = npyz::NpyFile::new(bytes).map_err(|e| e.to_string())?;
+    let &[rows, columns] = file.shape() else {
+        return Err(format!("{} dimensions instead of 2", file.shape().len()));
+    };
+    let (rows, columns) = (rows as usize, columns as usize);
+    if file.order() != npyz::Order::C {
+        return Err("its columns are contiguous (Fortran order), not its rows".into());
+    }
+    let scores = match file.try_data::<f32>() {
+        Ok(values) => values.collect::<Result<Vec<f32>, _>>().map_err(|e| e.to_string())?,
+        Err(file) => file
+            .try_data::<f64>()
+            .map_err(|_| "neither f32 nor f64".to_string())?
+            .map(|value| value.map(|v| v as f32))
+            .collect::<Result<_, _>>()
+            .map_err(|e| e.to_string())?,
+    };
+    Ok((scores, rows, columns))
+}
+
+/// A pickled array: its state is (version, shape, type, whether Fortran order, bytes).
+struct PickledArray<'a> {
+    shape: [usize; 2],
+    kind: &'a str,
+    fortran: bool,
+    bytes: &'a [u8],
+}
+
+impl PickledArray<'_> {
+    fn floats(&self) -> Result<(Vec<f32>, usize, usize), String> {
+        let [rows, columns] = self.shape;
+        if self.fortran {
+            return Err("its columns are contiguous (Fortran order), not its rows".into());
+        }
+        let scores: Vec<f32> = match self.kind {
+            "f4" => self
+                .bytes
+                .as_chunks::<4>()
+                .0
+                .iter()
+                .map(|value| f32::from_le_bytes(*value))
+                .collect(),
+            "f8" => self
+                .bytes
+                .as_chunks::<8>()
+                .0
+                .iter()
+                .map(|value| f64::from_le_bytes(*value) as f32)
+                .collect(),
+            other => return Err(format!("an array of `{other}`, not of f4 or f8")),
+        };
+        if scores.len() != rows * columns {
+            return Err(format!("{} values for {rows} x {columns}", scores.len()));
+        }
+        Ok((scores, rows, columns))
+    }
+}
+
+/// The array under `sims`, or else the first two-dimensional one.
+fn find_array(value: &Value) -> Option<PickledArray<'_>> {
+    if let Some(array) = value.get("sims").and_then(find_array) {
+        return Some(array);
+    }
+    match value {
+        Value::List(values) => values.iter().find_map(find_array),
+        Value::Dict(entries) => entries.iter().find_map(|(_, value)| find_array(value)),
+        Value::Object { state, .. } => as_array(state).or_else(|| find_array(state)),
+        _ => None,
+    }
+}
+
+fn as_array(state: &Value) -> Option<PickledArray<'_>> {
+    let Value::List(parts) = state else { return None };
+    let [_, Value::List(shape), dtype, Value::Bool(fortran), Value::Bytes(bytes)] =
+        parts.as_slice()
+    else {
+        return None;
+    };
+    let [Value::Int(rows), Value::Int(columns)] = shape.as_slice() else { return None };
+    let Value::Object { arguments, .. } = dtype else { return None };
+    let Value::List(arguments) = arguments.as_ref() else { return None };
+    let Some(Value::Text(kind)) = arguments.first() else { return None };
+    let shape = [usize::try_from(*rows).ok()?, usize::try_from(*columns).ok()?];
+    Some(PickledArray { shape, kind, fortran: *fortran, bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `numpy.save(path, {"npts": 2, "sims": numpy.arange(8, dtype="f4").reshape(2, 4)})` of
+    /// numpy 2.4, protocol 4 pickle and all.
+    const OFFICIAL: &[u8] = include_bytes!("../tests/fixtures/official_scores.npy");
+
+    #[test]
+    fn the_official_form_is_read_as_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scores.npy");
+        std::fs::write(&path, OFFICIAL).unwrap();
+        let scores = read_scores(&path).unwrap();
+        assert_eq!((scores.images(), scores.captions()), (2, 4));
+        assert_eq!(scores.scores(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+    }
+
+    #[test]
+    fn a_plain_file_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scores.npy");
+        let scores = ScoreMatrix::uniform(vec![0.5, -1.0, 2.0, 3.5, 0.0, 1.0], 2, 1).unwrap_err();
+        assert!(!scores.to_string().is_empty());
+        let scores = ScoreMatrix::uniform(vec![0.5, -1.0, 2.0, 3.5], 2, 1).unwrap();
+        write_scores(&path, &scores).unwrap();
+        assert_eq!(read_scores(&path).unwrap().scores(), scores.scores());
+    }
+
+    #[test]
+    fn other_files_are_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scores.npy");
+        for (content, part) in [
+            (b"hello".to_vec(), "pickle"),
+            (OFFICIAL[..OFFICIAL.len() - 20].to_vec(), "scores.npy"),
+        ] {
+            std::fs::write(&path, content).unwrap();
+            let error = read_scores(&path).unwrap_err().to_string();
+            assert!(error.contains("scores.npy") && error.contains(part), "{error}");
+        }
+    }
+}

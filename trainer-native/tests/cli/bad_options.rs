@@ -1,0 +1,59 @@
+//! Configurations that cannot work.
+
+use super::support::{CONFIG, Fixture, avse};
+
+#[test]
+fn keys_are_named_with_file_and_line() {
+    let fixture = Fixture::new();
+    let file = fixture.arg("tiny.toml");
+    let end = format!("line {}", CONFIG.lines().count() + 1);
+    for (config, parts) in [
+        (format!("batch_sise = 4\n{CONFIG}"), ["line 1", "batch_sise"]),
+        (format!("{CONFIG}lr = 4\n"), [end.as_str(), "`lr`"]),
+        (CONFIG.replace("batch_size = 8", "batch_size = \"8\""), ["line 4", "batch_size"]),
+        (CONFIG.replace("seed = 1", "seed = "), ["line 3", "seed"]),
+        (CONFIG.replace("\nembed_size = 32", ""), ["model", "`embed_size`"]),
+        // Keys that a Hugging Face file might have, but not this one.
+        (CONFIG.replace("block_size", "block_sise"), ["unknown", "model.block_sise"]),
+        (CONFIG.replace("patch_size", "patch_sise"), ["unknown", "model.image.patch_sise"]),
+        (CONFIG.replace("{ position_size", "{ positions"), ["unknown", "model.pooling.positions"]),
+        (CONFIG.replace("max_position", "max_positions"), ["unknown", "model.text.max_positions"]),
+    ] {
+        fixture.write("tiny.toml", config);
+        fixture.train("run", &[]).fails_with(&[&file, parts[0], parts[1]]);
+    }
+    fixture.write("tiny.toml", CONFIG.replace("block_size = 16", "block_size = 15"));
+    fixture.train("run", &[]).fails_with(&["block_size", "15", "embed_size = 32"]);
+    std::fs::remove_file(fixture.path("tiny.toml")).unwrap();
+    fixture.train("run", &[]).fails_with(&[&file]);
+    assert!(!fixture.path("run").exists(), "nothing is left of a run that cannot start");
+}
+
+#[test]
+fn impossible_values_are_named() {
+    let fixture = Fixture::new();
+    let fails = |option: &str, value: &str, parts: &[&str]| {
+        let parts = [&[option], parts].concat();
+        fixture.train("run", &[option, value]).fails_with(&parts);
+    };
+    fails("--batch_size", "1000", &["1000", "40 captions"]);
+    fails("--batch_size", "1", &["2"]);
+    fails("--num_epochs", "0", &[]);
+    fails("--learning_rate", "0", &[]);
+    fails("--grad_clip", "nan", &[]);
+    avse(["train", "--gpu-id", "first"]).fails_with(&["--gpu-id", "first", "cpu"]);
+    // The file trains a network of its own.
+    fails("--img_res", "64", &["[model]"]);
+    fails("--embed-size", "64", &[]);
+}
+
+/// The weights explode in the first step; the loss of the next one says so.
+#[test]
+fn a_loss_that_is_no_number_ends_the_run() {
+    let fixture = Fixture::new();
+    let explode = ["--learning_rate", "1e30"];
+    fixture.train("run", &explode).fails_with(&["loss became", "--learning_rate"]);
+    // With one step an epoch, validation meets the weights first.
+    let options = [explode.as_slice(), &["--batch_size", "40"]].concat();
+    fixture.train("run", &options).fails_with(&["--learning_rate"]);
+}

@@ -1,0 +1,14 @@
+//! The `avse` command as a user runs it, from end to end on a tiny dataset.
+#![allow(clippy::unwrap_used)]
+
+mod bad_bundles;
+mod bad_data;
+mod bad_options;
+mod demo;
+#[cfg(unix)]
+mod interrupt;
+mod odd_input;
+mod pictures;
+mod published;
+mod support;
+mod training;

@@ -1,0 +1,95 @@
+//! What a run leaves behind, and that it can be repeated.
+
+use super::support::{Fixture, TRAIN_CAPTIONS, avse, is_bundle};
+
+#[test]
+fn a_run_leaves_its_configuration_log_curves_summary_and_bundles() {
+    let fixture = Fixture::new();
+    let said = fixture.train("run", &[]).succeeds();
+    assert!(said.stdout.contains("best rSum"), "{}", said.stdout);
+    assert!(said.stderr.contains("validating on dev"), "{}", said.stderr);
+
+    let run: toml::Table = fixture.text("run/run.toml").parse().unwrap();
+    assert_eq!(run["batch_size"].as_integer(), Some(8));
+    assert_eq!(run["data_path"].as_str(), Some(fixture.arg("data").as_str()));
+    let log = fixture.text("run/log.jsonl");
+    let log: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(log.len(), 2);
+    let mut best = f64::NEG_INFINITY;
+    for (epoch, record) in log.iter().enumerate() {
+        assert_eq!(record["epoch"], epoch);
+        assert_eq!(record["steps"], TRAIN_CAPTIONS / 8);
+        assert!(record["loss"].as_f64().unwrap() > 0.0);
+        assert_eq!(record["truncated_captions"], 0);
+        best = best.max(record["validation"]["rsum"].as_f64().unwrap());
+    }
+    let summary: serde_json::Value =
+        serde_json::from_slice(&fixture.read("run/summary.json")).unwrap();
+    assert_eq!(summary["best_rsum"].as_f64(), Some(best));
+    assert_eq!(summary["steps"], 2 * TRAIN_CAPTIONS / 8);
+    assert_eq!(summary["stopped_early"], false);
+    assert!(fixture.text("run/curves.svg").contains("<svg"));
+    assert!(is_bundle(&fixture.path("run/best")));
+    assert!(is_bundle(&fixture.path("run/last")));
+
+    // A second run in the folder keeps the first one's log.
+    fixture.train("run", &["--num_epochs", "1"]).succeeds();
+    assert_eq!(fixture.text("run/log.previous.jsonl").lines().count(), 2);
+    assert_eq!(fixture.text("run/log.jsonl").lines().count(), 1);
+}
+
+/// Twice, and on the way through the official code's form, the same scores to the bit.
+#[test]
+fn scores_survive_repetition_and_conversion() {
+    let fixture = Fixture::trained();
+    let (scores, report) = fixture.scores("run/best");
+    assert_eq!(report["dataset"], "f30k");
+    assert_eq!(report["split"], "test");
+    assert_eq!(report["images"], 6);
+    assert_eq!(report["captions"], 30);
+    assert_eq!(report["truncated_captions"], 0);
+    let set = &report["sets"][0];
+    assert_eq!(set["name"], "all");
+    let mut sum = 0.0;
+    for direction in ["image_to_text", "text_to_image"] {
+        for key in ["r1", "r5", "r10"] {
+            sum += set["metrics"][direction][key].as_f64().unwrap();
+        }
+    }
+    assert!((set["metrics"]["rsum"].as_f64().unwrap() - sum).abs() < 1e-9);
+    assert!(sum > 0.0 && sum <= 600.0);
+    assert!(scores == fixture.scores("run/best").0, "a second evaluation differs");
+
+    let (best, config) = (fixture.arg("run/best"), fixture.arg("run/best/config.json"));
+    let (official, bundle) = (fixture.arg("official.safetensors"), fixture.arg("back"));
+    avse(["convert", "--from", &best, "--to", "official", "--out", &official]).succeeds();
+    let back = ["convert", "--from", &official, "--to", "bundle", "--out", &bundle];
+    avse([back.as_slice(), &["--config", &config, "--text", &best]].concat()).succeeds();
+    let (converted, other) = fixture.scores("back");
+    assert!(scores == converted, "conversion changed the scores");
+    assert_eq!(report["sets"], other["sets"]);
+
+    // The same figures out of the saved matrix, and in words.
+    fixture.write("saved.npy", &scores);
+    let saved = fixture.arg("saved.npy");
+    let read = avse(["eval", "--dataset", "f30k", "--results", &saved, "--json"]).succeeds();
+    assert_eq!(read.json()["sets"], report["sets"]);
+    let data = fixture.arg("data");
+    let table = avse(["eval", "--data_path", &data, "--model", &best]).succeeds().stdout;
+    assert!(table.contains("6 images, 30 captions"), "{table}");
+}
+
+/// However many threads prepare the batches.
+#[test]
+fn a_seed_fixes_the_weights() {
+    let fixture = Fixture::new();
+    let weights = |run: &str, options: &[&str]| {
+        fixture.train(run, options).succeeds();
+        fixture.read(&format!("{run}/last/model.safetensors"))
+    };
+    let first = weights("first", &["--seed", "3"]);
+    assert!(first == weights("second", &["--seed", "3"]), "the same seed, other weights");
+    assert!(first == weights("third", &["--seed", "3", "--workers", "3"]), "threads matter");
+    assert!(first != weights("fourth", &["--seed", "4"]), "another seed, the same weights");
+}
