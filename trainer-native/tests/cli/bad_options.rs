@@ -44,7 +44,7 @@ fn impossible_values_are_named() {
     avse(["train", "--gpu-id", "first"]).fails_with(&["--gpu-id", "first", "cpu"]);
     // The file trains a network of its own.
     fails("--img_res", "64", &["[model]"]);
-    fails("--embed-size", "64", &[]);
+    fails("--embed_size", "64", &["[model]"]);
 }
 
 /// The weights explode in the first step; the loss of the next one says so.
