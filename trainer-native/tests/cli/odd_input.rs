@@ -7,11 +7,14 @@ use npyz::NpyFile;
 use super::pictures;
 use super::support::{CAPTIONS, Fixture};
 
+/// Writes a picture of one form.
+type Draw = fn(&Path);
+
 /// A 16-bit, gray, palette, transparent or animated picture trains and scores as the plain
 /// one does.
 #[test]
 fn every_form_of_a_picture_counts_the_same() {
-    let forms: [(&str, fn(&Path)); 6] = [
+    let forms: [(&str, Draw); 6] = [
         ("plain.png", pictures::plain),
         ("gray.png", pictures::gray),
         ("deep.png", pictures::deep),
