@@ -4,7 +4,8 @@ use avse_core::metrics::Recall;
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::*;
-use crate::report::{EpochRecord, training_charts};
+use crate::report::training_charts;
+use crate::train::EpochRecord;
 
 /// A drawn face: another colour and mouth for every `seed`.
 fn face(seed: u32) -> Vec<u8> {
@@ -77,9 +78,17 @@ fn example() -> DemoReport {
         epoch,
         loss: 60.0 * (-0.15 * epoch as f64).exp() + 4.0,
         learning_rate: 2e-4,
-        rsum: 470.0 - 400.0 * (-0.2 * epoch as f64).exp(),
+        steps: 70,
         images_per_second: 90.0,
+        data_wait: 0.01,
         seconds: 100.0,
+        elapsed: 100.0 * epoch as f64,
+        truncated_captions: 0,
+        validation: Some(RetrievalMetrics {
+            rsum: 470.0 - 400.0 * (-0.2 * epoch as f64).exp(),
+            ..metrics(50.0, 40.0)
+        }),
+        best_rsum: None,
     };
     let strings = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect();
     let sentences = [
