@@ -84,6 +84,11 @@ pub fn prepare(config: &TrainConfig, device: &Device) -> Result<Start> {
         Some(model) => from_scratch(config, model, &train, device)?,
         None => pretrained(config, device)?,
     };
+    let (words, rows) = (tokenizer.vocab_size(), model_config.text.vocab_size);
+    if words > rows {
+        let message = format!("{rows} rows for the {words} word pieces of the tokenizer");
+        return Err(avse_core::Error::config("text.vocab_size", message).into());
+    }
     Ok(Start { model_config, tokenizer, model, train, validation })
 }
 
