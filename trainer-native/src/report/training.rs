@@ -55,6 +55,8 @@ pub fn curves_svg(log: &[EpochRecord]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use avse_core::metrics::RetrievalMetrics;
+
     use super::*;
 
     fn record(epoch: usize) -> EpochRecord {
@@ -84,6 +86,17 @@ mod tests {
         let error = read_log(&path).unwrap_err().to_string();
         assert!(error.contains("log.jsonl: line 2"), "{error}");
         assert!(read_log(&folder.path().join("none.jsonl")).is_err());
+    }
+
+    #[test]
+    fn only_evaluated_epochs_have_an_rsum() {
+        let validation = RetrievalMetrics { rsum: 321.0, ..RetrievalMetrics::default() };
+        let evaluated = EpochRecord { validation: Some(validation), ..record(1) };
+        let [loss, rsum] = &training_charts(&[record(0), evaluated])[..] else {
+            panic!("two charts");
+        };
+        assert_eq!(loss.series[0].points, [(1.0, 30.0), (2.0, 15.0)]);
+        assert_eq!(rsum.series[0].points, [(2.0, 321.0)]);
     }
 
     #[test]

@@ -89,8 +89,7 @@ impl Preparation {
     fn batch(&self, epoch: usize, start: usize, order: &[usize]) -> Result<Batch> {
         let mut pixels = Vec::new();
         let mut captions = Vec::with_capacity(self.batch_size);
-        for at in start..start + self.batch_size {
-            let caption = order[at];
+        for (at, &caption) in order.iter().enumerate().skip(start).take(self.batch_size) {
             let mut rng = self.rng(epoch, at as u64);
             let image = self.split.read_image(self.split.image_of_caption[caption])?;
             pixels.extend(self.image_augmentation.train(&self.preprocess, &image, &mut rng));
