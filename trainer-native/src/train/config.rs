@@ -47,7 +47,9 @@ pub struct TrainConfig {
     pub loss: LossConfig,
     /// What happens to training images.
     pub image_augmentation: ImageAugmentation,
-    /// What happens to training captions; `None`: nothing (`--size_augment 0`).
+    /// What happens to training captions; `None`: nothing (`--size_augment 0`, in TOML
+    /// `caption_augmentation = false`).
+    #[serde(with = "none_as_false")]
     pub caption_augmentation: Option<CaptionAugmentation>,
     /// Split that picks the best epoch: `auto` takes `dev` where there is one, else `test`.
     pub select_on: String,
@@ -58,6 +60,35 @@ pub struct TrainConfig {
     pub model: Option<ModelConfig>,
     /// Most word pieces of a vocabulary learnt from the captions.
     pub vocabulary_size: usize,
+}
+
+/// TOML has no null, and leaving the key out means the default: without this, a run
+/// without augmentation would get it back from its own `run.toml`.
+mod none_as_false {
+    use avse_core::text::augmentation::CaptionAugmentation;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use toml::Value;
+
+    pub fn serialize<S: Serializer>(
+        value: &Option<CaptionAugmentation>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(augmentation) => augmentation.serialize(serializer),
+            None => false.serialize(serializer),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<CaptionAugmentation>, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Boolean(false) => Ok(None),
+            Value::Boolean(true) => Ok(Some(CaptionAugmentation::default())),
+            settings => settings.try_into().map(Some).map_err(D::Error::custom),
+        }
+    }
 }
 
 impl Default for TrainConfig {
@@ -324,9 +355,15 @@ mod tests {
 
     #[test]
     fn a_run_survives_toml() {
-        let config = TrainConfig { seed: 7, ..Default::default() };
-        let text = toml::to_string(&config).unwrap();
-        assert_eq!(toml::from_str::<TrainConfig>(&text).unwrap(), config);
+        let plain = TrainConfig { seed: 7, ..Default::default() };
+        let bare = TrainConfig { caption_augmentation: None, ..Default::default() };
+        for config in [plain, bare] {
+            let text = toml::to_string(&config).unwrap();
+            assert_eq!(toml::from_str::<TrainConfig>(&text).unwrap(), config, "{text}");
+        }
+        let error = toml::from_str::<TrainConfig>("caption_augmentation = { chance = 3 }");
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("chance"), "{error}");
         let error = toml::from_str::<TrainConfig>("batch_sise = 3").unwrap_err().to_string();
         assert!(error.contains("batch_sise"), "{error}");
     }

@@ -5,12 +5,13 @@ use avse_core::config::ModelConfig;
 use avse_core::text::tokenizer::{CaptionTokenizer, train_vocab};
 use burn::module::Module;
 use burn::tensor::Device;
+use rayon::prelude::*;
 
 use super::TrainConfig;
-use crate::Result;
 use crate::data::{Dataset, DatasetSpec, Split};
 use crate::hub::Hub;
 use crate::pretrained::{Backbones, from_backbones};
+use crate::{Error, Result};
 
 /// The parts that a [`super::Trainer`] is made of.
 pub struct Start {
@@ -29,7 +30,7 @@ pub struct Start {
 /// Reads the training split and the one to select on.
 ///
 /// # Errors
-/// Whatever is wrong with the dataset, naming file and line.
+/// Whatever is wrong with the dataset, naming file and line; a picture that is not there.
 pub fn open_datasets(config: &TrainConfig) -> Result<(Split, Split)> {
     let spec = DatasetSpec {
         name: config.dataset.clone(),
@@ -54,7 +55,23 @@ pub fn open_datasets(config: &TrainConfig) -> Result<(Split, Split)> {
         "test" => known.test,
         other => other,
     };
-    Ok((dataset.split(known.train)?, dataset.split(name)?))
+    let splits = (dataset.split(known.train)?, dataset.split(name)?);
+    require_pictures(&splits.0)?;
+    require_pictures(&splits.1)?;
+    Ok(splits)
+}
+
+/// The files must be there: the validation's are read only when an epoch is over, far
+/// too late for such news.
+fn require_pictures(split: &Split) -> Result<()> {
+    let missing: Vec<_> = split.images.par_iter().filter(|image| !image.path.is_file()).collect();
+    let Some(first) = missing.first() else { return Ok(()) };
+    let (id, name) = (&first.id, &split.name);
+    let rest = match missing.len() - 1 {
+        0 => String::new(),
+        n => format!(" (and {n} more; `avse data verify` lists them)"),
+    };
+    Err(Error::format(&first.path, format!("image {id:?} of split {name} is missing{rest}")))
 }
 
 /// Loads everything a run needs.
@@ -67,6 +84,11 @@ pub fn prepare(config: &TrainConfig, device: &Device) -> Result<Start> {
         Some(model) => from_scratch(config, model, &train, device)?,
         None => pretrained(config, device)?,
     };
+    let (words, rows) = (tokenizer.vocab_size(), model_config.text.vocab_size);
+    if words > rows {
+        let message = format!("{rows} rows for the {words} word pieces of the tokenizer");
+        return Err(avse_core::Error::config("text.vocab_size", message).into());
+    }
     Ok(Start { model_config, tokenizer, model, train, validation })
 }
 

@@ -24,6 +24,8 @@ fn keys_are_named_with_file_and_line() {
     }
     fixture.write("tiny.toml", CONFIG.replace("block_size = 16", "block_size = 15"));
     fixture.train("run", &[]).fails_with(&["block_size", "15", "embed_size = 32"]);
+    fixture.write("tiny.toml", CONFIG.replace("\nvocab_size = 0", "\nvocab_size = 7"));
+    fixture.train("run", &[]).fails_with(&["text.vocab_size", "7 rows", "word pieces"]);
     std::fs::remove_file(fixture.path("tiny.toml")).unwrap();
     fixture.train("run", &[]).fails_with(&[&file]);
     assert!(!fixture.path("run").exists(), "nothing is left of a run that cannot start");
@@ -56,4 +58,21 @@ fn a_loss_that_is_no_number_ends_the_run() {
     // With one step an epoch, validation meets the weights first.
     let options = [explode.as_slice(), &["--batch_size", "40"]].concat();
     fixture.train("run", &options).fails_with(&["--learning_rate"]);
+}
+
+/// What the epochs before the explosion left stays as it was.
+#[test]
+fn a_loss_that_is_no_number_leaves_the_last_good_state() {
+    let fixture = Fixture::trained();
+    // From epoch 1 on the weights have no bounds; epoch 0 is that of the sound run.
+    let schedule = r#"schedule = { kind = "step", epochs = [1], factor = 1e33 }"#;
+    fixture.write("tiny.toml", format!("{CONFIG}{schedule}\n"));
+    fixture.train("exploded", &[]).fails_with(&["became", "--learning_rate"]);
+    for bundle in ["best", "last"] {
+        let weights = |run: &str| fixture.read(&format!("{run}/{bundle}/model.safetensors"));
+        assert!(weights("exploded") == weights("run"), "{bundle} is not that of epoch 0");
+        fixture.eval(&format!("exploded/{bundle}"), &[]).succeeds();
+    }
+    assert_eq!(fixture.text("exploded/log.jsonl").lines().count(), 1);
+    assert!(!fixture.path("exploded/summary.json").exists());
 }

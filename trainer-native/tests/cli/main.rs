@@ -9,6 +9,7 @@ mod demo;
 mod interrupt;
 mod odd_input;
 mod pictures;
+mod pretrained;
 mod published;
 mod support;
 mod training;

@@ -1,6 +1,6 @@
 //! What a run leaves behind, and that it can be repeated.
 
-use super::support::{Fixture, TRAIN_CAPTIONS, avse, is_bundle};
+use super::support::{Fixture, TRAIN_CAPTIONS, avse, command, is_bundle, outcome};
 
 #[test]
 fn a_run_leaves_its_configuration_log_curves_summary_and_bundles() {
@@ -78,6 +78,33 @@ fn scores_survive_repetition_and_conversion() {
     let data = fixture.arg("data");
     let table = avse(["eval", "--data_path", &data, "--model", &best]).succeeds().stdout;
     assert!(table.contains("6 images, 30 captions"), "{table}");
+
+    // Half precision: nearly the same scores, but not the same.
+    let half = fixture.arg("half");
+    let convert = ["convert", "--from", &best, "--to", "bundle", "--out", &half];
+    avse([convert.as_slice(), &["--precision", "f16"]].concat()).succeeds();
+    let numbers = |npy: &[u8]| npyz::NpyFile::new(npy).unwrap().into_vec::<f32>().unwrap();
+    let (half, full) = (numbers(&fixture.scores("half").0), numbers(&scores));
+    let largest = half.iter().zip(&full).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(largest > 0.0 && largest < 0.02, "{largest}");
+}
+
+/// Where the published evaluation command is run, without a model.
+#[test]
+fn the_newest_best_bundle_of_the_dataset_is_taken() {
+    let fixture = Fixture::new();
+    let eval = || outcome(command(["eval", "--gpu-id", "cpu"]).current_dir(fixture.path("")));
+    eval().fails_with(&["no trained model of f30k under runs", "--model"]);
+    for run in ["runs/b", "runs/a"] {
+        fixture.train(run, &["--num_epochs", "1"]).succeeds();
+        let said = eval().succeeds().stderr;
+        assert!(said.contains(&format!("model: {run}/best")), "{said}");
+    }
+    // One of another dataset is not.
+    let run = fixture.text("runs/a/run.toml").replace("\"f30k\"", "\"coco\"");
+    fixture.write("runs/a/run.toml", run);
+    let said = eval().succeeds().stderr;
+    assert!(said.contains("model: runs/b/best"), "{said}");
 }
 
 /// However many threads prepare the batches.
@@ -92,4 +119,11 @@ fn a_seed_fixes_the_weights() {
     assert!(first == weights("second", &["--seed", "3"]), "the same seed, other weights");
     assert!(first == weights("third", &["--seed", "3", "--workers", "3"]), "threads matter");
     assert!(first != weights("fourth", &["--seed", "4"]), "another seed, the same weights");
+
+    let alone = |run: &str| {
+        let mut command = command(fixture.train_arguments(run, &["--seed", "3"]));
+        outcome(command.env("RAYON_NUM_THREADS", "1")).succeeds();
+        fixture.read(&format!("{run}/last/model.safetensors"))
+    };
+    assert!(alone("fifth") == alone("sixth"), "on one thread the same seed, other weights");
 }
