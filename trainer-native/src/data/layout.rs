@@ -16,7 +16,7 @@ use crate::{Error, Result};
 /// Where a dataset is.
 #[derive(Debug, Clone)]
 pub struct DatasetSpec {
-    /// One of the [`KNOWN`] names.
+    /// One of the [`super::KNOWN`] names.
     pub name: String,
     /// The folder that holds the dataset's folder, or that folder itself.
     pub data_path: PathBuf,

@@ -34,7 +34,7 @@ pub struct Lists {
     pub test: Vec<String>,
     /// Emoji-New: drawn by the test designer here, by nobody in training.
     pub new: Vec<String>,
-    /// Validation: drawn by [`VALIDATION_DESIGNER`] here, by the other training designers in training.
+    /// Validation: drawn by `VALIDATION_DESIGNER` here, by the other training designers in training.
     pub validation: Vec<String>,
 }
 
