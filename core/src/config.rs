@@ -95,6 +95,8 @@ pub struct VitConfig {
     pub attention_probs_dropout_prob: f64,
     /// Activation of the feed-forward part.
     pub hidden_act: Activation,
+    /// Standard deviation of the linear layers' new weights.
+    pub initializer_range: f64,
     /// Whether query, key and value have a bias.
     pub qkv_bias: bool,
 }
@@ -112,6 +114,7 @@ impl Default for VitConfig {
             hidden_dropout_prob: 0.0,
             attention_probs_dropout_prob: 0.0,
             hidden_act: Activation::Gelu,
+            initializer_range: INITIALIZER_RANGE,
             qkv_bias: true,
         }
     }
@@ -147,6 +150,8 @@ pub struct SwinConfig {
     pub drop_path_rate: f64,
     /// Activation of the feed-forward part.
     pub hidden_act: Activation,
+    /// Standard deviation of the linear layers' new weights.
+    pub initializer_range: f64,
     /// Absolute position embeddings; not supported, `false` in all published checkpoints.
     pub use_absolute_embeddings: bool,
 }
@@ -167,6 +172,7 @@ impl Default for SwinConfig {
             attention_probs_dropout_prob: 0.0,
             drop_path_rate: 0.1,
             hidden_act: Activation::Gelu,
+            initializer_range: INITIALIZER_RANGE,
             use_absolute_embeddings: false,
         }
     }
@@ -200,6 +206,8 @@ pub struct BertConfig {
     pub attention_probs_dropout_prob: f64,
     /// Activation of the feed-forward part.
     pub hidden_act: Activation,
+    /// Standard deviation of the linear layers' new weights.
+    pub initializer_range: f64,
 }
 
 impl Default for BertConfig {
@@ -217,9 +225,13 @@ impl Default for BertConfig {
             hidden_dropout_prob: 0.1,
             attention_probs_dropout_prob: 0.1,
             hidden_act: Activation::Gelu,
+            initializer_range: INITIALIZER_RANGE,
         }
     }
 }
+
+/// Hugging Face's default of all three.
+const INITIALIZER_RANGE: f64 = 0.02;
 
 mod defaults {
     pub fn block_size() -> usize {
