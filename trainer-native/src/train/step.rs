@@ -63,6 +63,7 @@ impl Optimiser {
             match &model.image.backbone {
                 Backbone::Vit(vit) => vit.layers.visit(&mut layers),
                 Backbone::Swin(swin) => swin.visit(&mut layers),
+                Backbone::ResNet(resnet) => resnet.visit(&mut layers),
             }
             model.text.bert.layers.visit(&mut layers);
             let optimiser = MuonConfig::new()

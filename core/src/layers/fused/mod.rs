@@ -1,4 +1,4 @@
-//! A whole encoder layer as one operation on the CPU.
+//! Whole encoder layers, and convolutions, as one operation on the CPU.
 //!
 //! Made of tensor operations, a layer writes every intermediate result to fresh memory, and on a
 //! CPU moving them takes longer than the arithmetic. Here some sequences at a time go
@@ -6,8 +6,10 @@
 //! layers are the oracle of this one (`tests.rs`), and what every other device runs.
 
 mod attention;
+mod convolution;
 mod dropout;
 mod elementwise;
+mod host;
 mod layer;
 mod matrix;
 mod operation;
@@ -24,6 +26,7 @@ use self::layer::Plan;
 use self::parameters::{Pair, Parameters};
 use super::{FeedForward, SelfAttention};
 
+pub use self::convolution::convolve;
 pub use self::layer::NormPlacement;
 
 /// The parts of an encoder layer.

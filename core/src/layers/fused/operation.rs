@@ -10,9 +10,9 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::{Bytes, DType, Shape};
-use burn_flex::{FlexTensor, Layout};
+use burn_flex::FlexTensor;
 
+use super::host::{Cutter, contiguous, for_each, numbers, tensor, threads};
 use super::layer::{Kept, Layer, Plan};
 use super::parameters::{COUNT, Parameters};
 
@@ -207,49 +207,4 @@ impl<'a> Work<'a> {
         });
         (d_input, total.unwrap_or_else(zeros))
     }
-}
-
-/// Cuts pieces off the front of a slice.
-struct Cutter<'a>(&'a mut [f32]);
-
-impl<'a> Cutter<'a> {
-    fn cut(&mut self, length: usize) -> &'a mut [f32] {
-        let (piece, rest) = std::mem::take(&mut self.0).split_at_mut(length);
-        self.0 = rest;
-        piece
-    }
-}
-
-fn contiguous(tensor: FlexTensor) -> FlexTensor {
-    if tensor.as_slice::<f32>().is_some() { tensor } else { tensor.to_contiguous() }
-}
-
-/// All numbers of a contiguous tensor.
-fn numbers(tensor: &FlexTensor) -> &[f32] {
-    tensor.as_slice::<f32>().unwrap_or_default()
-}
-
-fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
-    FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)
-}
-
-#[cfg(feature = "parallel")]
-fn for_each<T: Send>(items: Vec<T>, work: impl Fn(T) + Sync + Send) {
-    use rayon::prelude::*;
-    items.into_par_iter().for_each(work);
-}
-
-#[cfg(not(feature = "parallel"))]
-fn for_each<T>(items: Vec<T>, work: impl Fn(T)) {
-    items.into_iter().for_each(work);
-}
-
-#[cfg(feature = "parallel")]
-fn threads() -> usize {
-    rayon::current_num_threads()
-}
-
-#[cfg(not(feature = "parallel"))]
-fn threads() -> usize {
-    1
 }
