@@ -1,4 +1,4 @@
-//! The fused layer against the plain one.
+//! The fused layers against the plain ones.
 
 use burn::backend::{Autodiff, Flex};
 use burn::module::{Module, ModuleVisitor, Param};
@@ -163,5 +163,43 @@ fn gradients_with_dropout_are_slopes() {
         let moved = |by: f32| loss(tokens.clone() + step.clone().mul_scalar(by));
         let slope = (moved(2e-3) - moved(-2e-3)) / 4e-3;
         assert!((along - slope).abs() < 0.02 * slope.abs() + 0.5, "{along} {slope}");
+    }
+}
+
+#[test]
+fn convolutions_equal_the_plain_ones() {
+    use burn::nn::conv::Conv2dConfig;
+    use burn::tensor::module::conv2d;
+    use burn::tensor::ops::ConvOptions;
+
+    let device = Device::flex().autodiff();
+    for (batch, side, channels, kernel, stride) in
+        [(1, 1, 3, 3, 1), (3, 8, 5, 3, 1), (2, 7, 4, 3, 2), (4, 10, 3, 7, 2), (2, 6, 8, 1, 2)]
+    {
+        let layer = Conv2dConfig::new([channels, 6], [kernel, kernel])
+            .with_stride([stride, stride])
+            .with_bias(false)
+            .init(&device);
+        let shape = [batch, side, side, channels];
+        let map = Tensor::<4>::random(shape, Distribution::Default, &device);
+        let pad = kernel / 2;
+        let plain = |map: Tensor<4>| {
+            let options = ConvOptions::new([stride, stride], [pad, pad], [1, 1], 1);
+            let map = map.permute([0, 3, 1, 2]);
+            conv2d(map, layer.weight.val(), None, options).permute([0, 2, 3, 1])
+        };
+        let run = |forward: &dyn Fn(Tensor<4>) -> Tensor<4>| {
+            let map = map.clone().detach().require_grad();
+            let output = forward(map.clone());
+            let gradients = output.clone().sin().sum().backward();
+            let values = |tensor: Tensor<4>| tensor.into_data().try_to_vec::<f32>().unwrap();
+            vec![
+                values(layer.weight.val().grad(&gradients).unwrap()),
+                values(map.grad(&gradients).unwrap()),
+                values(output),
+            ]
+        };
+        let (ours, plain) = (run(&|map| super::convolve(&layer, map)), run(&plain));
+        assert_close(&ours, &plain);
     }
 }
