@@ -76,7 +76,7 @@ fn avx512_is_there() -> bool {
 }
 
 /// A tile and where its results go.
-type TileKernel<S> = unsafe fn(Tile<'_, S>, &mut [f32]);
+pub(super) type TileKernel<S> = unsafe fn(Tile<'_, S>, &mut [f32]);
 
 /// The functions of a family. Calling one is sound where [`Kernel::table`] gave it out: the
 /// processor then has its instructions, and lengths are checked inside.

@@ -14,9 +14,11 @@ mod matrix;
 mod panel;
 mod parallel;
 mod query;
+mod ranks;
 mod scalar;
 mod search;
 mod tile;
+mod words;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -24,6 +26,7 @@ mod avx2;
 mod avx512;
 
 pub use kernels::Kernel;
+pub use ranks::Ranks;
 
 use super::{Blocks, Direction, GalleryView, Hit};
 use crate::{Error, Result};
@@ -89,4 +92,16 @@ pub fn search(
     k: usize,
 ) -> Result<Vec<Vec<Hit>>> {
     Engine::new().search(queries, gallery, direction, k)
+}
+
+/// [`Engine::ranks_exact`] with the fastest kernels.
+///
+/// # Errors
+/// As there.
+pub fn ranks_exact(
+    images: Blocks<'_>,
+    captions: Blocks<'_>,
+    image_of_caption: &[usize],
+) -> Result<Ranks> {
+    Engine::new().ranks_exact(images, captions, image_of_caption)
 }
