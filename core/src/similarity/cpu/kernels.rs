@@ -85,6 +85,7 @@ pub(super) struct Kernels {
     pub panel: usize,
     /// Whether a product is added without being rounded first. All fused families give the
     /// same bits, and so do all others.
+    #[cfg(test)]
     pub fused: bool,
     /// For every lane the best dot product with any row.
     pub best_of_rows: TileKernel<f32>,
@@ -126,6 +127,7 @@ macro_rules! kernels {
             kernels!(@words $words, $vectors $(, $feature)*);
             Kernels {
                 panel: $vectors * <$floats as Mac>::LANES,
+                #[cfg(test)]
                 fused: $fused,
                 best_of_rows,
                 all_products,
