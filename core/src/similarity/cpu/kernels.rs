@@ -159,7 +159,7 @@ mod x86 {
 
     kernels!(
         AVX2,
-        3,
+        2,
         true,
         avx2::Avx2Floats,
         (avx2::Avx2Words),
@@ -170,7 +170,7 @@ mod x86 {
     );
     kernels!(
         AVX512,
-        3,
+        2,
         true,
         avx512::Avx512Floats,
         none,
@@ -184,7 +184,7 @@ mod x86 {
     );
     kernels!(
         AVX512_VNNI,
-        3,
+        2,
         true,
         avx512::Avx512Floats,
         (avx512::VnniWords),
