@@ -78,11 +78,17 @@ impl GpuEngine {
         submission: wgpu::SubmissionIndex,
     ) -> Result<Vec<u8>> {
         let (sender, receiver) = oneshot::channel();
+        // A lost device may call the buffer invalid.
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         buffer.map_async(wgpu::MapMode::Read, ..bytes, move |result| {
             // Nobody listens any more where the search was dropped.
             let _ = sender.send(result);
         });
+        let invalid = scope.pop();
         self.wait(submission)?;
+        if let Some(error) = invalid.await {
+            return Err(self.failure(&error.to_string()));
+        }
         match receiver.await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(self.failure(&error.to_string())),
@@ -93,6 +99,15 @@ impl GpuEngine {
         buffer.unmap();
         self.pool.give_back([buffer]);
         Ok(data)
+    }
+
+    /// Whether the device still does what it is asked.
+    pub(super) async fn answers(&self) -> bool {
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let buffer = self.readable(4);
+        let submission = self.queue.submit([]);
+        let errors = scope.pop();
+        errors.await.is_none() && self.read(buffer, 4, submission).await.is_ok()
     }
 
     /// Natively nothing happens unless somebody polls: here and now.

@@ -5,10 +5,23 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::buffers::BufferPool;
+use super::gallery::GpuGallery;
 use super::kernel::{Format, Kernel};
 use super::tuning::Tuning;
 use crate::error::GpuFailure;
 use crate::{Error, Result};
+
+/// Which sizes of tiles and workgroups kernels are built with. The scores are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tiles {
+    /// What suits the device.
+    #[default]
+    Auto,
+    /// For GPUs.
+    Gpu,
+    /// For adapters that run on a CPU, as llvmpipe and SwiftShader.
+    Software,
+}
 
 /// How to choose and use a GPU. The default takes the adapter that the system prefers.
 #[derive(Clone, Debug)]
@@ -28,6 +41,8 @@ pub struct GpuOptions {
     /// browser it is a language feature, which [`GpuEngine::new`] looks up and
     /// [`GpuEngine::from_parts`] has to be told. The scores are the same.
     pub packed_dot: bool,
+    /// Sizes of tiles and workgroups.
+    pub tiles: Tiles,
 }
 
 impl Default for GpuOptions {
@@ -39,6 +54,7 @@ impl Default for GpuOptions {
             shard_bytes: u64::MAX,
             native_f16: true,
             packed_dot: true,
+            tiles: Tiles::Auto,
         }
     }
 }
@@ -61,6 +77,8 @@ pub struct GpuEngine {
     pub(super) packed_dot: bool,
     pub(super) pool: BufferPool,
     pipelines: Mutex<HashMap<Kernel, wgpu::ComputePipeline>>,
+    /// What galleries of this device share: handles of different devices may compare equal.
+    pub(super) token: Arc<()>,
     /// Why the device is gone.
     lost: Arc<Mutex<Option<String>>>,
 }
@@ -98,6 +116,8 @@ impl GpuEngine {
         let packed = wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct;
         let packed_dot = options.packed_dot && instance.wgsl_language_features().contains(packed);
         let engine = Self::from_parts(device, queue, &GpuOptions { packed_dot, ..options.clone() });
+        // What concerns a call is caught by its scope; the default handler would panic.
+        engine.device.on_uncaptured_error(Arc::new(|_| {}));
         let lost = engine.lost.clone();
         engine.device.set_device_lost_callback(move |reason, message| {
             let text = if message.is_empty() { format!("{reason:?}") } else { message };
@@ -111,22 +131,36 @@ impl GpuEngine {
     /// not submitted yet.
     ///
     /// `options` count for what an existing device leaves open: `shard_bytes`,
-    /// `native_f16`, `packed_dot`.
+    /// `native_f16`, `packed_dot`, `tiles`.
     pub fn from_parts(device: wgpu::Device, queue: wgpu::Queue, options: &GpuOptions) -> Self {
         let limits = device.limits();
         let most = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
         let native = options.native_f16 && device.features().contains(wgpu::Features::SHADER_F16);
+        let software = device.adapter_info().device_type == wgpu::DeviceType::Cpu;
+        let tuning = match options.tiles {
+            Tiles::Auto if software => Tuning::SOFTWARE,
+            Tiles::Software => Tuning::SOFTWARE,
+            Tiles::Auto | Tiles::Gpu => Tuning::GPU,
+        };
         Self {
-            tuning: Tuning::of(device.adapter_info().device_type),
+            tuning,
             shard_bytes: most.min(options.shard_bytes),
             half: if native { Format::F16 } else { Format::F16Packed },
             packed_dot: options.packed_dot,
             pool: BufferPool::default(),
             pipelines: Mutex::default(),
+            token: Arc::default(),
             lost: Arc::default(),
             device,
             queue,
         }
+    }
+
+    /// Another engine on the same device: with other options, or pipelines of its own.
+    pub fn share(&self, options: &GpuOptions) -> Self {
+        let (token, lost) = (self.token.clone(), self.lost.clone());
+        let parts = Self::from_parts(self.device.clone(), self.queue.clone(), options);
+        Self { token, lost, ..parts }
     }
 
     /// The adapter's name, kind and driver.
@@ -179,25 +213,28 @@ impl GpuEngine {
         async move {
             let errors = [memory.await, internal.await, validation.await];
             match errors.into_iter().flatten().next() {
-                _ if self.lost().is_some() => Err(self.failure("")),
-                Some(error) => {
+                None if self.lost().is_none() => Ok(result),
+                Some(error) if self.answers().await => {
                     // A pipeline may have been what failed: make it anew next time.
                     self.pipelines.lock().unwrap_or_else(PoisonError::into_inner).clear();
                     Err(failure_of(&error))
                 }
-                None => Ok(result),
+                // What a lost device says of its buffers is of no use.
+                _ => Err(self.failure("it does not answer")),
             }
         }
     }
 
-    /// The error of a device that stopped answering.
+    /// The error of a device that stopped answering, remembered for later calls.
     pub(super) fn failure(&self, message: &str) -> Error {
-        Error::gpu(GpuFailure::Lost, self.lost().unwrap_or_else(|| message.to_owned()))
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let message = lost.get_or_insert_with(|| message.to_owned());
+        Error::gpu(GpuFailure::Lost, message.clone())
     }
 
     /// Refuses what belongs to another device.
-    pub(super) fn check_device(&self, device: &wgpu::Device) -> Result<()> {
-        if *device == self.device {
+    pub(super) fn check_device(&self, gallery: &GpuGallery) -> Result<()> {
+        if Arc::ptr_eq(&gallery.token, &self.token) {
             return Ok(());
         }
         Err(Error::gpu(GpuFailure::Refused, "the gallery was uploaded by another engine"))

@@ -1,5 +1,7 @@
 //! Embeddings in device memory, cut into shards that fit a binding.
 
+use std::sync::Arc;
+
 use super::engine::GpuEngine;
 use super::kernel::Format;
 use crate::similarity::BlockShape;
@@ -17,7 +19,8 @@ pub enum Storage {
 /// Embeddings on an engine's device, to search in or to score.
 #[derive(Debug)]
 pub struct GpuGallery {
-    pub(super) device: wgpu::Device,
+    /// Its engine's.
+    pub(super) token: Arc<()>,
     pub(super) shape: BlockShape,
     pub(super) rows: usize,
     pub(super) content: Content,
@@ -136,9 +139,9 @@ impl GpuEngine {
                 shape.blocks, shape.width, self.shard_bytes
             )));
         }
-        let device = self.device.clone();
+        let token = self.token.clone();
         let gallery =
-            GpuGallery { device, shape, rows, content, lanes, shards: Vec::new(), norm: 0.0 };
+            GpuGallery { token, shape, rows, content, lanes, shards: Vec::new(), norm: 0.0 };
         Ok((gallery, steps as usize * SHARD_STEP))
     }
 

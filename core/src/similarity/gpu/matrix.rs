@@ -44,8 +44,8 @@ impl GpuEngine {
         images: &GpuGallery,
         captions: &GpuGallery,
     ) -> Result<Vec<f32>> {
-        self.check_device(&images.device)?;
-        self.check_device(&captions.device)?;
+        self.check_device(images)?;
+        self.check_device(captions)?;
         if images.shape.width != captions.shape.width || images.content != captions.content {
             return Err(Error::Shape(format!(
                 "images in blocks of {} ({:?}), captions in blocks of {} ({:?})",

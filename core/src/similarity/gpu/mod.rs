@@ -27,7 +27,7 @@ mod tuning;
 mod upload;
 
 pub use candidates::Candidate;
-pub use engine::{GpuEngine, GpuOptions};
+pub use engine::{GpuEngine, GpuOptions, Tiles};
 pub use gallery::{GpuGallery, Storage};
 
 // The types of devices and adapters, in the version they are used with.

@@ -126,7 +126,7 @@ impl GpuEngine {
     /// [`Error::Shape`]: it is quantised already. [`Error::Gpu`]: out of memory, device lost, gallery of
     /// another engine.
     pub async fn quantise(&self, gallery: &GpuGallery) -> Result<GpuGallery> {
-        self.check_device(&gallery.device)?;
+        self.check_device(gallery)?;
         let (format, lanes) = (gallery.format()?, gallery.lanes);
         let shape = gallery.shape;
         let (mut result, most) = self.empty_gallery(shape, gallery.rows, Content::Int8, lanes)?;

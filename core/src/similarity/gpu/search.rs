@@ -154,7 +154,7 @@ impl GpuEngine {
 
     /// Refuses queries that do not fit the gallery.
     pub(super) fn check_queries(&self, gallery: &GpuGallery, queries: Blocks<'_>) -> Result<()> {
-        self.check_device(&gallery.device)?;
+        self.check_device(gallery)?;
         let (theirs, ours) = (queries.shape().width, gallery.shape.width);
         if theirs != ours {
             return Err(Error::Shape(format!(

@@ -39,7 +39,7 @@ impl Tuning {
 
     /// For software adapters, which run an invocation's vectors one lane at a time through a
     /// cache: large register tiles, narrow lanes read in order, few workgroups.
-    pub const CPU: Self = Self {
+    pub const SOFTWARE: Self = Self {
         lanes: 8,
         items: 2,
         turns: 32,
@@ -47,8 +47,4 @@ impl Tuning {
         matrix: MatrixTile { x: 8, y: 8, rows: 16, columns: 16, depth: 4 },
         matrix_int8: MatrixTile { x: 8, y: 8, rows: 16, columns: 16, depth: 4 },
     };
-
-    pub fn of(kind: wgpu::DeviceType) -> Self {
-        if kind == wgpu::DeviceType::Cpu { Self::CPU } else { Self::GPU }
-    }
 }
