@@ -1,6 +1,6 @@
 //! Writing of files, whole or not at all.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -17,6 +17,14 @@ pub fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 
 /// Writes a file so that it is there as a whole or not at all.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomically_with(path, |file| file.write_all(bytes).map_err(|e| Error::io(path, e)))
+}
+
+/// The same, with what `write` puts into it bit by bit.
+pub fn write_atomically_with(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<()>,
+) -> Result<()> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -25,8 +33,10 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     // Temporary files are private to their owner; results are as readable as other files.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(|e| Error::io(folder, e))?;
-    file.write_all(bytes).map_err(|e| Error::io(path, e))?;
+    let file = builder.tempfile_in(folder).map_err(|e| Error::io(folder, e))?;
+    let mut buffered = BufWriter::new(file);
+    write(&mut buffered)?;
+    let file = buffered.into_inner().map_err(|e| Error::io(path, e.into_error()))?;
     file.persist(path).map_err(|e| Error::io(path, e.error))?;
     Ok(())
 }
