@@ -2,7 +2,7 @@
 
 use avse_core::similarity::Direction::{self, CaptionsForImage, ImagesForCaption};
 use avse_core::similarity::gpu::{GpuEngine, GpuOptions, Storage};
-use avse_core::similarity::{Blocks, QuantisedBlocks};
+use avse_core::similarity::{Blocks, GalleryView, QuantisedBlocks, Stored, cpu};
 
 use super::plain::score_of;
 use super::search::sides;
@@ -54,6 +54,43 @@ fn check(
         }
     }
     count
+}
+
+/// Candidates from the device, scores from the processor: what the processor alone finds, to the bit.
+#[test]
+fn exact_search_equals_the_processor() {
+    on_each_variant(|engine, what| {
+        for direction in [ImagesForCaption, CaptionsForImage] {
+            let (mut gallery, queries) = sides((8, 4, 64), direction, 900, 3);
+            let twin = gallery.blocks().row(5).to_vec();
+            for row in [7, 8, 300, 899] {
+                gallery.row_mut(row).copy_from_slice(&twin);
+            }
+            // Blocks so large that nothing is known beforehand.
+            gallery.row_mut(450).iter_mut().for_each(|value| *value *= 1e3);
+            let mut huge = Rows { values: gallery.values.clone(), shape: gallery.shape };
+            huge.row_mut(450).iter_mut().for_each(|value| *value *= 1e16);
+            for (gallery, ks) in [(&gallery, [1, 10, 900]), (&huge, [1, 10, 2_000])] {
+                let quantised = QuantisedBlocks::from_blocks(gallery.blocks());
+                let uploaded = block_on(engine.upload_quantised(quantised.view())).unwrap();
+                let precise = Stored::F32(&gallery.values);
+                for k in ks {
+                    let search = engine.search_exact(&uploaded, precise, queries.blocks(), direction, k);
+                    let view = GalleryView {
+                        shape: gallery.shape,
+                        rows: 900,
+                        precise: Some(precise),
+                        quantised: None,
+                    };
+                    let expected = cpu::Engine::new().search(queries.blocks(), &view, direction, k);
+                    assert_eq!(block_on(search).unwrap(), expected.unwrap(), "{what}: {direction:?}, k {k}");
+                }
+                let short = Stored::F32(&gallery.values[1..]);
+                let error = block_on(engine.search_exact(&uploaded, short, queries.blocks(), direction, 1));
+                assert!(error.unwrap_err().to_string().contains("for 900 embeddings"));
+            }
+        }
+    });
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Top-k of a few queries.
 
 use avse_core::similarity::Direction::{self, CaptionsForImage, ImagesForCaption};
-use avse_core::similarity::gpu::{GpuEngine, GpuOptions, Storage};
-use avse_core::similarity::{Blocks, Hit};
+use avse_core::similarity::gpu::{GpuEngine, GpuGallery, GpuOptions, Storage};
+use avse_core::similarity::{Blocks, Hit, Stored};
+use half::f16;
 
 use super::plain::{assert_best, halves, rounding, score_of};
 use super::setup::{Rows, SHAPES, block_on, engine, on_each_variant};
@@ -94,6 +95,26 @@ fn long_galleries() {
             check(engine, gallery.blocks(), queries.blocks(), ImagesForCaption, Storage::F16, k, what);
         }
     });
+}
+
+/// As they lie in a file, in 32 and 16 bits.
+#[test]
+fn stored_blocks() {
+    let Some(engine) = engine(&GpuOptions::default()) else { return };
+    let (gallery, queries) = sides((8, 4, 16), ImagesForCaption, 130, 1);
+    let halves: Vec<f16> = gallery.values.iter().map(|value| f16::from_f32(*value)).collect();
+    let search = |gallery: &GpuGallery| {
+        block_on(engine.search(gallery, queries.blocks(), ImagesForCaption, 9)).unwrap()
+    };
+    let stored = [(Stored::F32(&gallery.values), Storage::F32), (Stored::F16(&halves), Storage::F16)];
+    for (stored, storage) in stored {
+        let uploaded = block_on(engine.upload_stored(stored, gallery.shape)).unwrap();
+        let same = block_on(engine.upload(gallery.blocks(), storage)).unwrap();
+        assert_eq!(uploaded.bytes(), same.bytes());
+        assert_eq!(search(&uploaded), search(&same));
+    }
+    let error = block_on(engine.upload_stored(Stored::F16(&halves[1..]), gallery.shape)).unwrap_err();
+    assert!(error.to_string().contains("whole number of rows"), "{error}");
 }
 
 /// A binding that holds a few rows only.

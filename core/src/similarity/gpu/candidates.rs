@@ -7,8 +7,8 @@ use super::engine::GpuEngine;
 use super::gallery::GpuGallery;
 use super::kernel::{GallerySide, Kernel, SearchShape};
 use super::search::{Unit, column_block, next_batch};
-use crate::similarity::quantised::{Fit, QueryBound};
-use crate::similarity::{BlockShape, Blocks, Direction, Hit, TopK};
+use crate::similarity::quantised::{Fit, QueryBound, SAFE};
+use crate::similarity::{BlockShape, Blocks, Direction, Hit, Stored, TopK, cpu};
 use crate::{Error, Result};
 
 /// An item that may be among the best, and what its exact score lies between.
@@ -20,6 +20,13 @@ pub struct Candidate {
     pub lower: f32,
     /// At least the exact score.
     pub upper: f32,
+}
+
+impl Candidate {
+    /// Of whose score nothing is known.
+    fn unknown(index: usize) -> Self {
+        Self { index, lower: f32::NEG_INFINITY, upper: f32::INFINITY }
+    }
 }
 
 /// Finds of one submission at most.
@@ -59,9 +66,46 @@ impl GpuEngine {
         let mut results = Vec::with_capacity(queries.rows());
         for query in 0..queries.rows() {
             let query = Query::new(queries.slice(query..query + 1), &shape, gallery.shape);
-            results.push(self.candidates_of(gallery, &query, &shape, k).await?);
+            let bounded = query.filter(|_| gallery.norm < f64::from(SAFE));
+            results.push(match bounded {
+                _ if k == 0 => Vec::new(),
+                Some(query) => self.candidates_of(gallery, &query, &shape, k).await?,
+                None => (0..gallery.rows).map(Candidate::unknown).collect(),
+            });
         }
         Ok(results)
+    }
+
+    /// The best `k` items of an int8 gallery whose precise blocks are in host memory or in a
+    /// memory-mapped file: candidates from the device, exact scores of these from the processor.
+    /// The result is, bit for bit, what [`cpu::Engine::search`] finds in the precise blocks.
+    ///
+    /// # Errors
+    /// As [`candidates`](Self::candidates), and [`Error::Shape`] when `precise` holds another number of
+    /// embeddings or a number of a candidate that is not finite.
+    pub async fn search_exact(
+        &self,
+        gallery: &GpuGallery,
+        precise: Stored<'_>,
+        queries: Blocks<'_>,
+        direction: Direction,
+        k: usize,
+    ) -> Result<Vec<Vec<Hit>>> {
+        if precise.len() != gallery.rows * gallery.shape.size() {
+            return Err(Error::Shape(format!(
+                "{} precise numbers for {} embeddings of {}",
+                precise.len(),
+                gallery.rows,
+                gallery.shape.size()
+            )));
+        }
+        let candidates = self.candidates(gallery, queries, direction, k).await?;
+        let engine = cpu::Engine::new();
+        let each = candidates.into_iter().enumerate().map(|(query, found)| {
+            let found = found.into_iter().map(|candidate| (candidate.index, candidate.upper));
+            engine.rerank(queries.row(query), gallery.shape, precise, direction, found, k)
+        });
+        each.collect()
     }
 
     async fn candidates_of(
@@ -71,7 +115,7 @@ impl GpuEngine {
         shape: &SearchShape,
         k: usize,
     ) -> Result<Vec<Candidate>> {
-        if k == 0 || gallery.rows == 0 {
+        if gallery.rows == 0 {
             return Ok(Vec::new());
         }
         let mut spare = SPARE;
@@ -121,8 +165,7 @@ impl GpuEngine {
                 unit.shard.first as u32,
             ]);
             params[9] = (128.0 * (gallery.shape.width as f32).sqrt()).next_up().to_bits();
-            let [residual, norm, tiny] = query.bound.factors();
-            params[10..13].copy_from_slice(&[residual, norm, tiny].map(f32::to_bits));
+            params[10..13].copy_from_slice(&query.factors.map(f32::to_bits));
             params
         });
         let params: Vec<u32> = params.collect();
@@ -191,38 +234,41 @@ struct Query {
     planes: Vec<i8>,
     scales: Vec<f32>,
     chunks: usize,
-    bound: QueryBound,
+    /// What the kernel makes an item's error of.
+    factors: [f32; 3],
 }
 
 impl Query {
-    fn new(query: Blocks<'_>, shape: &SearchShape, gallery: BlockShape) -> Self {
+    /// `None` for blocks so large that nothing can be said.
+    fn new(query: Blocks<'_>, shape: &SearchShape, gallery: BlockShape) -> Option<Self> {
         let BlockShape { blocks, width } = query.shape();
         let (columns, padded) = (shape.query_blocks as usize, width.next_multiple_of(16));
         let chunks = blocks.div_ceil(columns);
         let mut planes = vec![0i8; 2 * chunks * columns * padded];
         let mut scales = vec![0f32; chunks * columns];
+        let mut integers = vec![0i32; blocks * width];
+        let each = query.values().chunks_exact(width).zip(integers.chunks_exact_mut(width));
+        let fits: Vec<Fit> =
+            each.map(|(block, integers)| Fit::of(block, LEVEL, integers, |integer| integer)).collect();
         for at in 0..chunks * columns {
             let Some(block) = column_block(shape, at, blocks) else { continue };
             let (chunk, column) = (at / columns, at % columns);
-            let numbers = &query.values()[block * width..(block + 1) * width];
-            let place = |k: usize, plane| {
-                (((chunk * padded / 16 + k / 16) * columns + column) * 2 + plane) * 16 + k % 16
-            };
-            let fit = Fit::of(numbers, LEVEL, |k, level| {
-                let high = (level / 128.0).round();
-                planes[place(k, 0)] = high as i8;
-                planes[place(k, 1)] = (level - 128.0 * high) as i8;
-            });
-            scales[at] = fit.scale;
+            for (k, integer) in integers[block * width..(block + 1) * width].iter().enumerate() {
+                let vector = (chunk * padded / 16 + k / 16) * columns + column;
+                let high = (integer + 64).div_euclid(128);
+                planes[vector * 32 + k % 16] = high as i8;
+                planes[vector * 32 + 16 + k % 16] = (integer - 128 * high) as i8;
+            }
+            scales[at] = fits[block].scale;
         }
-        let fits = query.values().chunks_exact(width).map(|block| Fit::of(block, LEVEL, |_, _| {}));
-        let parts = fits.map(|fit| (f64::from(fit.norm), f64::from(fit.residual)));
+        let parts = fits.iter().map(|fit| (f64::from(fit.norm), f64::from(fit.residual)));
         let fold = |a: (f64, f64), b: (f64, f64)| match shape.side {
             GallerySide::Images => (a.0 + b.0, a.1 + b.1),
             GallerySide::Captions => (a.0.max(b.0), a.1.max(b.1)),
         };
         let (norm, residual) = parts.fold((0.0, 0.0), fold);
         let captions = if shape.side == GallerySide::Images { blocks } else { gallery.blocks };
-        Self { planes, scales, chunks, bound: QueryBound::new(norm, residual, width, captions) }
+        let factors = QueryBound::new(norm, residual, width, captions).factors()?;
+        Some(Self { planes, scales, chunks, factors })
     }
 }

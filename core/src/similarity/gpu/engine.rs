@@ -173,6 +173,11 @@ impl GpuEngine {
         &self.device
     }
 
+    /// The device's queue.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.queue
+    }
+
     /// Why the device is gone, where it is known to be.
     pub fn lost(&self) -> Option<String> {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -9,7 +9,7 @@ use super::gallery::{
     Content, GpuGallery, SHARD_STEP, Storage, interleave, item_bytes, vector_bytes,
 };
 use super::kernel::Format;
-use crate::similarity::{BlockShape, Blocks, QuantisedView};
+use crate::similarity::{BlockShape, Blocks, QuantisedView, Stored};
 use crate::{Error, Result};
 
 /// Bytes converted and handed to the device at once.
@@ -25,7 +25,30 @@ impl GpuEngine {
         self.upload_blocks(blocks, storage, self.tuning.lanes).await
     }
 
-    /// The same with a choice of lanes.
+    /// Uploads precise blocks of a shape as they are stored, for example in a memory-mapped file, and in
+    /// as many bits.
+    ///
+    /// # Errors
+    /// As [`upload_rows`](Self::upload_rows); [`Error::Shape`] too where they are no whole number of rows.
+    pub async fn upload_stored(&self, stored: Stored<'_>, shape: BlockShape) -> Result<GpuGallery> {
+        shape.validate()?;
+        let (size, count) = (shape.size(), stored.len());
+        if !count.is_multiple_of(size) {
+            return Err(Error::Shape(format!("{count} numbers are no whole number of rows of {size}")));
+        }
+        let storage = match stored {
+            Stored::F32(_) => Storage::F32,
+            Stored::F16(_) => Storage::F16,
+        };
+        let mut buffer = Vec::new();
+        let fill = |rows: Range<usize>, values: &mut [f32]| {
+            values.copy_from_slice(stored.read(rows.start * size, values.len(), &mut buffer));
+            Ok(())
+        };
+        self.upload_rows(shape, count / size, storage, fill).await
+    }
+
+    /// [`upload`](Self::upload) with a choice of lanes.
     pub(super) async fn upload_blocks(
         &self,
         blocks: Blocks<'_>,
