@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use avse_core::similarity::Direction::ImagesForCaption;
 use avse_core::similarity::gpu::{GpuEngine, GpuOptions, Storage};
-use avse_core::similarity::{BlockShape, Blocks, normalise};
+use avse_core::similarity::{BlockShape, Blocks, QuantisedBlocks, Stored, normalise};
 use naive::Naive;
 use pollster::block_on;
 use rand::rngs::StdRng;
@@ -24,15 +24,20 @@ const K: usize = 10;
 fn main() -> avse_core::Result<()> {
     let engine = block_on(GpuEngine::new(&GpuOptions::default()))?;
     let adapter = engine.adapter();
-    eprintln!("{} ({:?}), {} {}", adapter.name, adapter.device_type, adapter.driver, adapter.driver_info);
-    let scale = std::env::var("AVSE_BENCH_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    eprintln!(
+        "{} ({:?}), {} {}",
+        adapter.name, adapter.device_type, adapter.driver, adapter.driver_info
+    );
+    let scale =
+        std::env::var("AVSE_BENCH_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     matrix(&engine, 200 * scale, 1000)?;
     query(&engine, 10_000 * scale)
 }
 
 fn unit(seed: u64, rows: usize, shape: BlockShape) -> avse_core::Result<Vec<f32>> {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut values: Vec<f32> = (0..rows * shape.size()).map(|_| random.random_range(-1.0..1.0)).collect();
+    let mut values: Vec<f32> =
+        (0..rows * shape.size()).map(|_| random.random_range(-1.0..1.0)).collect();
     normalise(&mut values, shape)?;
     Ok(values)
 }
@@ -47,9 +52,13 @@ fn matrix(engine: &GpuEngine, rows: usize, columns: usize) -> avse_core::Result<
         let right = block_on(engine.upload(captions, storage))?;
         let ours = || block_on(engine.score_galleries(&left, &right));
         let error = ours()?.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(error < if storage == Storage::F32 { 1e-5 } else { 1e-2 }, "scores differ by {error}");
+        assert!(
+            error < if storage == Storage::F32 { 1e-5 } else { 1e-2 },
+            "scores differ by {error}"
+        );
         let times = interleaved(|| ours().map(drop), || drop(peer.scores()))?;
-        let bytes = if storage == Storage::F32 { 4.0 } else { 2.0 } * (images.values().len() + captions.values().len()) as f64;
+        let bytes = if storage == Storage::F32 { 4.0 } else { 2.0 }
+            * (images.values().len() + captions.values().len()) as f64;
         let flops = 2.0 * (rows * columns * IMAGE.size() * CAPTION.blocks) as f64;
         report(engine, &format!("gpu-matrix-{rows}x{columns}-{storage:?}"), times, flops, bytes);
     }
@@ -76,8 +85,22 @@ fn query(engine: &GpuEngine, rows: usize) -> avse_core::Result<()> {
             assert_eq!(found, expected);
         }
         let times = interleaved(|| ours().map(drop), theirs)?;
-        report(engine, &format!("gpu-query-{rows}-{storage:?}"), times, flops, gallery.bytes() as f64);
+        report(
+            engine,
+            &format!("gpu-query-{rows}-{storage:?}"),
+            times,
+            flops,
+            gallery.bytes() as f64,
+        );
     }
+
+    // Candidates in 8 bits on the device, exact scores of these on the processor.
+    let quantised = QuantisedBlocks::from_blocks(images);
+    let gallery = block_on(engine.upload_quantised(quantised.view()))?;
+    let precise = Stored::F32(images.values());
+    let ours = || block_on(engine.search_exact(&gallery, precise, caption, ImagesForCaption, K));
+    let times = interleaved(|| ours().map(drop), theirs)?;
+    report(engine, &format!("gpu-query-{rows}-int8-exact"), times, flops, gallery.bytes() as f64);
     Ok(())
 }
 

@@ -34,7 +34,12 @@ impl<'a> Naive<'a> {
         let size = u64::from(rows * columns) * 4;
         let empty = |usage| {
             let mapped_at_creation = false;
-            device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation })
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size,
+                usage,
+                mapped_at_creation,
+            })
         };
         let scores = empty(Usage::STORAGE | Usage::COPY_SRC);
         let buffers = [
@@ -58,7 +63,10 @@ impl<'a> Naive<'a> {
         });
         let entries: Vec<_> = (0..)
             .zip(&buffers)
-            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding,
+                resource: buffer.as_entire_binding(),
+            })
             .collect();
         let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,

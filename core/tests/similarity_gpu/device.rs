@@ -26,7 +26,9 @@ fn a_lost_device_is_an_error_and_a_new_engine_works() {
     is_lost(block_on(lost.search(&gallery, captions.blocks(), ImagesForCaption, 3)).unwrap_err());
     is_lost(block_on(lost.upload(images.blocks(), Storage::F32)).unwrap_err());
     is_lost(block_on(lost.normalise(&images.values, images.shape)).unwrap_err());
-    is_lost(block_on(lost.score_matrix(images.blocks(), captions.blocks(), Storage::F32)).unwrap_err());
+    is_lost(
+        block_on(lost.score_matrix(images.blocks(), captions.blocks(), Storage::F32)).unwrap_err(),
+    );
     assert!(lost.lost().is_some());
 
     let fresh = engine(&GpuOptions::default()).unwrap();
@@ -41,7 +43,8 @@ fn a_shared_device_and_its_loss() {
     let shared = owner.share(&GpuOptions::default());
     let gallery = block_on(owner.upload(images.blocks(), Storage::F32)).unwrap();
     let search = || block_on(shared.search(&gallery, captions.blocks(), ImagesForCaption, 3));
-    let expected = block_on(owner.search(&gallery, captions.blocks(), ImagesForCaption, 3)).unwrap();
+    let expected =
+        block_on(owner.search(&gallery, captions.blocks(), ImagesForCaption, 3)).unwrap();
     assert_eq!(search().unwrap(), expected);
     owner.device().destroy();
     let error = search().unwrap_err();
@@ -56,7 +59,8 @@ fn two_engines_at_once() {
     let search = |engine: &GpuEngine, seed: u64| {
         let images = Rows::unit(seed, 300, 8, 16);
         let gallery = block_on(engine.upload(images.blocks(), Storage::F32)).unwrap();
-        let search = || block_on(engine.search(&gallery, captions.blocks(), ImagesForCaption, 5)).unwrap();
+        let search =
+            || block_on(engine.search(&gallery, captions.blocks(), ImagesForCaption, 5)).unwrap();
         let first = search();
         (0..20).for_each(|_| assert_eq!(search(), first));
         first

@@ -23,7 +23,8 @@ fn check(
         gallery.shape(),
         queries.shape()
     );
-    let uploaded = block_on(engine.upload_quantised(QuantisedBlocks::from_blocks(gallery).view())).unwrap();
+    let uploaded =
+        block_on(engine.upload_quantised(QuantisedBlocks::from_blocks(gallery).view())).unwrap();
     let precise = block_on(engine.upload(gallery, Storage::F32)).unwrap();
     let on_device = block_on(engine.quantise(&precise)).unwrap();
     let mut count = 0;
@@ -37,18 +38,24 @@ fn check(
                 .collect();
             for candidate in candidates {
                 let score = exact[candidate.index];
-                let inside = f64::from(candidate.lower) <= score && score <= f64::from(candidate.upper);
+                let inside =
+                    f64::from(candidate.lower) <= score && score <= f64::from(candidate.upper);
                 assert!(inside, "{what}: {candidate:?}, exactly {score}");
             }
             let mut order: Vec<usize> = (0..exact.len()).collect();
             order.sort_by(|a, b| exact[*b].total_cmp(&exact[*a]).then(a.cmp(b)));
-            let mut indices: Vec<usize> = candidates.iter().map(|candidate| candidate.index).collect();
+            let mut indices: Vec<usize> =
+                candidates.iter().map(|candidate| candidate.index).collect();
             indices.sort_unstable();
             assert!(indices.windows(2).all(|pair| pair[0] < pair[1]), "{what}: twice");
             // Whatever ties with the k-th may take its place in f32.
             let kth = order.get(k.wrapping_sub(1)).map_or(f64::NEG_INFINITY, |at| exact[*at]);
             for item in order.iter().filter(|item| k > 0 && exact[**item] >= kth) {
-                assert!(indices.binary_search(item).is_ok(), "{what}: {item} of {} is missing", exact[*item]);
+                assert!(
+                    indices.binary_search(item).is_ok(),
+                    "{what}: {item} of {} is missing",
+                    exact[*item]
+                );
             }
             count += candidates.len();
         }
@@ -75,7 +82,8 @@ fn exact_search_equals_the_processor() {
                 let uploaded = block_on(engine.upload_quantised(quantised.view())).unwrap();
                 let precise = Stored::F32(&gallery.values);
                 for k in ks {
-                    let search = engine.search_exact(&uploaded, precise, queries.blocks(), direction, k);
+                    let search =
+                        engine.search_exact(&uploaded, precise, queries.blocks(), direction, k);
                     let view = GalleryView {
                         shape: gallery.shape,
                         rows: 900,
@@ -83,10 +91,15 @@ fn exact_search_equals_the_processor() {
                         quantised: None,
                     };
                     let expected = cpu::Engine::new().search(queries.blocks(), &view, direction, k);
-                    assert_eq!(block_on(search).unwrap(), expected.unwrap(), "{what}: {direction:?}, k {k}");
+                    assert_eq!(
+                        block_on(search).unwrap(),
+                        expected.unwrap(),
+                        "{what}: {direction:?}, k {k}"
+                    );
                 }
                 let short = Stored::F32(&gallery.values[1..]);
-                let error = block_on(engine.search_exact(&uploaded, short, queries.blocks(), direction, 1));
+                let error =
+                    block_on(engine.search_exact(&uploaded, short, queries.blocks(), direction, 1));
                 assert!(error.unwrap_err().to_string().contains("for 900 embeddings"));
             }
         }
@@ -157,10 +170,12 @@ fn shards() {
     let (gallery, queries) = sides((8, 4, 16), ImagesForCaption, 300, 2);
     let quantised = QuantisedBlocks::from_blocks(gallery.blocks());
     let uploaded = block_on(engine.upload_quantised(quantised.view())).unwrap();
-    let all = block_on(engine.candidates(&uploaded, queries.blocks(), ImagesForCaption, 300)).unwrap();
+    let all =
+        block_on(engine.candidates(&uploaded, queries.blocks(), ImagesForCaption, 300)).unwrap();
     let counts: Vec<usize> = all.iter().map(Vec::len).collect();
     assert_eq!(counts, [300, 300]);
-    let error = block_on(engine.search(&uploaded, queries.blocks(), ImagesForCaption, 3)).unwrap_err();
+    let error =
+        block_on(engine.search(&uploaded, queries.blocks(), ImagesForCaption, 3)).unwrap_err();
     assert!(error.to_string().contains("int8 gallery"), "{error}");
 }
 

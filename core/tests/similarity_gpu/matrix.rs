@@ -30,7 +30,9 @@ fn every_shape_and_variant() {
             let (left, right) = (halves(left.values()), halves(right.values()));
             let left = Blocks::new(&left, images.shape).unwrap();
             let right = Blocks::new(&right, captions.shape).unwrap();
-            let scores = block_on(engine.score_matrix(images.blocks(), captions.blocks(), Storage::F16)).unwrap();
+            let scores =
+                block_on(engine.score_matrix(images.blocks(), captions.blocks(), Storage::F16))
+                    .unwrap();
             assert_scores(&scores, left, right, rounding(left, right), &format!("f16, {what}"));
         }
     });

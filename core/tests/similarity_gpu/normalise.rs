@@ -38,8 +38,10 @@ fn galleries_of_device_buffers() {
             contents: bytemuck::cast_slice(&rows.values),
             usage: wgpu::BufferUsages::STORAGE,
         });
-        let gallery = block_on(engine.normalised_gallery(&buffer, 300, rows.shape, storage)).unwrap();
-        let error = block_on(engine.normalised_gallery(&buffer, 301, rows.shape, storage)).unwrap_err();
+        let gallery =
+            block_on(engine.normalised_gallery(&buffer, 300, rows.shape, storage)).unwrap();
+        let error =
+            block_on(engine.normalised_gallery(&buffer, 301, rows.shape, storage)).unwrap_err();
         assert!(error.to_string().contains("301 embeddings"), "{error}");
 
         normalise(&mut rows.values, rows.shape).unwrap();
@@ -56,7 +58,10 @@ fn galleries_of_device_buffers() {
         let error = if storage == Storage::F32 { 1e-5 } else { 2e-3 };
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!(found.index, expected.index);
-            assert!((found.score - expected.score).abs() < error, "{found:?}, exactly {expected:?}");
+            assert!(
+                (found.score - expected.score).abs() < error,
+                "{found:?}, exactly {expected:?}"
+            );
         }
     }
 }

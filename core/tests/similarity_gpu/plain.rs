@@ -17,7 +17,13 @@ pub fn score(image: Blocks<'_>, i: usize, caption: Blocks<'_>, j: usize) -> f64 
 }
 
 /// A pair of a search: the query's score of an item.
-pub fn score_of(gallery: Blocks<'_>, item: usize, queries: Blocks<'_>, query: usize, direction: Direction) -> f64 {
+pub fn score_of(
+    gallery: Blocks<'_>,
+    item: usize,
+    queries: Blocks<'_>,
+    query: usize,
+    direction: Direction,
+) -> f64 {
     match direction {
         Direction::ImagesForCaption => score(gallery, item, queries, query),
         Direction::CaptionsForImage => score(queries, query, gallery, item),
@@ -29,7 +35,8 @@ pub fn score_of(gallery: Blocks<'_>, item: usize, queries: Blocks<'_>, query: us
 pub fn rounding(images: Blocks<'_>, captions: Blocks<'_>) -> f64 {
     let width = images.shape().width;
     let norm = |block: &[f32]| block.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
-    let most = |blocks: Blocks<'_>| blocks.values().chunks_exact(width).map(norm).fold(0.0, f64::max);
+    let most =
+        |blocks: Blocks<'_>| blocks.values().chunks_exact(width).map(norm).fold(0.0, f64::max);
     let count = captions.shape().blocks;
     (width + count) as f64 * 2f64.powi(-24) * count as f64 * most(images) * most(captions)
 }

@@ -54,7 +54,8 @@ fn check(
         CaptionsForImage => rounding(queries, stored),
     };
     for (query, hits) in found.iter().enumerate() {
-        let exact = (0..stored.rows()).map(|item| score_of(stored, item, queries, query, direction));
+        let exact =
+            (0..stored.rows()).map(|item| score_of(stored, item, queries, query, direction));
         assert_best(hits, &exact.collect::<Vec<_>>(), k, error, &format!("{what}, query {query}"));
     }
 }
@@ -78,7 +79,15 @@ fn every_count() {
         for rows in [0, 1, 2, 63, 64, 65, 300] {
             for k in [0, 1, 10, 65, 500] {
                 let (gallery, queries) = sides((2, 1, 8), ImagesForCaption, rows, 1);
-                check(engine, gallery.blocks(), queries.blocks(), ImagesForCaption, Storage::F32, k, what);
+                check(
+                    engine,
+                    gallery.blocks(),
+                    queries.blocks(),
+                    ImagesForCaption,
+                    Storage::F32,
+                    k,
+                    what,
+                );
             }
         }
         let (gallery, queries) = sides((2, 1, 8), CaptionsForImage, 5, 0);
@@ -92,7 +101,15 @@ fn long_galleries() {
     on_each_variant(|engine, what| {
         let (gallery, queries) = sides((1, 1, 4), ImagesForCaption, 70_001, 2);
         for k in [1, 30] {
-            check(engine, gallery.blocks(), queries.blocks(), ImagesForCaption, Storage::F16, k, what);
+            check(
+                engine,
+                gallery.blocks(),
+                queries.blocks(),
+                ImagesForCaption,
+                Storage::F16,
+                k,
+                what,
+            );
         }
     });
 }
@@ -106,14 +123,16 @@ fn stored_blocks() {
     let search = |gallery: &GpuGallery| {
         block_on(engine.search(gallery, queries.blocks(), ImagesForCaption, 9)).unwrap()
     };
-    let stored = [(Stored::F32(&gallery.values), Storage::F32), (Stored::F16(&halves), Storage::F16)];
+    let stored =
+        [(Stored::F32(&gallery.values), Storage::F32), (Stored::F16(&halves), Storage::F16)];
     for (stored, storage) in stored {
         let uploaded = block_on(engine.upload_stored(stored, gallery.shape)).unwrap();
         let same = block_on(engine.upload(gallery.blocks(), storage)).unwrap();
         assert_eq!(uploaded.bytes(), same.bytes());
         assert_eq!(search(&uploaded), search(&same));
     }
-    let error = block_on(engine.upload_stored(Stored::F16(&halves[1..]), gallery.shape)).unwrap_err();
+    let error =
+        block_on(engine.upload_stored(Stored::F16(&halves[1..]), gallery.shape)).unwrap_err();
     assert!(error.to_string().contains("whole number of rows"), "{error}");
 }
 
@@ -125,7 +144,15 @@ fn shards() {
     for rows in [64, 65, 500] {
         let (gallery, queries) = sides((8, 4, 16), ImagesForCaption, rows, 3);
         for storage in [Storage::F32, Storage::F16] {
-            check(&engine, gallery.blocks(), queries.blocks(), ImagesForCaption, storage, 20, "shards");
+            check(
+                &engine,
+                gallery.blocks(),
+                queries.blocks(),
+                ImagesForCaption,
+                storage,
+                20,
+                "shards",
+            );
         }
     }
 }
@@ -142,12 +169,14 @@ fn ties_go_to_the_lower_index() {
             }
             let uploaded = block_on(engine.upload(gallery.blocks(), Storage::F32)).unwrap();
             // The whole ranking: the twins stand together, in order.
-            let hits = &block_on(engine.search(&uploaded, queries.blocks(), direction, 700)).unwrap()[0];
+            let hits =
+                &block_on(engine.search(&uploaded, queries.blocks(), direction, 700)).unwrap()[0];
             let first = hits.iter().position(|hit| hit.index == 0).unwrap();
             let twins: Vec<usize> = hits[first..first + 8].iter().map(|hit| hit.index).collect();
             assert_eq!(twins, [0, 3, 64, 65, 127, 128, 500, 699], "{what}");
             // And cut in their midst.
-            let hits = &block_on(engine.search(&uploaded, queries.blocks(), direction, first + 3)).unwrap()[0];
+            let hits = &block_on(engine.search(&uploaded, queries.blocks(), direction, first + 3))
+                .unwrap()[0];
             let twins: Vec<usize> = hits[first..].iter().map(|hit| hit.index).collect();
             assert_eq!(twins, [0, 3, 64], "{what}");
         }
@@ -158,10 +187,14 @@ fn ties_go_to_the_lower_index() {
 #[test]
 fn zero_blocks() {
     on_each_variant(|engine, what| {
-        let gallery = Rows { values: vec![0.0; 130 * 8], shape: sides((2, 1, 4), ImagesForCaption, 0, 0).0.shape };
+        let gallery = Rows {
+            values: vec![0.0; 130 * 8],
+            shape: sides((2, 1, 4), ImagesForCaption, 0, 0).0.shape,
+        };
         let queries = Rows::unit(3, 1, 1, 4);
         let uploaded = block_on(engine.upload(gallery.blocks(), Storage::F32)).unwrap();
-        let hits = block_on(engine.search(&uploaded, queries.blocks(), ImagesForCaption, 3)).unwrap();
+        let hits =
+            block_on(engine.search(&uploaded, queries.blocks(), ImagesForCaption, 3)).unwrap();
         let expected = [0, 1, 2].map(|index| Hit { index, score: 0.0 });
         assert_eq!(hits, [expected], "{what}");
     });

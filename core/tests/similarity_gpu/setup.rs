@@ -14,7 +14,9 @@ pub fn engine(options: &GpuOptions) -> Option<GpuEngine> {
         Ok(engine) => Some(engine),
         Err(Error::Gpu { failure: GpuFailure::NoAdapter, message }) => {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "no GPU adapter: {message}");
-            eprintln!("\n!!! NO GPU ADAPTER: this test did nothing. `cargo xtask setup` installs one. {message}\n");
+            eprintln!(
+                "\n!!! NO GPU ADAPTER: this test did nothing. `cargo xtask setup` installs one. {message}\n"
+            );
             None
         }
         Err(error) => panic!("{error}"),

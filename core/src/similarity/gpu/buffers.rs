@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use futures_channel::oneshot;
 use wgpu::BufferUsages;
 
 use super::engine::GpuEngine;
@@ -77,19 +76,19 @@ impl GpuEngine {
         bytes: u64,
         submission: wgpu::SubmissionIndex,
     ) -> Result<Vec<u8>> {
-        let (sender, receiver) = oneshot::channel();
+        let (sender, receiver) = async_channel::bounded(1);
         // A lost device may call the buffer invalid.
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         buffer.map_async(wgpu::MapMode::Read, ..bytes, move |result| {
             // Nobody listens any more where the search was dropped.
-            let _ = sender.send(result);
+            let _ = sender.try_send(result);
         });
         let invalid = scope.pop();
         self.wait(submission)?;
         if let Some(error) = invalid.await {
             return Err(self.failure(&error.to_string()));
         }
-        match receiver.await {
+        match receiver.recv().await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(self.failure(&error.to_string())),
             Err(_) => return Err(self.failure("the device stopped answering")),

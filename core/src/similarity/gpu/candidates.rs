@@ -6,7 +6,7 @@ use super::buffers::{ALIGNMENT, part, whole};
 use super::engine::GpuEngine;
 use super::gallery::GpuGallery;
 use super::kernel::{GallerySide, Kernel, SearchShape};
-use super::search::{Unit, column_block, next_batch};
+use super::search::{Unit, column_block};
 use crate::similarity::quantised::{Fit, QueryBound, SAFE};
 use crate::similarity::{BlockShape, Blocks, Direction, Hit, Stored, TopK, cpu};
 use crate::{Error, Result};
@@ -29,8 +29,6 @@ impl Candidate {
     }
 }
 
-/// Finds of one submission at most.
-const FOUND: u64 = (32 << 20) / 16;
 /// Items a workgroup writes beyond k at first: candidates are rarely more than these.
 const SPARE: u32 = 8;
 /// Query blocks are integers up to this: two planes of 8 bits.
@@ -124,7 +122,7 @@ impl GpuEngine {
             let mut units = self.units(gallery, shape, 1, |slots| wanted.min(slots));
             let mut lists = Vec::new();
             while !units.is_empty() {
-                let batch = next_batch(&mut units, 1, FOUND);
+                let batch = self.next_batch(&mut units, shape, gallery.shape);
                 let found = self.run_candidates(gallery, query, shape, &batch).await?;
                 for unit in &batch {
                     let finds = &found[unit.found as usize..][..(unit.groups * unit.kept) as usize];
@@ -248,8 +246,9 @@ impl Query {
         let mut scales = vec![0f32; chunks * columns];
         let mut integers = vec![0i32; blocks * width];
         let each = query.values().chunks_exact(width).zip(integers.chunks_exact_mut(width));
-        let fits: Vec<Fit> =
-            each.map(|(block, integers)| Fit::of(block, LEVEL, integers, |integer| integer)).collect();
+        let fits: Vec<Fit> = each
+            .map(|(block, integers)| Fit::of(block, LEVEL, integers, |integer| integer))
+            .collect();
         for at in 0..chunks * columns {
             let Some(block) = column_block(shape, at, blocks) else { continue };
             let (chunk, column) = (at / columns, at % columns);

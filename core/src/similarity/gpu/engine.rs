@@ -133,15 +133,17 @@ impl GpuEngine {
     /// `options` count for what an existing device leaves open: `shard_bytes`,
     /// `native_f16`, `packed_dot`, `tiles`.
     pub fn from_parts(device: wgpu::Device, queue: wgpu::Queue, options: &GpuOptions) -> Self {
-        let limits = device.limits();
-        let most = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
-        let native = options.native_f16 && device.features().contains(wgpu::Features::SHADER_F16);
         let software = device.adapter_info().device_type == wgpu::DeviceType::Cpu;
         let tuning = match options.tiles {
             Tiles::Auto if software => Tuning::SOFTWARE,
             Tiles::Software => Tuning::SOFTWARE,
             Tiles::Auto | Tiles::Gpu => Tuning::GPU,
         };
+        let limits = device.limits();
+        let most = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
+        let native = options.native_f16
+            && tuning.native_f16
+            && device.features().contains(wgpu::Features::SHADER_F16);
         Self {
             tuning,
             shard_bytes: most.min(options.shard_bytes),

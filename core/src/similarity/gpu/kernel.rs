@@ -208,3 +208,78 @@ const PORTABLE_DOT: &str = "fn dot4(a: u32, b: u32) -> i32 {
 fn with_dot(template: Template, packed_dot: bool) -> Template {
     if packed_dot { template } else { template.replace("dot product", PORTABLE_DOT) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+    /// Parses and validates; checks WebGPU's default limits.
+    fn check(source: &str, name: &str) {
+        let module = naga::front::wgsl::parse_str(source)
+            .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(source)));
+        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16);
+        validator.validate(&module).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        let mut layouter = naga::proc::Layouter::default();
+        layouter.update(module.to_ctx()).unwrap();
+        let of = |space| {
+            let globals = module.global_variables.iter();
+            globals.filter(move |(_, global)| global.space == space).map(|(_, global)| global.ty)
+        };
+        let bytes: u32 = of(naga::AddressSpace::WorkGroup)
+            .map(|ty| layouter[ty].size.next_multiple_of(16))
+            .sum();
+        assert!(bytes <= 16_384, "{name}: {bytes} bytes of workgroup memory");
+        let storage = module.global_variables.iter();
+        let storage =
+            storage.filter(|(_, g)| matches!(g.space, naga::AddressSpace::Storage { .. }));
+        assert!(storage.count() <= 8, "{name}: storage buffers");
+        assert_eq!(module.entry_points.len(), 1, "{name}");
+        let size = module.entry_points[0].workgroup_size;
+        assert!(size.iter().product::<u32>() <= 256, "{name}: {size:?} invocations");
+    }
+
+    #[test]
+    fn every_variant_is_valid_and_within_the_default_limits() {
+        for tuning in [Tuning::GPU, Tuning::SOFTWARE] {
+            let lanes = tuning.lanes;
+            let mut kernels = Vec::new();
+            for format in [Format::F32, Format::F16, Format::F16Packed] {
+                kernels.push(Kernel::Normalise { format, lanes });
+                kernels.push(Kernel::Quantise { format, lanes });
+                for blocks in [1, 2, 3, 4, 8, 16, 40] {
+                    let tile = tuning.matrix;
+                    let tiles =
+                        [power_of_two(blocks, tile.rows), power_of_two(blocks, tile.columns)];
+                    let lanes = [lanes, 1];
+                    kernels.push(Kernel::Matrix { format, tile, lanes, blocks: tiles });
+                    let packed_dot = format == Format::F32;
+                    kernels.push(Kernel::MatrixInt8 { packed_dot, tile, lanes, blocks: tiles });
+                    for side in [GallerySide::Images, GallerySide::Captions] {
+                        for (queries, query_blocks) in [(1, 1), (1, 4), (2, 4), (9, 8), (1, 16)] {
+                            let shape =
+                                SearchShape::new(&tuning, side, blocks, queries, query_blocks);
+                            kernels.push(Kernel::Search { format, shape });
+                            kernels.push(Kernel::SearchInt8 { packed_dot, shape });
+                        }
+                    }
+                }
+            }
+            kernels.iter().for_each(|kernel| check(&kernel.source(), &format!("{kernel:?}")));
+        }
+    }
+
+    #[test]
+    fn the_files_are_complete() {
+        for (name, text) in [
+            ("score_matrix", include_str!("../../../../shaders/score_matrix.wgsl")),
+            ("score_matrix_int8", include_str!("../../../../shaders/score_matrix_int8.wgsl")),
+            ("search", include_str!("../../../../shaders/search.wgsl")),
+            ("search_int8", include_str!("../../../../shaders/search_int8.wgsl")),
+            ("normalise", include_str!("../../../../shaders/normalise.wgsl")),
+            ("quantise", include_str!("../../../../shaders/quantise.wgsl")),
+        ] {
+            check(text, name);
+        }
+    }
+}

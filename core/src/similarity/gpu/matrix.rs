@@ -11,8 +11,8 @@ use super::tuning::MatrixTile;
 use crate::similarity::Blocks;
 use crate::{Error, Result};
 
-/// Most bytes of scores of one submission.
-const SCORE_BYTES: u64 = 64 << 20;
+/// Most scores of one submission.
+const SCORES: u64 = 1 << 24;
 
 impl GpuEngine {
     /// Scores of all pairs, `[images, captions]` row by row, of embeddings in host memory.
@@ -33,8 +33,8 @@ impl GpuEngine {
     }
 
     /// Scores of all pairs of two galleries of the same storage, `[images, captions]` row by row. Of
-    /// quantised galleries the scores are those of the stored numbers:
-    /// within [`score_error`](Self::score_error) of the exact ones.
+    /// quantised galleries the scores are those of the stored numbers; how far these can be from
+    /// the exact ones says [`quantised`](crate::similarity::quantised).
     ///
     /// # Errors
     /// [`Error::Shape`]: widths or storage differ, scores could exceed f32.
@@ -55,11 +55,13 @@ impl GpuEngine {
         check_range(images.norm, captions.norm, captions.shape.blocks)?;
         let mut scores = vec![0f32; images.rows * captions.rows];
         let job = Job::new(self, images, captions);
+        let work = 2 * images.shape.size() * captions.shape.blocks;
+        let pairs = (self.tuning.flops / work as u64).min(SCORES).min(self.shard_bytes / 4);
         for left in &images.shards {
             for right in &captions.shards {
-                let band = (SCORE_BYTES.min(self.shard_bytes) / 4 / right.rows as u64).max(1);
-                for first in (0..left.rows).step_by(band as usize) {
-                    let rows = (band as usize).min(left.rows - first);
+                let band = (pairs as usize / right.rows).max(1);
+                for first in (0..left.rows).step_by(band) {
+                    let rows = band.min(left.rows - first);
                     let band = job.run(left, right, first, rows).await?;
                     let targets = scores[(left.first + first) * captions.rows..]
                         .chunks_exact_mut(captions.rows);

@@ -11,8 +11,8 @@ use super::kernel::{GallerySide, Kernel, SearchShape};
 use crate::similarity::{BlockShape, Blocks, Direction, Hit, TopK};
 use crate::{Error, Result};
 
-/// Bytes of found items of one submission.
-const FOUND_BYTES: u64 = 32 << 20;
+/// Found items of one submission at most.
+pub(super) const FOUND: u64 = 1 << 22;
 
 /// One pass over one shard, and where its finds go.
 pub(super) struct Unit<'a> {
@@ -65,7 +65,7 @@ impl GpuEngine {
 
         let mut units = self.units(gallery, &shape, passes, |slots| k.min(slots as usize) as u32);
         while !units.is_empty() {
-            let batch = next_batch(&mut units, shape.queries, FOUND_BYTES / 8);
+            let batch = self.next_batch(&mut units, &shape, gallery.shape);
             let found = self.run_search(kernel, &shape, gallery, queries, &batch).await?;
             for unit in &batch {
                 let lists =
@@ -152,6 +152,28 @@ impl GpuEngine {
         Ok(bytemuck::pod_collect_to_vec(&data))
     }
 
+    /// Takes the units of one submission off the front: at least one.
+    pub(super) fn next_batch<'a>(
+        &self,
+        units: &mut VecDeque<Unit<'a>>,
+        shape: &SearchShape,
+        gallery: BlockShape,
+    ) -> Vec<Unit<'a>> {
+        let mut batch = Vec::new();
+        let (mut found, mut rows) = (0, 0);
+        let most = self.tuning.flops / (2 * gallery.size() * shape.columns()) as u64;
+        while let Some(unit) = units.front() {
+            rows += unit.shard.rows as u64;
+            let count = unit.count(shape.queries);
+            if !batch.is_empty() && (rows > most || found + count > FOUND) {
+                break;
+            }
+            batch.extend(units.pop_front().map(|unit| Unit { found, ..unit }));
+            found += count;
+        }
+        batch
+    }
+
     /// Refuses queries that do not fit the gallery.
     pub(super) fn check_queries(&self, gallery: &GpuGallery, queries: Blocks<'_>) -> Result<()> {
         self.check_device(gallery)?;
@@ -191,27 +213,6 @@ impl GpuEngine {
             .map(|(pass, shard)| unit(pass, shard))
             .collect()
     }
-}
-
-/// Takes units off the front, at least one, as long as their finds stay below `limit` items.
-pub(super) fn next_batch<'a>(
-    units: &mut VecDeque<Unit<'a>>,
-    queries: u32,
-    limit: u64,
-) -> Vec<Unit<'a>> {
-    let mut batch = Vec::new();
-    let mut found = 0;
-    while let Some(unit) = units.front() {
-        let count = unit.count(queries);
-        if !batch.is_empty() && found + count > limit {
-            break;
-        }
-        if let Some(unit) = units.pop_front() {
-            batch.push(Unit { found, ..unit });
-        }
-        found += count;
-    }
-    batch
 }
 
 /// Refuses pairs whose score could leave f32.

@@ -9,8 +9,13 @@ pub(super) struct Tuning {
     pub items: u32,
     /// Most turns of a search's workgroup.
     pub turns: u32,
+    /// Whether native 16-bit numbers are worth their loads.
+    pub native_f16: bool,
     /// Workgroups a search should have at least, before each takes several turns.
     pub groups: u32,
+    /// Floating-point operations of one submission at most: systems take a device away from a program
+    /// that keeps it for seconds.
+    pub flops: u64,
     pub matrix: MatrixTile,
     pub matrix_int8: MatrixTile,
 }
@@ -32,18 +37,22 @@ impl Tuning {
         lanes: 64,
         items: 1,
         turns: 8,
+        native_f16: true,
         groups: 512,
+        flops: 1 << 35,
         matrix: MatrixTile { x: 16, y: 16, rows: 8, columns: 8, depth: 4 },
         matrix_int8: MatrixTile { x: 16, y: 16, rows: 8, columns: 8, depth: 4 },
     };
 
     /// For software adapters, which run an invocation's vectors one lane at a time through a
-    /// cache: large register tiles, narrow lanes read in order, few workgroups.
+    /// cache: large register tiles, narrow lanes read nearly in order, few workgroups.
     pub const SOFTWARE: Self = Self {
-        lanes: 8,
+        lanes: 16,
         items: 2,
         turns: 32,
-        groups: 16,
+        native_f16: false,
+        groups: 32,
+        flops: 1 << 32,
         matrix: MatrixTile { x: 8, y: 8, rows: 16, columns: 16, depth: 4 },
         matrix_int8: MatrixTile { x: 8, y: 8, rows: 16, columns: 16, depth: 4 },
     };

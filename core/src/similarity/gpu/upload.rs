@@ -34,7 +34,9 @@ impl GpuEngine {
         shape.validate()?;
         let (size, count) = (shape.size(), stored.len());
         if !count.is_multiple_of(size) {
-            return Err(Error::Shape(format!("{count} numbers are no whole number of rows of {size}")));
+            return Err(Error::Shape(format!(
+                "{count} numbers are no whole number of rows of {size}"
+            )));
         }
         let storage = match stored {
             Stored::F32(_) => Storage::F32,
