@@ -16,5 +16,5 @@ pub mod text;
 pub mod weights;
 
 pub use avse::{Avse, token_tensor};
-pub use error::{Error, Result};
+pub use error::{Error, GpuFailure, Result};
 pub use model::AvseModel;
