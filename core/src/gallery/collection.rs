@@ -165,23 +165,25 @@ impl Gallery {
     }
 
     /// The rows as the engines read them.
-    pub fn view(&self) -> GalleryView<'_> {
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a scale or residual that no writer of galleries makes.
+    pub fn view(&self) -> Result<GalleryView<'_>> {
+        let (shape, precision) = (self.spec().shape, self.spec().precision);
         let columns = self.table().columns;
         // The layout was checked for alignment, so these casts cannot fail.
-        let precise = columns.get(3).map(|bytes| match self.spec().precision {
+        let precise = columns.get(3).map(|bytes| match precision {
             StoredPrecision::F16 => Stored::F16(cast_halves(bytes)),
             _ => Stored::F32(bytemuck::cast_slice(bytes)),
         });
-        GalleryView {
-            shape: self.spec().shape,
-            rows: self.len(),
-            precise,
-            quantised: Some(QuantisedView {
-                values: bytemuck::cast_slice(columns[0]),
-                scales: bytemuck::cast_slice(columns[1]),
-                residual_norms: bytemuck::cast_slice(columns[2]),
-            }),
-        }
+        let [values, scales, residuals] = [columns[0], columns[1], columns[2]];
+        let quantised = QuantisedView::new(
+            shape,
+            bytemuck::cast_slice(values),
+            bytemuck::cast_slice(scales),
+            bytemuck::cast_slice(residuals),
+        )?;
+        Ok(GalleryView { shape, rows: self.len(), precise, quantised: Some(quantised) })
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn columns(shape: BlockShape, precision: StoredPrecision) -> Vec<Colu
     let mut columns = vec![
         column("blocks_i8", Dtype::I8, &whole),
         column("scales", Dtype::F32, &each),
-        column("residual_norms", Dtype::F32, &each),
+        column("residuals", Dtype::F32, &each),
     ];
     columns.extend(match precision {
         StoredPrecision::F32 => Some(column("blocks_f32", Dtype::F32, &whole)),
@@ -67,12 +67,12 @@ pub(super) fn encode(blocks: Blocks<'_>, precision: StoredPrecision) -> Result<V
         Some(values) => Blocks::new(values, blocks.shape())?,
         None => blocks,
     };
-    let quantised = QuantisedBlocks::from_blocks(stored)?;
+    let quantised = QuantisedBlocks::from_blocks(stored);
     let view = quantised.view();
     let mut parts: Vec<Vec<u8>> = vec![
-        bytemuck::cast_slice(view.values).to_vec(),
-        bytemuck::cast_slice(view.scales).to_vec(),
-        bytemuck::cast_slice(view.residual_norms).to_vec(),
+        bytemuck::cast_slice(view.values()).to_vec(),
+        bytemuck::cast_slice(view.scales()).to_vec(),
+        bytemuck::cast_slice(view.residuals()).to_vec(),
     ];
     parts.extend(precise);
     Ok(parts)

@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `blocks_i8` | i8 `[N, blocks, width]` | the first pass of a search |
 //! | `scales` | f32 `[N, blocks]` | what a block's integers are multiplied by |
-//! | `residual_norms` | f32 `[N, blocks]` | how far that is from the block: bounds the first pass's error |
+//! | `residuals` | f32 `[N, blocks]` | the norm of what a block lost by it: bounds the first pass's error |
 //! | `blocks_f16` or `blocks_f32` | `[N, blocks, width]` | the exact scores of what the first pass leaves |
 //!
 //! The first three are made from the blocks *as stored*, so that a search is exact in their

@@ -71,6 +71,6 @@ impl Gallery {
             (GalleryKind::Images, GalleryKind::Captions) => Direction::CaptionsForImage,
             _ => Direction::ImagesForCaption,
         };
-        cpu::search(queries, &self.view(), direction, limit.min(self.len()))
+        cpu::search(queries, &self.view()?, direction, limit.min(self.len()))
     }
 }
