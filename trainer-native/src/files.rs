@@ -1,6 +1,6 @@
 //! Writing of files, whole or not at all.
 
-use std::io::Write;
+use std::io::Read;
 use std::path::Path;
 
 use serde::Serialize;
@@ -17,16 +17,26 @@ pub fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 
 /// Writes a file so that it is there as a whole or not at all.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    write_atomically_from(path, &mut &*bytes)
+}
+
+/// The same, with all that `content` gives.
+pub fn write_atomically_from(path: &Path, content: &mut impl Read) -> Result<()> {
+    let folder = folder_of(path);
     let mut builder = tempfile::Builder::new();
     // Temporary files are private to their owner; results are as readable as other files.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder).map_err(|e| Error::io(folder, e))?;
-    file.write_all(bytes).map_err(|e| Error::io(path, e))?;
+    std::io::copy(content, &mut file).map_err(|e| Error::io(path, e))?;
     file.persist(path).map_err(|e| Error::io(path, e.error))?;
     Ok(())
+}
+
+/// The folder that a file stands in.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
