@@ -111,15 +111,7 @@ impl ScoreMatrix {
                 scores.len()
             )));
         }
-        let mut described = vec![false; images];
-        for (caption, &image) in image_of_caption.iter().enumerate() {
-            *described.get_mut(image).ok_or_else(|| {
-                Error::Shape(format!("caption {caption} is of image {image}, of {images}"))
-            })? = true;
-        }
-        if let Some(image) = described.iter().position(|&described| !described) {
-            return Err(Error::Shape(format!("image {image} has no caption")));
-        }
+        check_pairs(images, &image_of_caption)?;
         if let Some(index) = scores.iter().position(|score| score.is_nan()) {
             return Err(Error::Shape(format!(
                 "the score of image {} and caption {} is not a number",
@@ -257,6 +249,23 @@ impl ScoreMatrix {
     pub fn five_fold(&self) -> Result<RetrievalMetrics> {
         Ok(RetrievalMetrics::mean(&self.folds(5)?))
     }
+}
+
+/// Checks that every caption has one of `images` images, and every image a caption.
+///
+/// # Errors
+/// [`Error::Shape`] naming the first that has none.
+pub(crate) fn check_pairs(images: usize, image_of_caption: &[usize]) -> Result<()> {
+    let mut described = vec![false; images];
+    for (caption, &image) in image_of_caption.iter().enumerate() {
+        *described.get_mut(image).ok_or_else(|| {
+            Error::Shape(format!("caption {caption} is of image {image}, of {images}"))
+        })? = true;
+    }
+    if let Some(image) = described.iter().position(|&described| !described) {
+        return Err(Error::Shape(format!("image {image} has no caption")));
+    }
+    Ok(())
 }
 
 /// 0-based rank of one entry of a row, ties in order of the index.

@@ -1,0 +1,204 @@
+//! Which kernels a machine can run, and the one place where they are chosen.
+
+use std::sync::OnceLock;
+
+use super::byte_dots::ByteTile;
+use super::tile::Tile;
+
+/// A family of kernels for one instruction set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kernel {
+    /// Plain Rust.
+    Scalar,
+    /// WebAssembly SIMD of 128 bits; with relaxed fused arithmetic where compiled for it.
+    Simd128,
+    /// ARM NEON.
+    Neon,
+    /// x86 with AVX2 and FMA.
+    Avx2,
+    /// x86 with AVX-512 F, BW and VL.
+    Avx512,
+    /// The same with VNNI.
+    Avx512Vnni,
+}
+
+impl Kernel {
+    /// All families, the slower first.
+    pub const ALL: [Self; 6] =
+        [Self::Scalar, Self::Simd128, Self::Neon, Self::Avx2, Self::Avx512, Self::Avx512Vnni];
+
+    /// Whether this machine, and this build, can run it.
+    pub fn is_available(self) -> bool {
+        self.table().is_some()
+    }
+
+    /// The fastest that this machine can run.
+    pub fn best() -> Self {
+        static BEST: OnceLock<Kernel> = OnceLock::new();
+        *BEST.get_or_init(|| {
+            let mut all = Self::ALL.into_iter().rev();
+            all.find(|kernel| kernel.is_available()).unwrap_or(Self::Scalar)
+        })
+    }
+
+    pub(super) fn table_or_scalar(self) -> &'static Kernels {
+        self.table().unwrap_or(&SCALAR)
+    }
+
+    /// Its functions, where the machine has the instructions for them.
+    pub(super) fn table(self) -> Option<&'static Kernels> {
+        match self {
+            Self::Scalar => Some(&SCALAR),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => avx2_is_there().then_some(&x86::AVX2),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => avx512_is_there().then_some(&x86::AVX512),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => (avx512_is_there()
+                && std::arch::is_x86_feature_detected!("avx512vnni"))
+            .then_some(&x86::AVX512_VNNI),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn avx2_is_there() -> bool {
+    std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+}
+
+#[cfg(target_arch = "x86_64")]
+fn avx512_is_there() -> bool {
+    avx2_is_there()
+        && std::arch::is_x86_feature_detected!("avx512f")
+        && std::arch::is_x86_feature_detected!("avx512bw")
+        && std::arch::is_x86_feature_detected!("avx512vl")
+}
+
+/// A tile and where its results go.
+pub(super) type TileKernel<S> = unsafe fn(Tile<'_, S>, &mut [f32]);
+
+/// The functions of a family. Calling one is sound where [`Kernel::table`] gave it out: the
+/// processor then has its instructions, and lengths are checked inside.
+pub(super) struct Kernels {
+    /// Lanes of a panel: panels are as wide or a multiple of it.
+    pub panel: usize,
+    /// Whether a product is added without being rounded first. All fused families give the
+    /// same bits, and so do all others.
+    pub fused: bool,
+    /// For every lane the best dot product with any row.
+    pub best_of_rows: TileKernel<f32>,
+    /// All dot products of rows and lanes.
+    pub all_products: TileKernel<f32>,
+    /// Integers, where they are faster than f32: the best of rows.
+    pub best_of_word_rows: Option<TileKernel<[i16; 2]>>,
+    /// All dot products of an int8 item and a query.
+    pub byte_products: unsafe fn(ByteTile<'_>, &mut [i32]),
+    /// Writes blocks side by side; returns how many numbers of each it wrote, the rest being
+    /// left to plain code.
+    pub transpose: Option<unsafe fn(&[&[f32]; 8], &mut [f32], usize) -> usize>,
+}
+
+/// The kernels of one instruction set, from its [`Mac`](super::tile::Mac) and
+/// [`Bytes`](super::byte_dots::Bytes).
+macro_rules! kernels {
+    ($name:ident, $vectors:literal, $fused:literal, $floats:ty, $words:tt, $bytes:ty,
+     $transpose:expr $(, $feature:literal)*) => {
+        pub(super) static $name: Kernels = {
+            use crate::similarity::cpu::byte_dots::{ByteTile, byte_products as byte_loop};
+            use crate::similarity::cpu::tile::{self, Mac, Tile};
+
+            $(#[target_feature(enable = $feature)])*
+            unsafe fn best_of_rows(tile: Tile<'_, f32>, best: &mut [f32]) {
+                // SAFETY: the caller has the instructions.
+                unsafe { tile::best_of_rows::<$floats, $vectors>(tile, best) }
+            }
+            $(#[target_feature(enable = $feature)])*
+            unsafe fn all_products(tile: Tile<'_, f32>, dots: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { tile::all_products::<$floats, $vectors>(tile, dots) }
+            }
+            $(#[target_feature(enable = $feature)])*
+            unsafe fn byte_products(tile: ByteTile<'_>, dots: &mut [i32]) {
+                // SAFETY: as above.
+                unsafe { byte_loop::<$bytes>(tile, dots) }
+            }
+            kernels!(@words $words, $vectors $(, $feature)*);
+            Kernels {
+                panel: $vectors * <$floats as Mac>::LANES,
+                fused: $fused,
+                best_of_rows,
+                all_products,
+                best_of_word_rows: WORDS,
+                byte_products,
+                transpose: $transpose,
+            }
+        };
+    };
+    (@words none, $vectors:literal $(, $feature:literal)*) => {
+        const WORDS: Option<TileKernel<[i16; 2]>> = None;
+    };
+    (@words ($words:ty), $vectors:literal $(, $feature:literal)*) => {
+        $(#[target_feature(enable = $feature)])*
+        unsafe fn best_of_word_rows(tile: Tile<'_, [i16; 2]>, best: &mut [f32]) {
+            // SAFETY: as above.
+            unsafe { tile::best_of_rows::<$words, $vectors>(tile, best) }
+        }
+        const WORDS: Option<TileKernel<[i16; 2]>> = Some(best_of_word_rows);
+    };
+}
+
+kernels!(SCALAR, 2, false, super::scalar::ScalarFloats, none, super::scalar::ScalarBytes, None);
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::super::{avx2, avx512};
+    use super::{Kernels, TileKernel};
+
+    #[target_feature(enable = "avx2")]
+    unsafe fn transpose(blocks: &[&[f32]; 8], panel: &mut [f32], lanes: usize) -> usize {
+        // SAFETY: the caller has AVX2.
+        unsafe { avx2::transpose(blocks, panel, lanes) }
+    }
+
+    kernels!(
+        AVX2,
+        3,
+        true,
+        avx2::Avx2Floats,
+        (avx2::Avx2Words),
+        avx2::Avx2Bytes,
+        Some(transpose),
+        "avx2",
+        "fma"
+    );
+    kernels!(
+        AVX512,
+        3,
+        true,
+        avx512::Avx512Floats,
+        none,
+        avx512::Avx512Bytes<false>,
+        Some(transpose),
+        "avx512f",
+        "avx512bw",
+        "avx512vl",
+        "avx2",
+        "fma"
+    );
+    kernels!(
+        AVX512_VNNI,
+        3,
+        true,
+        avx512::Avx512Floats,
+        (avx512::VnniWords),
+        avx512::Avx512Bytes<true>,
+        Some(transpose),
+        "avx512f",
+        "avx512bw",
+        "avx512vl",
+        "avx512vnni",
+        "avx2",
+        "fma"
+    );
+}
