@@ -4,7 +4,7 @@ use super::collection::Gallery;
 use super::item::Item;
 use super::manifest::GalleryKind;
 use crate::similarity::{Blocks, Direction, Hit, cpu};
-use crate::{Error, Result};
+use crate::Result;
 
 /// A row that a query found.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,8 +33,8 @@ impl Gallery {
     /// itself with the number of its blocks.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the queries' blocks are not as wide as the gallery's;
-    /// [`Error::Format`] for a line of `items.jsonl` that is no item.
+    /// [`Error::Shape`](crate::Error::Shape) when the queries' blocks are not as wide as the
+    /// gallery's; [`Error::Format`](crate::Error::Format) for a line of `items.jsonl` that is no item.
     pub fn search(
         &self,
         asked: GalleryKind,
@@ -52,21 +52,13 @@ impl Gallery {
     /// As [`Gallery::search`], rows and scores only.
     ///
     /// # Errors
-    /// [`Error::Shape`] as there.
+    /// [`Error::Shape`](crate::Error::Shape) as there.
     pub fn rank(
         &self,
         asked: GalleryKind,
         queries: Blocks<'_>,
         limit: usize,
     ) -> Result<Vec<Vec<Hit>>> {
-        let width = self.spec().shape.width;
-        if queries.shape().width != width {
-            let message = format!(
-                "blocks of the query are {} wide, those of the gallery {width}",
-                queries.shape().width
-            );
-            return Err(Error::Shape(message));
-        }
         let direction = match (asked, self.spec().kind) {
             (GalleryKind::Images, GalleryKind::Captions) => Direction::CaptionsForImage,
             _ => Direction::ImagesForCaption,

@@ -123,7 +123,7 @@ fn what_does_not_fit_is_refused() {
     let gallery = Gallery::build(spec(StoredPrecision::F32), large, &one).unwrap();
     let narrow = Blocks::new(&[0.5; 8], BlockShape { blocks: 2, width: 4 }).unwrap();
     let refused = gallery.search(GalleryKind::Captions, narrow, 1).unwrap_err().to_string();
-    assert!(refused.contains("4 wide, those of the gallery 8"), "{refused}");
+    assert!(refused.contains("width 4, the gallery of width 8"), "{refused}");
     let refused = gallery.expect_model("cd").unwrap_err().to_string();
     assert!(refused.contains("built by another model"), "{refused}");
 }

@@ -162,12 +162,14 @@ impl Format {
         let failed = |e: &dyn std::fmt::Display| Error::Usage(format!("header: {e}"));
         match self {
             Self::Npy => {
-                // The numbers are written by others, so this writer must not see its end.
                 let mut header = Vec::new();
-                let shape = shape.map(|size| size as u64);
-                let writer = npyz::WriteOptions::<f32>::new().default_dtype().shape(&shape);
-                let begun = writer.writer(&mut header).begin_nd();
-                std::mem::forget(begun.map_err(|e| failed(&e))?);
+                let dtype = npyz::DType::Plain("<f4".parse().map_err(|e| failed(&e))?);
+                npyz::WriteOptions::new_header_only()
+                    .dtype(dtype)
+                    .shape(&shape.map(|size| size as u64))
+                    .writer(&mut header)
+                    .write_header_only()
+                    .map_err(|e| failed(&e))?;
                 Ok(header)
             }
             Self::Safetensors => {
