@@ -1,6 +1,6 @@
 //! Bringing a gallery up to date with what it is made of.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use avse_core::Avse;
@@ -13,8 +13,7 @@ use serde::Serialize;
 
 use super::bundle::ChosenBundle;
 use super::encoder::{Encoder, Seen};
-use super::jsonl;
-use super::listing::{Content, Problem};
+use super::listing::{Content, Problem, usual_kind};
 use super::plan::{Plan, State, Task, file};
 use crate::{Error, Result, progress};
 
@@ -258,8 +257,8 @@ impl Goal {
         let kind = match (options.kind, old, sources.first()) {
             (Some(kind), _, _) => kind,
             (None, Some(gallery), _) if !replace => gallery.spec().kind,
-            (None, _, Some(Source::Items { path })) => jsonl::kind_of(Path::new(path))?,
-            _ => GalleryKind::Images,
+            (None, _, Some(source)) => usual_kind(source)?,
+            (None, _, None) => GalleryKind::Images,
         };
         let tag = old.map(|gallery| &gallery.spec().model);
         let bundle = match ChosenBundle::choose(options.model.as_deref(), tag) {
@@ -314,9 +313,5 @@ fn nothing(sources: &[Source], problems: &[Problem]) -> Error {
     let first = problems.first().map(|problem| {
         format!("; {} could not be read, first {}: {}", problems.len(), problem.key, problem.reason)
     });
-    Error::Usage(format!(
-        "nothing to index in {}{}",
-        places.join(", "),
-        first.unwrap_or_default()
-    ))
+    Error::Usage(format!("nothing to index in {}{}", places.join(", "), first.unwrap_or_default()))
 }

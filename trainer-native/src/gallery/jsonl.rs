@@ -40,8 +40,8 @@ pub(super) fn list(path: &Path, kind: GalleryKind) -> Result<Listing> {
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let number = at + 1;
         let bad = |what: String| Error::format(path, format!("line {number}: {what}"));
-        let fields: Map<String, Value> = serde_json::from_str(line)
-            .map_err(|e| bad(format!("no JSON object: {e}")))?;
+        let fields: Map<String, Value> =
+            serde_json::from_str(line).map_err(|e| bad(format!("no JSON object: {e}")))?;
         let entry = entry(fields, number, kind).map_err(bad)?;
         if let Some(other) = lines.insert(entry.key.clone(), number) {
             return Err(bad(format!("key {:?} stands in line {other}, too", entry.key)));
@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn keys_default_to_what_names_the_item() {
-        let lines = "\u{feff}{\"image\": \"a.png\"}\n\n{\"image\": \"b.png\", \"key\": 7, \"n\": [1]}";
+        let lines =
+            "\u{feff}{\"image\": \"a.png\"}\n\n{\"image\": \"b.png\", \"key\": 7, \"n\": [1]}";
         let entries = listed(lines, GalleryKind::Images).unwrap();
         let keys: Vec<_> = entries.iter().map(|entry| entry.key.as_str()).collect();
         assert_eq!(keys, ["a.png", "7"]);

@@ -74,6 +74,17 @@ pub fn list(source: &Source, kind: GalleryKind) -> Result<Listing> {
     }
 }
 
+/// What is encoded of a source when nobody says it.
+///
+/// # Errors
+/// [`Error::Io`] when a list of items cannot be read.
+pub fn usual_kind(source: &Source) -> Result<GalleryKind> {
+    match source {
+        Source::Items { path } => jsonl::kind_of(Path::new(path)),
+        _ => Ok(GalleryKind::Images),
+    }
+}
+
 fn dataset(source: &Source, kind: GalleryKind) -> Result<Listing> {
     let Source::Dataset { name, data_path, split, images } = source else {
         return Ok(Listing::default());

@@ -220,7 +220,10 @@ impl Plan {
     pub(super) fn is_current(&self, gallery: &Gallery) -> Result<bool> {
         let mut rows = 0;
         for (row, item) in self.tasks.iter().filter_map(Task::item) {
-            if row != Row::Kept(rows) || rows >= gallery.len() || item != gallery.items().get(rows)? {
+            if row != Row::Kept(rows)
+                || rows >= gallery.len()
+                || item != gallery.items().get(rows)?
+            {
                 return Ok(false);
             }
             rows += 1;
