@@ -1,9 +1,12 @@
-//! Evaluation: encode a split once, score all pairs, measure.
+//! Evaluation: encode a split once, rank both ways, measure.
+
+use std::ops::Range;
 
 use avse_core::Avse;
 use avse_core::image::pixels::{DecodeLimits, RgbImage};
 use avse_core::metrics::{RetrievalMetrics, ScoreMatrix};
-use avse_core::similarity::reference::{match_blocks, unit_blocks};
+use avse_core::similarity::reference::unit_blocks;
+use avse_core::similarity::{BlockShape, Blocks, cpu};
 use burn::tensor::Tensor;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
@@ -16,19 +19,42 @@ use crate::{Error, Result};
 const IMAGE_BATCH: usize = 32;
 /// Captions encoded together.
 const CAPTION_BATCH: usize = 128;
-/// Images scored together; bounds the temporary block products.
-const SCORE_ROWS: usize = 64;
-/// Captions scored together.
-const SCORE_COLUMNS: usize = 2500;
 
 /// Unit blocks of a split's images and captions, and how many captions were cut.
 pub struct EncodedSplit {
-    /// `[N, I, W]`.
-    pub images: Tensor<3>,
-    /// `[M, C, W]`.
-    pub captions: Tensor<3>,
+    /// One embedding an image.
+    pub images: Embeddings,
+    /// One a caption.
+    pub captions: Embeddings,
+    /// For every caption the index of its image.
+    pub image_of_caption: Vec<usize>,
     /// Captions longer than the network has positions for.
     pub truncated: usize,
+}
+
+/// Embeddings in host memory, `[rows, blocks, width]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embeddings {
+    values: Vec<f32>,
+    shape: BlockShape,
+}
+
+impl Embeddings {
+    /// All of them.
+    ///
+    /// # Errors
+    /// [`avse_core::Error::Shape`] when a number is not finite.
+    pub fn blocks(&self) -> Result<Blocks<'_>> {
+        Ok(Blocks::new(&self.values, self.shape)?)
+    }
+
+    fn with_room_for(rows: usize, shape: BlockShape) -> Self {
+        Self { values: Vec::with_capacity(rows * shape.size()), shape }
+    }
+
+    fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.shape.size()..(row + 1) * self.shape.size()]
+    }
 }
 
 /// Encodes every image and caption of a split once.
@@ -39,21 +65,15 @@ pub fn encode_split(avse: &Avse, split: &Split, quiet: bool) -> Result<EncodedSp
     let total = (split.images.len() + split.captions.len()) as u64;
     let bar = if quiet { ProgressBar::hidden() } else { progress::bar(total, "encode") };
     let images = encode_images(avse, split, &bar)?;
-    let (captions, truncated) = encode_captions(avse, &split.captions, &bar);
+    let (captions, truncated) = encode_captions(avse, &split.captions, &bar)?;
     bar.finish_and_clear();
-    Ok(EncodedSplit { images, captions, truncated })
+    let image_of_caption = split.image_of_caption.clone();
+    Ok(EncodedSplit { images, captions, image_of_caption, truncated })
 }
 
-/// Unit blocks `[N, I, W]` of a split's images.
-///
-/// # Errors
-/// [`Error::Format`] naming an image that cannot be read.
-pub fn encode_images_of(avse: &Avse, split: &Split) -> Result<Tensor<3>> {
-    encode_images(avse, split, &ProgressBar::hidden())
-}
-
-fn encode_images(avse: &Avse, split: &Split, bar: &ProgressBar) -> Result<Tensor<3>> {
-    let mut blocks = Vec::new();
+fn encode_images(avse: &Avse, split: &Split, bar: &ProgressBar) -> Result<Embeddings> {
+    let shape = shape(avse, avse.config.image_blocks());
+    let mut encoded = Embeddings::with_room_for(split.images.len(), shape);
     for chunk in split.images.chunks(IMAGE_BATCH) {
         let inputs: Vec<Vec<f32>> = chunk
             .par_iter()
@@ -65,71 +85,144 @@ fn encode_images(avse: &Avse, split: &Split, bar: &ProgressBar) -> Result<Tensor
             })
             .collect::<Result<_>>()?;
         let embeddings = avse.encode_pixels(inputs.concat(), chunk.len());
-        blocks.push(unit_blocks(embeddings, avse.config.block_size));
+        encoded.values.extend(host_blocks(embeddings, avse)?);
         bar.inc(chunk.len() as u64);
     }
-    if blocks.is_empty() {
+    if split.images.is_empty() {
         return Err(Error::Usage(format!("split `{}` has no images", split.name)));
     }
-    Ok(Tensor::cat(blocks, 0))
+    Ok(encoded)
 }
 
-fn encode_captions(avse: &Avse, captions: &[String], bar: &ProgressBar) -> (Tensor<3>, usize) {
-    let encoded: Vec<Vec<u32>> =
+fn encode_captions(
+    avse: &Avse,
+    captions: &[String],
+    bar: &ProgressBar,
+) -> Result<(Embeddings, usize)> {
+    let tokens: Vec<Vec<u32>> =
         captions.par_iter().map(|caption| avse.tokenizer.encode(caption)).collect();
-    // Captions of one length together: little padding. The order is restored below.
-    let mut order: Vec<usize> = (0..encoded.len()).collect();
-    order.sort_by_key(|at| encoded[*at].len());
+    // Captions of one length together: little padding.
+    let mut order: Vec<usize> = (0..tokens.len()).collect();
+    order.sort_by_key(|at| tokens[*at].len());
+    let shape = shape(avse, avse.config.caption_blocks());
+    let mut encoded = Embeddings { values: vec![0.0; captions.len() * shape.size()], shape };
     let mut truncated = 0;
-    let mut blocks = Vec::new();
     for chunk in order.chunks(CAPTION_BATCH) {
-        let batch = chunk.iter().map(|at| encoded[*at].clone()).collect();
-        let tokens = avse.tokenizer.pad(batch, avse.max_tokens());
-        truncated += tokens.truncated;
-        blocks.push(unit_blocks(avse.encode_tokens(&tokens), avse.config.block_size));
+        let batch = chunk.iter().map(|at| tokens[*at].clone()).collect();
+        let batch = avse.tokenizer.pad(batch, avse.max_tokens());
+        truncated += batch.truncated;
+        let blocks = host_blocks(avse.encode_tokens(&batch), avse)?;
+        for (row, at) in blocks.chunks_exact(shape.size()).zip(chunk) {
+            encoded.values[at * shape.size()..(at + 1) * shape.size()].copy_from_slice(row);
+        }
         bar.inc(chunk.len() as u64);
     }
-    let mut position = vec![0i32; order.len()];
-    for (at, original) in order.iter().enumerate() {
-        position[*original] = at as i32;
-    }
-    let sorted = Tensor::cat(blocks, 0);
-    let position = Tensor::from_data(position.as_slice(), &sorted.device());
-    (sorted.select(0, position), truncated)
+    Ok((encoded, truncated))
 }
 
-/// Scores of all pairs.
+fn shape(avse: &Avse, blocks: usize) -> BlockShape {
+    BlockShape { blocks, width: avse.config.block_size }
+}
+
+/// Embeddings `[B, blocks * width]` as unit blocks in host memory.
 ///
 /// # Errors
-/// [`avse_core::Error::Shape`] when a score is not a number.
-pub fn score_split(encoded: &EncodedSplit, split: &Split) -> Result<ScoreMatrix> {
-    let rows = split.images.len();
-    let columns = split.captions.len();
-    let mut scores = vec![0f32; rows * columns];
-    for first_row in (0..rows).step_by(SCORE_ROWS) {
-        let height = SCORE_ROWS.min(rows - first_row);
-        let images = encoded.images.clone().narrow(0, first_row, height);
-        for first in (0..columns).step_by(SCORE_COLUMNS) {
-            let width = SCORE_COLUMNS.min(columns - first);
-            let captions = encoded.captions.clone().narrow(0, first, width);
-            let tile = match_blocks(images.clone(), captions).into_data();
-            let tile: Vec<f32> = tile
-                .try_to_vec()
-                .map_err(|e| Error::Usage(format!("scores cannot be read back: {e}")))?;
-            for (row, values) in tile.chunks(width).enumerate() {
-                let start = (first_row + row) * columns + first;
-                scores[start..start + width].copy_from_slice(values);
-            }
-        }
-    }
-    Ok(ScoreMatrix::new(scores, rows, split.image_of_caption.clone())?)
+/// [`Error::Usage`] when the device does not give them back.
+pub fn host_blocks(embeddings: Tensor<2>, avse: &Avse) -> Result<Vec<f32>> {
+    unit_blocks(embeddings, avse.config.block_size)
+        .into_data()
+        .try_to_vec()
+        .map_err(|e| Error::Usage(format!("embeddings cannot be read back: {e}")))
 }
 
-/// Encodes, scores and measures a split.
+/// Scores of all pairs, in memory.
+///
+/// # Errors
+/// [`avse_core::Error::Shape`] when an embedding or a score is not a number.
+pub fn score_split(encoded: &EncodedSplit) -> Result<ScoreMatrix> {
+    let (images, captions) = (encoded.images.blocks()?, encoded.captions.blocks()?);
+    let mut scores = vec![0f32; images.rows() * captions.rows()];
+    cpu::score_matrix(images, captions, &mut scores)?;
+    Ok(ScoreMatrix::new(scores, images.rows(), encoded.image_of_caption.clone())?)
+}
+
+/// Measures all images against all captions, without their matrix.
+///
+/// # Errors
+/// As [`score_split`].
+pub fn measure(encoded: &EncodedSplit) -> Result<RetrievalMetrics> {
+    let (images, captions) = (encoded.images.blocks()?, encoded.captions.blocks()?);
+    Ok(cpu::ranks_exact(images, captions, &encoded.image_of_caption)?.evaluate())
+}
+
+/// Measures `count` consecutive folds of equally many images, each against its own captions
+/// only, and averages them; with 5 folds of 5,000 images this is the COCO 1K protocol.
+///
+/// # Errors
+/// As [`score_split`], and [`avse_core::Error::Shape`] when the images cannot be divided so.
+pub fn measure_folds(encoded: &EncodedSplit, count: usize) -> Result<RetrievalMetrics> {
+    let images = encoded.images.blocks()?.rows();
+    if count == 0 || images == 0 || !images.is_multiple_of(count) {
+        let message = format!("{images} images in {count} folds");
+        return Err(avse_core::Error::Shape(message).into());
+    }
+    let size = images / count;
+    let each: Vec<RetrievalMetrics> = (0..count)
+        .map(|fold| measure(&encoded.fold(fold * size..(fold + 1) * size)))
+        .collect::<Result<_>>()?;
+    Ok(RetrievalMetrics::mean(&each))
+}
+
+impl EncodedSplit {
+    /// Some images, renumbered from 0, and their captions.
+    fn fold(&self, images: Range<usize>) -> Self {
+        let pairs = self.image_of_caption.iter().enumerate();
+        let own: Vec<(usize, usize)> = pairs
+            .filter(|(_, image)| images.contains(image))
+            .map(|(caption, image)| (caption, image - images.start))
+            .collect();
+        let mut captions = Embeddings::with_room_for(own.len(), self.captions.shape);
+        for (caption, _) in &own {
+            captions.values.extend_from_slice(self.captions.row(*caption));
+        }
+        let mut some = Embeddings::with_room_for(images.len(), self.images.shape);
+        for image in images {
+            some.values.extend_from_slice(self.images.row(image));
+        }
+        let image_of_caption = own.into_iter().map(|(_, image)| image).collect();
+        Self { images: some, captions, image_of_caption, truncated: 0 }
+    }
+}
+
+/// Encodes and measures a split.
 ///
 /// # Errors
 /// As [`encode_split`] and [`score_split`].
 pub fn evaluate_split(avse: &Avse, split: &Split, quiet: bool) -> Result<RetrievalMetrics> {
-    let encoded = encode_split(avse, split, quiet)?;
-    Ok(score_split(&encoded, split)?.evaluate())
+    measure(&encode_split(avse, split, quiet)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt, SeedableRng};
+
+    fn random(rng: &mut impl rand::Rng, rows: usize, shape: BlockShape) -> Embeddings {
+        let values = (0..rows * shape.size()).map(|_| rng.random_range(-1.0..1.0)).collect();
+        Embeddings { values, shape }
+    }
+
+    #[test]
+    fn figures_equal_those_of_the_matrix() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(5);
+        let images = random(&mut rng, 20, BlockShape { blocks: 8, width: 16 });
+        let captions = random(&mut rng, 70, BlockShape { blocks: 4, width: 16 });
+        // Captions of an image do not stand together.
+        let image_of_caption = (0..70).map(|at| at * 7 % 20).collect();
+        let encoded = EncodedSplit { images, captions, image_of_caption, truncated: 0 };
+        let matrix = score_split(&encoded).unwrap();
+        assert_eq!(measure(&encoded).unwrap(), matrix.evaluate());
+        assert_eq!(measure_folds(&encoded, 5).unwrap(), matrix.five_fold().unwrap());
+        assert!(measure_folds(&encoded, 3).unwrap_err().to_string().contains("3 folds"));
+    }
 }

@@ -1,6 +1,6 @@
 //! Writing of files, whole or not at all.
 
-use std::io::Read;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -17,18 +17,23 @@ pub fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 
 /// Writes a file so that it is there as a whole or not at all.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_atomically_from(path, &mut &*bytes)
+    write_atomically_with(path, |file| file.write_all(bytes).map_err(|e| Error::io(path, e)))
 }
 
-/// The same, with all that `content` gives.
-pub fn write_atomically_from(path: &Path, content: &mut impl Read) -> Result<()> {
+/// The same, with what `write` puts into it bit by bit.
+pub fn write_atomically_with(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<()>,
+) -> Result<()> {
     let folder = folder_of(path);
     let mut builder = tempfile::Builder::new();
     // Temporary files are private to their owner; results are as readable as other files.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(|e| Error::io(folder, e))?;
-    std::io::copy(content, &mut file).map_err(|e| Error::io(path, e))?;
+    let file = builder.tempfile_in(folder).map_err(|e| Error::io(folder, e))?;
+    let mut buffered = BufWriter::new(file);
+    write(&mut buffered)?;
+    let file = buffered.into_inner().map_err(|e| Error::io(path, e.into_error()))?;
     file.persist(path).map_err(|e| Error::io(path, e.error))?;
     Ok(())
 }

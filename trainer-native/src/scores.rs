@@ -3,30 +3,39 @@
 use std::path::Path;
 
 use avse_core::metrics::ScoreMatrix;
+use avse_core::similarity::{Blocks, cpu};
 use avse_core::weights::pickle::{self, Value};
 use npyz::WriterBuilder;
 
-use crate::files::write_atomically;
+use crate::files::write_atomically_with;
 use crate::{Error, Result};
 
 /// Start of every `.npy` file.
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Writes the scores, images x captions, as a plain `.npy` of f32.
+/// Images scored together.
+const ROWS: usize = 256;
+
+/// Scores all pairs and writes them, images x captions, as a plain `.npy` of f32; only some
+/// rows are in memory at a time.
 ///
 /// # Errors
-/// [`Error::Io`] when it cannot be written.
-pub fn write_scores(path: &Path, scores: &ScoreMatrix) -> Result<()> {
-    let shape = [scores.images() as u64, scores.captions() as u64];
-    let mut bytes = Vec::new();
-    let write = |bytes: &mut Vec<u8>| -> std::io::Result<()> {
-        let mut writer =
-            npyz::WriteOptions::new().default_dtype().shape(&shape).writer(bytes).begin_nd()?;
-        writer.extend(scores.scores().iter().copied())?;
-        writer.finish()
-    };
-    write(&mut bytes).map_err(|e| Error::io(path, e))?;
-    write_atomically(path, &bytes)
+/// [`Error::Io`] when it cannot be written; [`Error::Core`] when the widths differ.
+pub fn write_scores(path: &Path, images: Blocks<'_>, captions: Blocks<'_>) -> Result<()> {
+    let shape = [images.rows() as u64, captions.rows() as u64];
+    let failed = |e| Error::io(path, e);
+    write_atomically_with(path, |file| {
+        let options = npyz::WriteOptions::new().default_dtype().shape(&shape);
+        let mut writer = options.writer(file).begin_nd().map_err(failed)?;
+        let mut scores = Vec::new();
+        for first in (0..images.rows()).step_by(ROWS) {
+            let rows = images.slice(first..images.rows().min(first + ROWS));
+            scores.resize(rows.rows() * captions.rows(), 0f32);
+            cpu::score_matrix(rows, captions, &mut scores)?;
+            writer.extend(scores.iter().copied()).map_err(failed)?;
+        }
+        writer.finish().map_err(failed)
+    })
 }
 
 /// Reads scores, images x captions, with the same number of captions for every image.
@@ -161,6 +170,7 @@ fn as_array(state: &Value) -> Option<PickledArray<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use avse_core::similarity::BlockShape;
 
     /// `numpy.save(path, {"npts": 2, "sims": numpy.arange(8, dtype="f4").reshape(2, 4)})` of
     /// numpy 2.4, protocol 4 pickle and all.
@@ -180,11 +190,27 @@ mod tests {
     fn a_plain_file_comes_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("scores.npy");
-        let scores = ScoreMatrix::uniform(vec![0.5, -1.0, 2.0, 3.5, 0.0, 1.0], 2, 1).unwrap_err();
-        assert!(!scores.to_string().is_empty());
-        let scores = ScoreMatrix::uniform(vec![0.5, -1.0, 2.0, 3.5], 2, 1).unwrap();
-        write_scores(&path, &scores).unwrap();
-        assert_eq!(read_scores(&path).unwrap().scores(), scores.scores());
+        let shape = BlockShape { blocks: 1, width: 4 };
+        // More images than are scored together.
+        let images: Vec<f32> = (0..4 * 300).map(|at| (at % 23) as f32 - 11.0).collect();
+        let captions: Vec<f32> = (0..4 * 600).map(|at| (at % 17) as f32 - 8.0).collect();
+        let images = Blocks::new(&images, shape).unwrap();
+        let captions = Blocks::new(&captions, shape).unwrap();
+        write_scores(&path, images, captions).unwrap();
+        let mut expected = vec![0.0; 300 * 600];
+        cpu::score_matrix(images, captions, &mut expected).unwrap();
+        assert_eq!(read_scores(&path).unwrap().scores(), expected);
+    }
+
+    #[test]
+    fn matrices_that_are_no_pairs_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scores.npy");
+        let shape = BlockShape { blocks: 1, width: 4 };
+        let images = Blocks::new(&[0.5; 8], shape).unwrap();
+        write_scores(&path, images, images.slice(0..1)).unwrap();
+        let error = read_scores(&path).unwrap_err().to_string();
+        assert!(error.contains("2 x 1: not the same number"), "{error}");
     }
 
     #[test]

@@ -152,6 +152,9 @@ impl<'a> QuantisedView<'a> {
     }
 }
 
+/// Beyond this, neighbouring f32 are 1 apart.
+const ROUND: f32 = 12_582_912.0;
+
 /// A block's integers and what they are worth.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Fit {
@@ -172,7 +175,8 @@ impl Fit {
         let inverse = if scale >= f32::MIN_POSITIVE { 1.0 / scale } else { 0.0 };
         let (mut missing, mut squares) = (0f64, 0f64);
         for (at, &value) in block.iter().enumerate() {
-            let integer = (value * inverse).round_ties_even().clamp(-level, level);
+            // Adding and taking away 1.5 * 2^23 rounds to the nearest integer.
+            let integer = ((value * inverse + ROUND) - ROUND).clamp(-level, level);
             put(at, integer);
             let rest = f64::from(value) - f64::from(scale) * f64::from(integer);
             missing += rest * rest;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use avse_core::Avse;
-use avse_core::metrics::{RetrievalMetrics, ScoreMatrix};
+use avse_core::metrics::RetrievalMetrics;
 use avse_core::weights::Bundle;
 use clap::Parser;
 use serde::Serialize;
@@ -97,18 +97,23 @@ impl Args {
         let name = self.split.as_deref().unwrap_or(dataset.known.test);
         let split = dataset.split(name)?;
         let encoded = evaluate::encode_split(&avse, &split, self.json)?;
-        let scores = evaluate::score_split(&encoded, &split)?;
+        let (images, captions) = (encoded.images.blocks()?, encoded.captions.blocks()?);
         if let Some(path) = &self.save_results {
-            write_scores(path, &scores)?;
+            write_scores(path, images, captions)?;
         }
+        let folds = folds(images.rows(), name == dataset.known.test, dataset.known.test_folds);
         let report = Report {
             dataset: &self.dataset,
             split: name,
             model: &folder,
-            images: scores.images(),
-            captions: scores.captions(),
+            images: images.rows(),
+            captions: captions.rows(),
             truncated_captions: encoded.truncated,
-            sets: protocols(&scores, name == dataset.known.test, dataset.known.test_folds)?,
+            sets: protocols(
+                folds,
+                || evaluate::measure(&encoded),
+                |folds| evaluate::measure_folds(&encoded, folds),
+            )?,
         };
         self.print(&report)?;
         Ok(ExitCode::SUCCESS)
@@ -125,7 +130,11 @@ impl Args {
             images: scores.images(),
             captions: scores.captions(),
             truncated_captions: 0,
-            sets: protocols(&scores, true, known.test_folds)?,
+            sets: protocols(
+                folds(scores.images(), true, known.test_folds),
+                || Ok(scores.evaluate()),
+                |folds| Ok(RetrievalMetrics::mean(&scores.folds(folds)?)),
+            )?,
         })?;
         Ok(ExitCode::SUCCESS)
     }
@@ -148,16 +157,24 @@ impl Args {
     }
 }
 
+/// In how many folds `images` are measured too, if at all.
+fn folds(images: usize, is_test: bool, folds: usize) -> Option<usize> {
+    (is_test && folds > 1 && images.is_multiple_of(folds)).then_some(folds)
+}
+
 /// The figures of each protocol that the split has: the whole, and for COCO's test also
 /// the mean over its folds.
-fn protocols(scores: &ScoreMatrix, is_test: bool, folds: usize) -> Result<Vec<Set>> {
-    let whole = Set { name: "all".into(), metrics: scores.evaluate() };
-    if !is_test || folds < 2 || !scores.images().is_multiple_of(folds) {
-        return Ok(vec![whole]);
+fn protocols(
+    folds: Option<usize>,
+    whole: impl FnOnce() -> Result<RetrievalMetrics>,
+    mean_of: impl FnOnce(usize) -> Result<RetrievalMetrics>,
+) -> Result<Vec<Set>> {
+    let mut sets = Vec::new();
+    if let Some(folds) = folds {
+        sets.push(Set { name: format!("{folds}-fold"), metrics: mean_of(folds)? });
     }
-    let each = scores.folds(folds)?;
-    let mean = RetrievalMetrics::mean(&each);
-    Ok(vec![Set { name: format!("{folds}-fold"), metrics: mean }, whole])
+    sets.push(Set { name: "all".into(), metrics: whole()? });
+    Ok(sets)
 }
 
 /// The newest `best` bundle under `runs` that was trained on `dataset`.

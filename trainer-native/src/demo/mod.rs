@@ -13,10 +13,11 @@ use serde::Serialize;
 
 use crate::data::emoji::{self, data_folder};
 use crate::data::{Dataset, DatasetSpec, Split};
+use crate::evaluate::{self, EncodedSplit};
 use crate::files::{json, write_atomically};
 use crate::report::metrics_table;
 use crate::train::{TrainConfig, Trainer};
-use crate::{Error, Result, evaluate};
+use crate::{Error, Result};
 
 /// Side of the emoji drawings in pixels.
 const DRAWING_SIZE: u32 = 96;
@@ -73,8 +74,8 @@ pub struct NamedMetrics {
 /// A split with all its scores.
 struct Scored {
     split: Split,
+    encoded: EncodedSplit,
     scores: ScoreMatrix,
-    truncated: usize,
 }
 
 /// Runs the demo and returns the report's path.
@@ -143,8 +144,8 @@ fn train(options: &DemoOptions, device: &Device) -> Result<PathBuf> {
 
 fn score(avse: &Avse, split: Split) -> Result<Scored> {
     let encoded = evaluate::encode_split(avse, &split, false)?;
-    let scores = evaluate::score_split(&encoded, &split)?;
-    Ok(Scored { split, scores, truncated: encoded.truncated })
+    let scores = evaluate::score_split(&encoded)?;
+    Ok(Scored { split, encoded, scores })
 }
 
 /// The scores of the captions of some kinds alone.

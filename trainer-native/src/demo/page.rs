@@ -44,7 +44,7 @@ pub fn facts(
             ),
         ),
         fact("Images, captions", format!("{}, {}", results.images, results.captions)),
-        fact("Captions cut", test.truncated.to_string()),
+        fact("Captions cut", test.encoded.truncated.to_string()),
         fact("Encoding, scoring and answering", format!("{:.1} s", results.seconds)),
     ]
 }

@@ -1,13 +1,12 @@
 //! The demo's questions and the model's answers.
 
 use avse_core::Avse;
-use avse_core::similarity::reference::{match_blocks, unit_blocks};
-use burn::tensor::Tensor;
+use avse_core::similarity::{Blocks, Direction, GalleryView, Hit, Stored, TopK, cpu};
 
 use super::{Scored, picture};
 use crate::data::{Dataset, Split};
 use crate::report::html::{CaptionHit, DemoReport, ImageQuery, PictureHit, Target, TextQuery};
-use crate::{Error, Result, evaluate};
+use crate::{Result, evaluate};
 
 /// Answers a query shows.
 const HITS: usize = 6;
@@ -51,18 +50,21 @@ pub fn answer(avse: &Avse, test: &Scored, dataset: &Dataset) -> Result<DemoRepor
 }
 
 fn sentences(avse: &Avse, test: &Scored) -> Result<Vec<TextQuery>> {
-    let gallery = evaluate::encode_images_of(avse, &test.split)?;
-    let queries = unit_blocks(avse.encode_texts(&SENTENCES), avse.config.block_size);
-    let scores = values(match_blocks(gallery, queries))?;
-    let column = |query: usize| -> Vec<f32> {
-        scores.iter().skip(query).step_by(SENTENCES.len()).copied().collect()
+    let values = evaluate::host_blocks(avse.encode_texts(&SENTENCES), avse)?;
+    let queries = Blocks::new(&values, test.encoded.captions.blocks()?.shape())?;
+    let gallery = test.encoded.images.blocks()?;
+    let gallery = GalleryView {
+        shape: gallery.shape(),
+        rows: gallery.rows(),
+        precise: Some(Stored::F32(gallery.values())),
+        quantised: None,
     };
+    let found = cpu::search(queries, &gallery, Direction::ImagesForCaption, HITS)?;
     SENTENCES
         .iter()
-        .enumerate()
-        .map(|(at, sentence)| {
-            let scores = column(at);
-            let hits = picture_hits(&test.split, &scores, None)?;
+        .zip(found)
+        .map(|(sentence, hits)| {
+            let hits = picture_hits(&test.split, &hits, None)?;
             Ok(TextQuery { sentence: (*sentence).into(), hits, target: None })
         })
         .collect()
@@ -74,12 +76,12 @@ fn images(test: &Scored) -> Result<Vec<ImageQuery>> {
         .step_by(IMAGE_STEP)
         .map(|image| {
             let row = &test.scores.scores()[image * width..(image + 1) * width];
-            let hits = best(row, HITS)
+            let hits = best(row.iter().copied())
                 .into_iter()
-                .map(|caption| CaptionHit {
-                    caption: test.split.captions[caption].clone(),
-                    score: row[caption],
-                    correct: test.split.image_of_caption[caption] == image,
+                .map(|Hit { index, score }| CaptionHit {
+                    caption: test.split.captions[index].clone(),
+                    score,
+                    correct: test.split.image_of_caption[index] == image,
                 })
                 .collect();
             Ok(ImageQuery {
@@ -101,12 +103,11 @@ fn failures(test: &Scored) -> Result<Vec<TextQuery>> {
         .into_iter()
         .take(FAILURES)
         .map(|caption| {
-            let column: Vec<f32> =
-                test.scores.scores().iter().skip(caption).step_by(width).copied().collect();
+            let column = test.scores.scores().iter().skip(caption).step_by(width);
             let image = test.split.image_of_caption[caption];
             Ok(TextQuery {
                 sentence: test.split.captions[caption].clone(),
-                hits: picture_hits(&test.split, &column, Some(image))?,
+                hits: picture_hits(&test.split, &best(column.copied()), Some(image))?,
                 target: Some(Target {
                     png: picture(&test.split.images[image].path)?,
                     caption: name_of(&test.split, image),
@@ -117,15 +118,14 @@ fn failures(test: &Scored) -> Result<Vec<TextQuery>> {
         .collect()
 }
 
-fn picture_hits(split: &Split, scores: &[f32], right: Option<usize>) -> Result<Vec<PictureHit>> {
-    best(scores, HITS)
-        .into_iter()
-        .map(|image| {
+fn picture_hits(split: &Split, hits: &[Hit], right: Option<usize>) -> Result<Vec<PictureHit>> {
+    hits.iter()
+        .map(|hit| {
             Ok(PictureHit {
-                png: picture(&split.images[image].path)?,
-                caption: name_of(split, image),
-                score: scores[image],
-                correct: right == Some(image),
+                png: picture(&split.images[hit.index].path)?,
+                caption: name_of(split, hit.index),
+                score: hit.score,
+                correct: right == Some(hit.index),
             })
         })
         .collect()
@@ -137,17 +137,9 @@ fn name_of(split: &Split, image: usize) -> String {
     caption.map_or_else(String::new, |at| split.captions[at].clone())
 }
 
-/// Indices of the `count` largest scores, equal ones in index order.
-fn best(scores: &[f32], count: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
-    order.truncate(count);
-    order
-}
-
-fn values(tensor: Tensor<2>) -> Result<Vec<f32>> {
-    tensor
-        .into_data()
-        .try_to_vec()
-        .map_err(|e| Error::Usage(format!("scores cannot be read back: {e}")))
+/// The best few of all scores.
+fn best(scores: impl Iterator<Item = f32>) -> Vec<Hit> {
+    let mut top = TopK::new(HITS);
+    scores.enumerate().for_each(|(index, score)| top.push(Hit { index, score }));
+    top.into_hits()
 }

@@ -17,7 +17,7 @@ use super::bundle::{ChosenBundle, shape_of};
 use super::encoder::{Encoder, Seen};
 use super::listing::{Content, Entry, Problem, list};
 use super::plan::file;
-use crate::files::{folder_of, json, write_atomically, write_atomically_from};
+use crate::files::{folder_of, json, write_atomically, write_atomically_with};
 use crate::{Error, Result, progress};
 
 /// What to encode, and where to.
@@ -211,6 +211,9 @@ impl Spool {
         let header = format.header(shape)?;
         let mut numbers = self.numbers.into_inner().map_err(|e| io(e.into_error()))?;
         numbers.seek(SeekFrom::Start(0)).map_err(io)?;
-        write_atomically_from(&self.out, &mut header.as_slice().chain(numbers))
+        write_atomically_with(&self.out, |file| {
+            std::io::copy(&mut header.as_slice().chain(numbers), file).map_err(io)?;
+            Ok(())
+        })
     }
 }

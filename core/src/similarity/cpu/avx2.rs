@@ -138,33 +138,31 @@ impl Bytes for Avx2Bytes {
 ///
 /// # Safety
 /// The processor has AVX2.
-#[inline(always)]
+#[target_feature(enable = "avx2")]
 pub(super) unsafe fn transpose(blocks: &[&[f32]; 8], panel: &mut [f32], lanes: usize) -> usize {
     let width = blocks[0].len();
     assert!(blocks.iter().all(|block| block.len() == width));
     let whole = width / 4 * 4;
     assert!(lanes >= 8 && panel.len() + lanes >= whole * lanes + 8);
-    let from = blocks.map(<[f32]>::as_ptr);
     for at in (0..whole).step_by(4) {
         // SAFETY: reads end at `whole`; the last write ends 8 lanes into the last row.
         unsafe {
             // Blocks 0 to 3 lie in the lower halves, 4 to 7 in the upper ones, so that no
             // shuffle has to cross them.
-            let [a, b, c, d] = [0, 1, 2, 3].map(|block: usize| {
-                let low = _mm256_castps128_ps256(_mm_loadu_ps(from[block].add(at)));
-                _mm256_insertf128_ps::<1>(low, _mm_loadu_ps(from[block + 4].add(at)))
-            });
+            let mut rows = [_mm256_setzero_ps(); 4];
+            for (row, values) in rows.iter_mut().enumerate() {
+                let low = _mm256_castps128_ps256(_mm_loadu_ps(blocks[row].as_ptr().add(at)));
+                let high = _mm_loadu_ps(blocks[row + 4].as_ptr().add(at));
+                *values = _mm256_insertf128_ps::<1>(low, high);
+            }
+            let [a, b, c, d] = rows;
             let (ab_low, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
             let (cd_low, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
-            let numbers = [
-                _mm256_shuffle_ps::<0x44>(ab_low, cd_low),
-                _mm256_shuffle_ps::<0xee>(ab_low, cd_low),
-                _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
-                _mm256_shuffle_ps::<0xee>(ab_high, cd_high),
-            ];
-            for (number, values) in numbers.iter().enumerate() {
-                _mm256_storeu_ps(panel.as_mut_ptr().add((at + number) * lanes), *values);
-            }
+            let to = panel.as_mut_ptr().add(at * lanes);
+            _mm256_storeu_ps(to, _mm256_shuffle_ps::<0x44>(ab_low, cd_low));
+            _mm256_storeu_ps(to.add(lanes), _mm256_shuffle_ps::<0xee>(ab_low, cd_low));
+            _mm256_storeu_ps(to.add(2 * lanes), _mm256_shuffle_ps::<0x44>(ab_high, cd_high));
+            _mm256_storeu_ps(to.add(3 * lanes), _mm256_shuffle_ps::<0xee>(ab_high, cd_high));
         }
     }
     whole

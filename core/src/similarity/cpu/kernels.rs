@@ -155,12 +155,6 @@ mod x86 {
     use super::super::{avx2, avx512};
     use super::{Kernels, TileKernel};
 
-    #[target_feature(enable = "avx2")]
-    unsafe fn transpose(blocks: &[&[f32]; 8], panel: &mut [f32], lanes: usize) -> usize {
-        // SAFETY: the caller has AVX2.
-        unsafe { avx2::transpose(blocks, panel, lanes) }
-    }
-
     kernels!(
         AVX2,
         3,
@@ -168,7 +162,7 @@ mod x86 {
         avx2::Avx2Floats,
         (avx2::Avx2Words),
         avx2::Avx2Bytes,
-        Some(transpose),
+        Some(avx2::transpose),
         "avx2",
         "fma"
     );
@@ -179,7 +173,7 @@ mod x86 {
         avx512::Avx512Floats,
         none,
         avx512::Avx512Bytes<false>,
-        Some(transpose),
+        Some(avx2::transpose),
         "avx512f",
         "avx512bw",
         "avx512vl",
@@ -193,7 +187,7 @@ mod x86 {
         avx512::Avx512Floats,
         (avx512::VnniWords),
         avx512::Avx512Bytes<true>,
-        Some(transpose),
+        Some(avx2::transpose),
         "avx512f",
         "avx512bw",
         "avx512vl",

@@ -105,3 +105,6 @@ pub fn ranks_exact(
 ) -> Result<Ranks> {
     Engine::new().ranks_exact(images, captions, image_of_caption)
 }
+
+#[cfg(test)]
+mod tests;

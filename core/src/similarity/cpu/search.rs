@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::panel::{Panels, Side};
 use super::query::{ByteQuery, Estimate};
 use super::{Engine, parallel};
+use crate::similarity::blocks::all_finite;
 use crate::similarity::{Blocks, Direction, GalleryView, Hit, QuantisedView, Stored, TopK};
 use crate::{Error, Result};
 
@@ -81,7 +82,7 @@ impl Engine {
             let mut best = vec![TopK::new(k); queries.rows()];
             let mut scorer = Scorer::new(&lanes, precise);
             for first in rows.clone().step_by(lanes.items) {
-                scorer.pack_range(first, lanes.items.min(rows.end - first));
+                scorer.pack_range(first, lanes.items.min(rows.end - first))?;
                 for (query, best) in best.iter_mut().enumerate() {
                     let scores = scorer.scores(queries.row(query));
                     for (at, &score) in scores.iter().enumerate() {
@@ -116,6 +117,16 @@ fn push(best: &mut TopK, index: usize, score: f32) -> Result<()> {
     Ok(())
 }
 
+/// A memory-mapped file may hold anything.
+fn check(values: &[f32], first: usize, size: usize) -> Result<()> {
+    if all_finite(values) {
+        return Ok(());
+    }
+    let at = values.iter().position(|value| !value.is_finite()).unwrap_or(0);
+    let (row, value) = (first + at / size, values[at]);
+    Err(Error::Shape(format!("embedding {row}: a number is {value}")))
+}
+
 /// Exact scores of a few embeddings at a time.
 struct Scorer<'a> {
     lanes: &'a Panels,
@@ -133,33 +144,26 @@ impl<'a> Scorer<'a> {
         Self { lanes, precise, panel, buffer: Vec::new(), dots: Vec::new(), scores, count: 0 }
     }
 
-    fn pack_range(&mut self, first: usize, count: usize) {
+    fn pack_range(&mut self, first: usize, count: usize) -> Result<()> {
         let size = self.lanes.shape.size();
         let values = self.precise.read(first * size, count * size, &mut self.buffer);
+        check(values, first, size)?;
         self.lanes.pack(values.chunks_exact(size), &mut self.panel);
         self.count = count;
+        Ok(())
     }
 
-    fn pack_some(&mut self, rows: impl Iterator<Item = usize>) {
+    fn pack_some(&mut self, rows: impl Iterator<Item = usize>) -> Result<()> {
         let size = self.lanes.shape.size();
-        match self.precise {
-            Stored::F32(values) => {
-                let mut count = 0;
-                let rows = rows.inspect(|_| count += 1);
-                let rows = rows.map(|row| &values[row * size..(row + 1) * size]);
-                self.lanes.pack(rows, &mut self.panel);
-                self.count = count;
-            }
-            Stored::F16(_) => {
-                let mut gathered = Vec::new();
-                for row in rows {
-                    let values = self.precise.read(row * size, size, &mut self.buffer);
-                    gathered.extend_from_slice(values);
-                }
-                self.lanes.pack(gathered.chunks_exact(size), &mut self.panel);
-                self.count = gathered.len() / size;
-            }
+        let mut gathered = Vec::with_capacity(self.lanes.items * size);
+        for row in rows {
+            let values = self.precise.read(row * size, size, &mut self.buffer);
+            check(values, row, size)?;
+            gathered.extend_from_slice(values);
         }
+        self.lanes.pack(gathered.chunks_exact(size), &mut self.panel);
+        self.count = gathered.len() / size;
+        Ok(())
     }
 
     /// Scores of what was packed last.
@@ -291,11 +295,11 @@ fn rerank(
             let mut scorer = Scorer::new(lanes, precise);
             let end = batch.len().min((at + 1) * lanes.items);
             let items = &batch[at * lanes.items..end];
-            scorer.pack_some(items.iter().map(|candidate| candidate.index));
-            let scores = scorer.scores(query).to_vec();
-            (items, scores)
+            scorer.pack_some(items.iter().map(|candidate| candidate.index))?;
+            Ok((items, scorer.scores(query).to_vec()))
         });
-        for (items, scores) in scored {
+        for part in scored {
+            let (items, scores) = part?;
             for (item, score) in items.iter().zip(scores) {
                 push(&mut best, item.index, score)?;
             }
