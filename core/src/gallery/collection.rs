@@ -45,6 +45,23 @@ impl Gallery {
     /// [`Error::Shape`] when there is not one embedding an item, they are not of the spec's
     /// shape, or a number is too large for the precision.
     pub fn build(spec: GallerySpec, blocks: Blocks<'_>, items: &[Item]) -> Result<Self> {
+        Self::compose(spec, None, blocks, items)
+    }
+
+    /// The gallery with more items behind its own, in memory.
+    ///
+    /// # Errors
+    /// As [`Gallery::build`].
+    pub fn append(&self, blocks: Blocks<'_>, items: &[Item]) -> Result<Self> {
+        Self::compose(self.spec().clone(), Some(self), blocks, items)
+    }
+
+    fn compose(
+        spec: GallerySpec,
+        old: Option<&Self>,
+        blocks: Blocks<'_>,
+        items: &[Item],
+    ) -> Result<Self> {
         if blocks.shape() != spec.shape || blocks.rows() != items.len() {
             let message = format!(
                 "{} embeddings of {:?} for {} items of {:?}",
@@ -56,19 +73,26 @@ impl Gallery {
             return Err(Error::Shape(message));
         }
         let parts = layout::encode(blocks, spec.precision)?;
-        let table = Table { columns: parts.iter().map(Vec::as_slice).collect() };
-        let rows: Vec<(usize, usize)> = (0..items.len()).map(|row| (0, row)).collect();
+        let mut tables = vec![Table { columns: parts.iter().map(Vec::as_slice).collect() }];
+        let mut rows = Vec::new();
+        if let Some(old) = old {
+            tables.push(old.table());
+            rows.extend((0..old.len()).map(|row| (1, row)));
+        }
+        rows.extend((0..items.len()).map(|row| (0, row)));
+        let generation = old.map_or(0, |old| old.manifest.generation) + 1;
         let columns = layout::columns(spec.shape, spec.precision);
         let mut embeddings = Hashing::new(Vec::new());
-        layout::write(&mut embeddings, &columns, &[table], &rows, 1)
+        layout::write(&mut embeddings, &columns, &tables, &rows, generation)
             .map_err(|e| Error::io(EMBEDDINGS, e))?;
         let (embeddings, embeddings_entry) = embeddings.finish();
-        let mut lines = Vec::new();
+        let mut lines = old.map_or_else(Vec::new, |old| old.items.as_bytes().to_vec());
         for item in items {
             lines.extend(item.line()?);
         }
         let entries = [embeddings_entry, FileEntry::of_bytes(&lines)];
-        let manifest = GalleryManifest::new(spec, Vec::new(), 1, items.len(), entries);
+        let sources = old.map_or_else(Vec::new, |old| old.manifest.sources.clone());
+        let manifest = GalleryManifest::new(spec, sources, generation, rows.len(), entries);
         Self::assemble(manifest, embeddings.into(), lines.into(), Path::new(MANIFEST))
     }
 

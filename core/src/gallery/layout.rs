@@ -151,6 +151,7 @@ pub(super) fn parse(
 }
 
 /// The generation that a file says it belongs to, from its header alone.
+#[cfg(not(target_family = "wasm"))]
 pub(super) fn generation(bytes: &[u8]) -> Option<u64> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).ok()?;
     metadata.metadata().as_ref()?.get(GENERATION)?.parse().ok()

@@ -3,8 +3,8 @@
 use super::collection::Gallery;
 use super::item::Item;
 use super::manifest::GalleryKind;
-use crate::similarity::{Blocks, Direction, Hit, cpu};
 use crate::Result;
+use crate::similarity::{Blocks, Direction, Hit, cpu};
 
 /// A row that a query found.
 #[derive(Clone, Debug, PartialEq)]

@@ -51,6 +51,20 @@ fn what_was_built_is_read_back_and_found() {
 }
 
 #[test]
+fn a_gallery_grows_in_memory() {
+    let (whole, items) = gallery(StoredPrecision::F16);
+    let values = values(1, 5);
+    let (first, rest) = values.split_at(2 * SHAPE.size());
+    let blocks = |values| Blocks::new(values, SHAPE).unwrap();
+    let small = Gallery::build(spec(StoredPrecision::F16), blocks(first), &items[..2]).unwrap();
+    let grown = small.append(blocks(rest), &items[2..]).unwrap();
+    assert_eq!(grown.manifest().generation, 2);
+    assert_eq!(grown.items().as_bytes(), whole.items().as_bytes());
+    assert_eq!(grown.table().columns, whole.table().columns);
+    assert!(small.append(blocks(rest), &items).is_err());
+}
+
+#[test]
 fn what_starts_at_an_odd_place_is_copied() {
     let bytes = bytes::aligned_copy(b"eleven byte");
     assert_eq!(&bytes[..], b"eleven byte");

@@ -256,7 +256,7 @@ impl Goal {
         let sources = sources(options, old)?;
         let kind = match (options.kind, old, sources.first()) {
             (Some(kind), _, _) => kind,
-            (None, Some(gallery), _) if !replace => gallery.spec().kind,
+            (None, Some(gallery), _) if !replace || options.source.is_none() => gallery.spec().kind,
             (None, _, Some(source)) => usual_kind(source)?,
             (None, _, None) => GalleryKind::Images,
         };

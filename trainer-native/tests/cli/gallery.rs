@@ -86,7 +86,8 @@ fn searches_rank_as_the_plain_matrix_does() {
     let matrix = fixture.matrix();
     let caption = 7;
     let text = format!("Picture {} of test, sentence {}.", caption / CAPTIONS, caption % CAPTIONS);
-    let column: Vec<f32> = matrix.iter().skip(caption).step_by(IMAGES * CAPTIONS).copied().collect();
+    let column: Vec<f32> =
+        matrix.iter().skip(caption).step_by(IMAGES * CAPTIONS).copied().collect();
     // The scores of 8-bit blocks are only near.
     for (precision, tolerance) in [("f32", 1e-5), ("f16", 2e-3), ("int8", 0.1)] {
         let report = fixture.build_split(precision, &["--precision", precision]);
@@ -144,7 +145,10 @@ fn a_rebuild_touches_only_what_changed() {
     let manifest = fixture.read("gallery/manifest.json");
     let again = fixture.build("gallery", &[]);
     assert_eq!(counts(&again), [0, 0, 0, 4, 0, 0]);
-    assert_eq!((&again["written"], fixture.read("gallery/manifest.json")), (&json!(false), manifest));
+    assert_eq!(
+        (&again["written"], fixture.read("gallery/manifest.json")),
+        (&json!(false), manifest)
+    );
 
     // A file that was only written again keeps its embedding.
     let file = fs::File::options().write(true).open(fixture.path("photos/a.png")).unwrap();
@@ -175,7 +179,10 @@ fn a_rebuild_touches_only_what_changed() {
         names.sort();
         names
     };
-    assert_eq!(names("gallery"), [".lock", "embeddings.safetensors", "items.jsonl", "manifest.json"]);
+    assert_eq!(
+        names("gallery"),
+        [".lock", "embeddings.safetensors", "items.jsonl", "manifest.json"]
+    );
 }
 
 #[test]
@@ -209,8 +216,12 @@ fn sources_are_added_and_replaced() {
     let added = fixture.index("add", "gallery", &[&two]).succeeds().json();
     assert_eq!(counts(&added), [1, 0, 0, 1, 1, 0]);
     let answer = fixture.search("gallery", &["something"]);
-    let mut paths: Vec<_> =
-        answer["hits"].as_array().unwrap().iter().map(|hit| hit["path"].as_str().unwrap()).collect();
+    let mut paths: Vec<_> = answer["hits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|hit| hit["path"].as_str().unwrap())
+        .collect();
     paths.sort_unstable();
     let canonical = |folder| fixture.path(folder).join("a.png").canonicalize().unwrap();
     assert_eq!(paths, [canonical("one").to_str().unwrap(), canonical("two").to_str().unwrap()]);
