@@ -62,7 +62,7 @@ impl QuantisedBlocks {
         for (block, values) in
             blocks.values().chunks_exact(shape.width).zip(values.chunks_exact_mut(shape.width))
         {
-            let fit = Fit::of(block, LEVEL, |at, level| values[at] = level as i8);
+            let fit = Fit::of(block, LEVEL, values, |integer| integer as i8);
             scales.push(fit.scale);
             residuals.push(fit.residual);
         }
@@ -152,9 +152,6 @@ impl<'a> QuantisedView<'a> {
     }
 }
 
-/// Beyond this, neighbouring f32 are 1 apart.
-const ROUND: f32 = 12_582_912.0;
-
 /// A block's integers and what they are worth.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Fit {
@@ -166,24 +163,48 @@ pub(super) struct Fit {
     pub norm: f32,
 }
 
+/// Added to a small number, leaves its nearest integer in the last bits.
+const ROUND: f32 = 12_582_912.0;
+
+/// Sums that the processor can work on side by side.
+const SUMS: usize = 8;
+
 impl Fit {
-    /// Quantises a block to integers of at most `level`, each given to `put(number, integer)`.
-    pub fn of(block: &[f32], level: f32, mut put: impl FnMut(usize, f32)) -> Self {
-        let most = block.iter().fold(0f32, |most, value| most.max(value.abs()));
-        let scale = most / level;
+    /// Quantises a block to integers of at most `level` (below 2^22), by `cast`, which is
+    /// given them as i32.
+    pub fn of<T: Copy>(
+        block: &[f32],
+        level: f32,
+        integers: &mut [T],
+        cast: impl Fn(i32) -> T,
+    ) -> Self {
+        let scale = greatest_magnitude(block) / level;
         // A scale that underflows would turn the quotients into infinities.
         let inverse = if scale >= f32::MIN_POSITIVE { 1.0 / scale } else { 0.0 };
-        let (mut missing, mut squares) = (0f64, 0f64);
-        for (at, &value) in block.iter().enumerate() {
-            // Adding and taking away 1.5 * 2^23 rounds to the nearest integer.
-            let integer = ((value * inverse + ROUND) - ROUND).clamp(-level, level);
-            put(at, integer);
-            let rest = f64::from(value) - f64::from(scale) * f64::from(integer);
-            missing += rest * rest;
-            squares += f64::from(value) * f64::from(value);
+        let (mut missing, mut squares) = ([0f64; SUMS], [0f64; SUMS]);
+        for (block, integers) in block.chunks(SUMS).zip(integers.chunks_mut(SUMS)) {
+            for (at, (&value, to)) in block.iter().zip(integers).enumerate() {
+                let rounded = (value * inverse).clamp(-level, level) + ROUND;
+                *to = cast(rounded.to_bits().wrapping_sub(ROUND.to_bits()).cast_signed());
+                let rest = f64::from(value) - f64::from(scale) * f64::from(rounded - ROUND);
+                missing[at] += rest * rest;
+                squares[at] += f64::from(value) * f64::from(value);
+            }
         }
-        Self { scale, residual: norm_above(missing), norm: norm_above(squares) }
+        let above = |squares: [f64; SUMS]| norm_above(squares.iter().sum());
+        Self { scale, residual: above(missing), norm: above(squares) }
     }
+}
+
+fn greatest_magnitude(block: &[f32]) -> f32 {
+    let mut most = [0f32; SUMS];
+    for block in block.chunks(SUMS) {
+        for (most, value) in most.iter_mut().zip(block) {
+            let value = value.abs();
+            *most = if value > *most { value } else { *most };
+        }
+    }
+    most.into_iter().fold(0.0, f32::max)
 }
 
 /// The square root as an f32 that is surely not below it: sums of f64 squares are right to

@@ -85,6 +85,7 @@ pub(super) struct Kernels {
     pub panel: usize,
     /// Whether a product is added without being rounded first. All fused families give the
     /// same bits, and so do all others.
+    #[cfg(test)]
     pub fused: bool,
     /// For every lane the best dot product with any row.
     pub best_of_rows: TileKernel<f32>,
@@ -126,6 +127,7 @@ macro_rules! kernels {
             kernels!(@words $words, $vectors $(, $feature)*);
             Kernels {
                 panel: $vectors * <$floats as Mac>::LANES,
+                #[cfg(test)]
                 fused: $fused,
                 best_of_rows,
                 all_products,
@@ -157,7 +159,7 @@ mod x86 {
 
     kernels!(
         AVX2,
-        3,
+        2,
         true,
         avx2::Avx2Floats,
         (avx2::Avx2Words),
@@ -168,7 +170,7 @@ mod x86 {
     );
     kernels!(
         AVX512,
-        3,
+        2,
         true,
         avx512::Avx512Floats,
         none,
@@ -182,7 +184,7 @@ mod x86 {
     );
     kernels!(
         AVX512_VNNI,
-        3,
+        2,
         true,
         avx512::Avx512Floats,
         (avx512::VnniWords),

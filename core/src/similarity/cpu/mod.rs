@@ -16,6 +16,7 @@ mod parallel;
 mod query;
 mod ranks;
 mod scalar;
+mod scorer;
 mod search;
 mod tile;
 mod words;

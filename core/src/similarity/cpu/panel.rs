@@ -23,7 +23,7 @@ pub(super) struct Panels {
     pub shape: BlockShape,
     /// Embeddings of a panel.
     pub items: usize,
-    /// Lanes of a panel: `items * blocks`, rounded up.
+    /// Lanes of a panel: `items * blocks`, rounded up; a multiple of 8.
     pub lanes: usize,
 }
 
@@ -39,35 +39,31 @@ impl Panels {
         self.lanes * self.shape.width
     }
 
-    /// Lays at most [`Panels::items`] embeddings side by side.
+    /// Lays at most [`Panels::items`] embeddings side by side; lanes that are left over hold
+    /// anything finite.
     pub fn pack<'r>(&self, items: impl IntoIterator<Item = &'r [f32]>, panel: &mut [f32]) {
-        let width = self.shape.width;
-        let mut blocks = items.into_iter().flat_map(|item| item.chunks_exact(width));
+        let mut blocks = items.into_iter().flat_map(|item| item.chunks_exact(self.shape.width));
         let mut lane = 0;
-        while lane < self.lanes {
-            let mut eight = [&[] as &[f32]; 8];
-            let count = self.lanes.min(lane + 8) - lane;
-            let mut found = 0;
-            for block in blocks.by_ref().take(count) {
-                eight[found] = block;
-                found += 1;
+        while let Some(block) = blocks.next() {
+            let mut eight = [block; 8];
+            for (to, block) in eight[1..].iter_mut().zip(&mut blocks) {
+                *to = block;
             }
-            self.pack_blocks(&eight[..found], count, lane, panel);
-            lane += count;
+            self.pack_blocks(&eight, lane, panel);
+            lane += 8;
         }
-        debug_assert!(blocks.next().is_none(), "more embeddings than a panel holds");
     }
 
-    fn pack_blocks(&self, blocks: &[&[f32]], count: usize, lane: usize, panel: &mut [f32]) {
+    fn pack_blocks(&self, blocks: &[&[f32]; 8], lane: usize, panel: &mut [f32]) {
         let mut done = 0;
-        if let (Ok(blocks), Some(transpose)) = (blocks.try_into(), self.kernels.transpose) {
+        if let Some(transpose) = self.kernels.transpose {
             // SAFETY: this table is given out only where its instructions are.
             done = unsafe { transpose(blocks, &mut panel[lane..], self.lanes) };
         }
         for number in done..self.shape.width {
-            let row = &mut panel[number * self.lanes + lane..][..count];
-            for (at, to) in row.iter_mut().enumerate() {
-                *to = blocks.get(at).map_or(0.0, |block| block[number]);
+            let row = &mut panel[number * self.lanes + lane..][..8];
+            for (to, block) in row.iter_mut().zip(blocks) {
+                *to = block[number];
             }
         }
     }

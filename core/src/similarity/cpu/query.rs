@@ -49,7 +49,7 @@ impl ByteQuery {
         let fits: Vec<Fit> = query
             .chunks_exact(width)
             .zip(words.chunks_exact_mut(stride))
-            .map(|(block, words)| Fit::of(block, level, |at, word| words[at] = word as i16))
+            .map(|(block, words)| Fit::of(block, level, words, |integer| integer as i16))
             .collect();
         let (norms, residuals) = (fits.iter().map(|fit| fit.norm), fits.iter().map(|f| f.residual));
         let (norm, residual, captions) = match direction {

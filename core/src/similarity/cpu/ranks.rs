@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::matrix::{pack_all, same_width};
 use super::panel::{Panels, Side};
+use super::scorer::Scorer;
 use super::words::{WordPanels, WordRows};
 use super::{Engine, parallel};
 use crate::metrics::{Recall, RetrievalMetrics, check_pairs};
-use crate::similarity::Blocks;
+use crate::similarity::{Blocks, Stored};
 use crate::{Error, Result};
 
 /// Images that one task takes through all captions.
@@ -105,11 +106,11 @@ impl<'a> Targets<'a> {
         }
         let tasks = images.rows().div_ceil(IMAGES);
         let scored = parallel::map(tasks, |task| {
-            let mut scorer = Scorer::new(lanes, images, captions);
+            let mut scorer = Scorer::new(lanes, Stored::F32(captions.values()));
             let mut scored = Vec::new();
             for image in task * IMAGES..images.rows().min((task + 1) * IMAGES) {
                 for some in captions_of[image].chunks(lanes.items) {
-                    let scores = scorer.scores(image, some)?;
+                    let scores = exact(&mut scorer, images, image, some)?;
                     scored.extend(some.iter().copied().zip(scores.iter().copied()));
                 }
             }
@@ -141,33 +142,17 @@ impl<'a> Targets<'a> {
     }
 }
 
-/// Exact scores of an image with some captions.
-struct Scorer<'a> {
-    lanes: &'a Panels,
-    images: Blocks<'a>,
-    captions: Blocks<'a>,
-    panel: Vec<f32>,
-    dots: Vec<f32>,
-    scores: Vec<f32>,
-}
-
-impl<'a> Scorer<'a> {
-    fn new(lanes: &'a Panels, images: Blocks<'a>, captions: Blocks<'a>) -> Self {
-        let (panel, scores) = (vec![0.0; lanes.size()], vec![0.0; lanes.items]);
-        Self { lanes, images, captions, panel, dots: Vec::new(), scores }
-    }
-
-    /// At most a panel of captions.
-    fn scores(&mut self, image: usize, captions: &[usize]) -> Result<&[f32]> {
-        let rows = captions.iter().map(|&caption| self.captions.row(caption));
-        self.lanes.pack(rows, &mut self.panel);
-        let scores = &mut self.scores[..captions.len()];
-        self.lanes.scores(self.images.row(image), &self.panel, &mut self.dots, scores);
-        for (&score, &caption) in scores.iter().zip(captions) {
-            check(image, caption, score)?;
-        }
-        Ok(scores)
-    }
+/// Exact scores of an image with at most a panel of captions.
+fn exact<'s>(
+    scorer: &'s mut Scorer<'_>,
+    images: Blocks<'_>,
+    image: usize,
+    captions: &[usize],
+) -> Result<&'s [f32]> {
+    scorer.pack(captions.iter().copied());
+    let scores = scorer.scores(images.row(image))?;
+    captions.iter().zip(scores).try_for_each(|(&caption, &score)| check(image, caption, score))?;
+    Ok(scores)
 }
 
 fn check(image: usize, caption: usize, score: f32) -> Result<()> {
@@ -221,7 +206,7 @@ impl Work<'_> {
         let rows = WordRows::new(self.images.slice(images.clone()));
         let mut ranks = vec![0; images.len()];
         let mut undecided: Vec<Vec<usize>> = vec![Vec::new(); images.len()];
-        let mut scorer = Scorer::new(&self.lanes, self.images, self.captions);
+        let mut scorer = Scorer::new(&self.lanes, Stored::F32(self.captions.values()));
         let mut best = vec![0.0; self.lanes.lanes];
         let (mut scores, mut errors) = (vec![0.0; self.lanes.items], vec![0.0; self.lanes.items]);
         let mut ahead = vec![0; self.lanes.items];
@@ -266,7 +251,7 @@ impl Work<'_> {
         if captions.is_empty() {
             return Ok(0);
         }
-        let scores = scorer.scores(image, captions)?;
+        let scores = exact(scorer, self.images, image, captions)?;
         let seen = captions.iter().zip(scores);
         Ok(seen.filter(|&(&caption, &score)| self.targets.see(image, caption, score)).count())
     }

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::panel::{Panels, Side};
 use super::query::{ByteQuery, Estimate};
+use super::scorer::Scorer;
 use super::{Engine, parallel};
-use crate::similarity::blocks::all_finite;
 use crate::similarity::{Blocks, Direction, GalleryView, Hit, QuantisedView, Stored, TopK};
 use crate::{Error, Result};
 
@@ -82,9 +82,9 @@ impl Engine {
             let mut best = vec![TopK::new(k); queries.rows()];
             let mut scorer = Scorer::new(&lanes, precise);
             for first in rows.clone().step_by(lanes.items) {
-                scorer.pack_range(first, lanes.items.min(rows.end - first))?;
+                scorer.pack_range(first, lanes.items.min(rows.end - first));
                 for (query, best) in best.iter_mut().enumerate() {
-                    let scores = scorer.scores(queries.row(query));
+                    let scores = scorer.scores(queries.row(query))?;
                     for (at, &score) in scores.iter().enumerate() {
                         push(best, first + at, score)?;
                     }
@@ -115,63 +115,6 @@ fn push(best: &mut TopK, index: usize, score: f32) -> Result<()> {
         best.push(Hit { index, score });
     }
     Ok(())
-}
-
-/// A memory-mapped file may hold anything.
-fn check(values: &[f32], first: usize, size: usize) -> Result<()> {
-    if all_finite(values) {
-        return Ok(());
-    }
-    let at = values.iter().position(|value| !value.is_finite()).unwrap_or(0);
-    let (row, value) = (first + at / size, values[at]);
-    Err(Error::Shape(format!("embedding {row}: a number is {value}")))
-}
-
-/// Exact scores of a few embeddings at a time.
-struct Scorer<'a> {
-    lanes: &'a Panels,
-    precise: Stored<'a>,
-    panel: Vec<f32>,
-    buffer: Vec<f32>,
-    dots: Vec<f32>,
-    scores: Vec<f32>,
-    count: usize,
-}
-
-impl<'a> Scorer<'a> {
-    fn new(lanes: &'a Panels, precise: Stored<'a>) -> Self {
-        let (panel, scores) = (vec![0.0; lanes.size()], vec![0.0; lanes.items]);
-        Self { lanes, precise, panel, buffer: Vec::new(), dots: Vec::new(), scores, count: 0 }
-    }
-
-    fn pack_range(&mut self, first: usize, count: usize) -> Result<()> {
-        let size = self.lanes.shape.size();
-        let values = self.precise.read(first * size, count * size, &mut self.buffer);
-        check(values, first, size)?;
-        self.lanes.pack(values.chunks_exact(size), &mut self.panel);
-        self.count = count;
-        Ok(())
-    }
-
-    fn pack_some(&mut self, rows: impl Iterator<Item = usize>) -> Result<()> {
-        let size = self.lanes.shape.size();
-        let mut gathered = Vec::with_capacity(self.lanes.items * size);
-        for row in rows {
-            let values = self.precise.read(row * size, size, &mut self.buffer);
-            check(values, row, size)?;
-            gathered.extend_from_slice(values);
-        }
-        self.lanes.pack(gathered.chunks_exact(size), &mut self.panel);
-        self.count = gathered.len() / size;
-        Ok(())
-    }
-
-    /// Scores of what was packed last.
-    fn scores(&mut self, query: &[f32]) -> &[f32] {
-        let scores = &mut self.scores[..self.count];
-        self.lanes.scores(query, &self.panel, &mut self.dots, scores);
-        scores
-    }
 }
 
 /// Calls `see(query, row, estimate)` for all queries and rows, chunk by chunk, each with a
@@ -295,8 +238,8 @@ fn rerank(
             let mut scorer = Scorer::new(lanes, precise);
             let end = batch.len().min((at + 1) * lanes.items);
             let items = &batch[at * lanes.items..end];
-            scorer.pack_some(items.iter().map(|candidate| candidate.index))?;
-            Ok((items, scorer.scores(query).to_vec()))
+            scorer.pack(items.iter().map(|candidate| candidate.index));
+            Ok((items, scorer.scores(query)?.to_vec()))
         });
         for part in scored {
             let (items, scores) = part?;

@@ -103,17 +103,16 @@ impl WordPanel {
         let mut pairs = vec![Pair::default(); width / 2 * lanes.lanes];
         let mut scales = vec![0.0; lanes.lanes];
         let mut bounds = Vec::with_capacity(captions.rows());
+        let mut words = vec![0i16; width];
         for row in 0..captions.rows() {
-            let fits: Vec<Fit> = captions
-                .row(row)
-                .chunks_exact(width)
-                .enumerate()
+            let blocks_of_row = captions.row(row).chunks_exact(width).enumerate();
+            let fits: Vec<Fit> = blocks_of_row
                 .map(|(block, numbers)| {
                     let lane = row * blocks + block;
-                    let put = |at: usize, word: f32| {
-                        pairs[at / 2 * lanes.lanes + lane][at % 2] = word as i16;
-                    };
-                    let fit = Fit::of(numbers, level, put);
+                    let fit = Fit::of(numbers, level, &mut words, |integer| integer as i16);
+                    for (step, pair) in words.as_chunks().0.iter().enumerate() {
+                        pairs[step * lanes.lanes + lane] = *pair;
+                    }
                     scales[lane] = fit.scale;
                     fit
                 })
@@ -136,7 +135,8 @@ impl WordRows {
             .chunks_exact(shape.width)
             .zip(pairs.chunks_exact_mut(shape.width / 2))
             .map(|(block, pairs)| {
-                Fit::of(block, level, |at, word| pairs[at / 2][at % 2] = word as i16)
+                let words = pairs.as_flattened_mut();
+                Fit::of(block, level, words, |integer| integer as i16)
             })
             .collect();
         let fold = |fits: &[Fit]| {
