@@ -58,6 +58,8 @@ pub enum ImageBackboneConfig {
     Vit(VitConfig),
     /// Shifted-window transformer.
     Swin(SwinConfig),
+    /// Residual convolutions; not in the paper.
+    ResNet(ResNetConfig),
 }
 
 /// Activation inside a feed-forward part, named as in Hugging Face files.
@@ -95,6 +97,8 @@ pub struct VitConfig {
     pub attention_probs_dropout_prob: f64,
     /// Activation of the feed-forward part.
     pub hidden_act: Activation,
+    /// Standard deviation of the linear layers' new weights.
+    pub initializer_range: f64,
     /// Whether query, key and value have a bias.
     pub qkv_bias: bool,
 }
@@ -112,6 +116,7 @@ impl Default for VitConfig {
             hidden_dropout_prob: 0.0,
             attention_probs_dropout_prob: 0.0,
             hidden_act: Activation::Gelu,
+            initializer_range: INITIALIZER_RANGE,
             qkv_bias: true,
         }
     }
@@ -147,6 +152,8 @@ pub struct SwinConfig {
     pub drop_path_rate: f64,
     /// Activation of the feed-forward part.
     pub hidden_act: Activation,
+    /// Standard deviation of the linear layers' new weights.
+    pub initializer_range: f64,
     /// Absolute position embeddings; not supported, `false` in all published checkpoints.
     pub use_absolute_embeddings: bool,
 }
@@ -167,7 +174,50 @@ impl Default for SwinConfig {
             attention_probs_dropout_prob: 0.0,
             drop_path_rate: 0.1,
             hidden_act: Activation::Gelu,
+            initializer_range: INITIALIZER_RANGE,
             use_absolute_embeddings: false,
+        }
+    }
+}
+
+/// Residual convolutional network, field names as in Hugging Face `config.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ResNetConfig {
+    /// Width of the stem.
+    pub embedding_size: usize,
+    /// Width of each stage.
+    pub hidden_sizes: Vec<usize>,
+    /// Blocks in each stage.
+    pub depths: Vec<usize>,
+    /// What a block is made of.
+    pub layer_type: ResNetLayerType,
+    /// Whether the first stage halves the map, too.
+    pub downsample_in_first_stage: bool,
+    /// Whether a bottleneck block halves the map in its first convolution, not its second.
+    pub downsample_in_bottleneck: bool,
+}
+
+/// What a residual block is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResNetLayerType {
+    /// Two convolutions of 3 x 3.
+    Basic,
+    /// 1 x 1 to a quarter of the width, 3 x 3, 1 x 1 back.
+    #[default]
+    Bottleneck,
+}
+
+impl Default for ResNetConfig {
+    fn default() -> Self {
+        Self {
+            embedding_size: 64,
+            hidden_sizes: vec![256, 512, 1024, 2048],
+            depths: vec![3, 4, 6, 3],
+            layer_type: ResNetLayerType::Bottleneck,
+            downsample_in_first_stage: false,
+            downsample_in_bottleneck: false,
         }
     }
 }
@@ -200,6 +250,8 @@ pub struct BertConfig {
     pub attention_probs_dropout_prob: f64,
     /// Activation of the feed-forward part.
     pub hidden_act: Activation,
+    /// Standard deviation of the linear layers' new weights.
+    pub initializer_range: f64,
 }
 
 impl Default for BertConfig {
@@ -217,9 +269,13 @@ impl Default for BertConfig {
             hidden_dropout_prob: 0.1,
             attention_probs_dropout_prob: 0.1,
             hidden_act: Activation::Gelu,
+            initializer_range: INITIALIZER_RANGE,
         }
     }
 }
+
+/// Hugging Face's default of all three.
+const INITIALIZER_RANGE: f64 = 0.02;
 
 mod defaults {
     pub fn block_size() -> usize {
@@ -286,6 +342,7 @@ impl ImageBackboneConfig {
         match self {
             Self::Vit(vit) => vit.hidden_size,
             Self::Swin(swin) => swin.stage_size(swin.depths.len().saturating_sub(1)),
+            Self::ResNet(resnet) => resnet.hidden_sizes.last().copied().unwrap_or_default(),
         }
     }
 
@@ -294,10 +351,12 @@ impl ImageBackboneConfig {
         match self {
             Self::Vit(vit) => vit.patch_size,
             Self::Swin(swin) => swin.patch_size,
+            // The stem's stride: what one position of the first map stands for.
+            Self::ResNet(_) => 4,
         }
     }
 
-    /// Whether a class token leads the sequence (ViT) or not (Swin).
+    /// Whether a class token leads the sequence (ViT) or not (Swin, ResNet).
     pub fn has_class_token(&self) -> bool {
         matches!(self, Self::Vit(_))
     }
@@ -308,6 +367,10 @@ impl ImageBackboneConfig {
             Self::Vit(vit) => image_size / vit.patch_size,
             Self::Swin(swin) => (1..swin.depths.len())
                 .fold(image_size.div_ceil(swin.patch_size), |side, _| side.div_ceil(2)),
+            Self::ResNet(resnet) => (0..resnet.depths.len())
+                .fold(image_size.div_ceil(2).div_ceil(2), |side, stage| {
+                    side.div_ceil(resnet.stride(stage))
+                }),
         }
     }
 
@@ -315,6 +378,7 @@ impl ImageBackboneConfig {
         match self {
             Self::Vit(vit) => vit.validate(),
             Self::Swin(swin) => swin.validate(),
+            Self::ResNet(resnet) => resnet.validate(),
         }
     }
 }
@@ -357,6 +421,29 @@ impl SwinConfig {
         }
         probability("image.drop_path_rate", self.drop_path_rate)?;
         dropouts("image", self.hidden_dropout_prob, self.attention_probs_dropout_prob)
+    }
+}
+
+impl ResNetConfig {
+    /// Stride of the first block of stage `stage` (counted from 0).
+    pub fn stride(&self, stage: usize) -> usize {
+        if stage == 0 && !self.downsample_in_first_stage { 1 } else { 2 }
+    }
+
+    fn validate(&self) -> Result<()> {
+        positive("image.embedding_size", self.embedding_size)?;
+        if self.depths.is_empty() || self.depths.len() != self.hidden_sizes.len() {
+            return Err(Error::config(
+                "image.hidden_sizes",
+                "needs one entry for each of `depths`",
+            ));
+        }
+        for (&depth, &width) in self.depths.iter().zip(&self.hidden_sizes) {
+            positive("image.depths", depth)?;
+            // A bottleneck works at a quarter of the width.
+            divides("image.hidden_sizes", 4, "the stage's width", width)?;
+        }
+        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 /// Which backbones, and the sizes that they do not fix.
 #[derive(Debug, Clone)]
 pub struct Backbones {
-    /// A ViT or Swin: a folder or a name on the hub.
+    /// A ViT, Swin or ResNet: a folder or a name on the hub.
     pub image: String,
     /// A BERT with its tokenizer: a folder or a name on the hub.
     pub text: String,
@@ -74,6 +74,11 @@ pub fn from_backbones(backbones: &Backbones, hub: &Hub, device: &Device) -> Resu
         Backbone::Swin(swin) => {
             let (swin, report) = named(&image_folder, load_into(swin, weights, Naming::SWIN))?;
             (Backbone::Swin(swin), report)
+        }
+        Backbone::ResNet(resnet) => {
+            let (resnet, report) =
+                named(&image_folder, load_into(resnet, weights, Naming::RESNET))?;
+            (Backbone::ResNet(resnet), report)
         }
     };
     model.image.backbone = backbone;

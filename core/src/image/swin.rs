@@ -12,7 +12,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::config::SwinConfig;
 use crate::layers::init::{layer_norm, patch_convolution, transformer_linear};
-use crate::layers::{AttentionSizes, FeedForward, attend, drop_path, merge_heads, split_heads};
+use crate::layers::{
+    AttentionSizes, FeedForward, FeedForwardSizes, attend, drop_path, merge_heads, split_heads,
+};
 
 /// Score added between tokens of different regions of a shifted window (as in Hugging Face).
 const OTHER_REGION: f32 = -100.0;
@@ -106,8 +108,7 @@ impl Swin {
                 let last = stage + 1 == config.depths.len();
                 SwinStage {
                     blocks: stage_blocks,
-                    merging: (!last)
-                        .then(|| PatchMerging::new(width, config.layer_norm_eps, device)),
+                    merging: (!last).then(|| PatchMerging::new(width, config, device)),
                 }
             })
             .collect();
@@ -174,13 +175,19 @@ impl SwinBlock {
             heads: config.num_heads[stage],
             qkv_bias: config.qkv_bias,
             dropout: config.attention_probs_dropout_prob,
+            initializer_range: config.initializer_range,
         };
-        let inner = (width as f64 * config.mlp_ratio) as usize;
+        let inner = FeedForwardSizes {
+            width,
+            inner: (width as f64 * config.mlp_ratio) as usize,
+            activation: config.hidden_act,
+            initializer_range: config.initializer_range,
+        };
         Self {
             norm_before: layer_norm(width, config.layer_norm_eps, device),
             attention: WindowAttention::new(sizes, config.window_size, device),
             norm_after: layer_norm(width, config.layer_norm_eps, device),
-            feed_forward: FeedForward::new(width, inner, config.hidden_act, device),
+            feed_forward: FeedForward::new(inner, device),
             dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
             window: config.window_size,
             shifted,
@@ -234,12 +241,12 @@ impl SwinBlock {
 impl WindowAttention {
     fn new(sizes: AttentionSizes, window: usize, device: &Device) -> Self {
         let rows = (2 * window - 1) * (2 * window - 1);
-        let AttentionSizes { width, heads, qkv_bias, dropout } = sizes;
+        let AttentionSizes { width, heads, qkv_bias, dropout, initializer_range: std } = sizes;
         Self {
-            query: transformer_linear(width, width, qkv_bias, device),
-            key: transformer_linear(width, width, qkv_bias, device),
-            value: transformer_linear(width, width, qkv_bias, device),
-            output: transformer_linear(width, width, true, device),
+            query: transformer_linear([width, width], qkv_bias, std, device),
+            key: transformer_linear([width, width], qkv_bias, std, device),
+            value: transformer_linear([width, width], qkv_bias, std, device),
+            output: transformer_linear([width, width], true, std, device),
             dropout: DropoutConfig::new(dropout).init(),
             relative_position_bias_table: Initializer::Normal { mean: 0.0, std: 0.02 }
                 .init([rows, heads], device),
@@ -287,10 +294,11 @@ impl WindowAttention {
 }
 
 impl PatchMerging {
-    fn new(width: usize, epsilon: f64, device: &Device) -> Self {
+    fn new(width: usize, config: &SwinConfig, device: &Device) -> Self {
+        let sizes = [4 * width, 2 * width];
         Self {
-            norm: layer_norm(4 * width, epsilon, device),
-            reduction: transformer_linear(4 * width, 2 * width, false, device),
+            norm: layer_norm(4 * width, config.layer_norm_eps, device),
+            reduction: transformer_linear(sizes, false, config.initializer_range, device),
         }
     }
 

@@ -5,7 +5,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::sampling::{Grid, ViewPlan};
-use super::{Swin, Vit};
+use super::{ResNet, Swin, Vit};
 use crate::config::{ImageBackboneConfig, ModelConfig};
 use crate::layers::init::xavier_linear;
 use crate::pooling::{Gpo, TokenMask};
@@ -20,12 +20,14 @@ pub enum Backbone {
     Vit(Vit),
     /// Shifted-window transformer.
     Swin(Swin),
+    /// Residual convolutions.
+    ResNet(ResNet),
 }
 
 /// Pixels to image embeddings.
 #[derive(Module, Debug)]
 pub struct ImageTower {
-    /// ViT or Swin.
+    /// ViT, Swin or ResNet.
     pub backbone: Backbone,
     /// Tokens of a view to its embedding.
     pub head: ViewHead,
@@ -46,6 +48,7 @@ impl ImageTower {
         let backbone = match &config.image {
             ImageBackboneConfig::Vit(vit) => Backbone::Vit(Vit::new(vit, device)),
             ImageBackboneConfig::Swin(swin) => Backbone::Swin(Swin::new(swin, device)),
+            ImageBackboneConfig::ResNet(resnet) => Backbone::ResNet(ResNet::new(resnet, device)),
         };
         let head = ViewHead {
             projection: xavier_linear(config.image.output_size(), config.embed_size, device),
@@ -87,6 +90,7 @@ impl ImageTower {
                 vit.encode(Tensor::cat(vec![class_token, views], 1))
             }
             Backbone::Swin(swin) => select_patches(swin.forward(pixels), plan),
+            Backbone::ResNet(resnet) => select_patches(resnet.forward(pixels), plan),
         }
     }
 }

@@ -8,7 +8,9 @@ use burn::tensor::{Device, Tensor};
 use super::position::resize_position_table;
 use crate::config::VitConfig;
 use crate::layers::init::{layer_norm, patch_convolution, transformer_parameter};
-use crate::layers::{AttentionSizes, FeedForward, SelfAttention};
+use crate::layers::{
+    AttentionSizes, EncoderLayer, FeedForward, FeedForwardSizes, NormPlacement, SelfAttention,
+};
 
 /// The encoder: patch embedding, positions, pre-norm blocks, final layer norm.
 ///
@@ -45,6 +47,7 @@ pub struct VitLayer {
     pub feed_forward: FeedForward,
     /// Dropout after both sublayers.
     pub dropout: Dropout,
+    epsilon: f64,
 }
 
 impl Vit {
@@ -84,30 +87,50 @@ impl Vit {
 }
 
 impl VitLayer {
-    fn new(config: &VitConfig, device: &Device) -> Self {
+    pub(crate) fn new(config: &VitConfig, device: &Device) -> Self {
         let width = config.hidden_size;
         let sizes = AttentionSizes {
             width,
             heads: config.num_attention_heads,
             qkv_bias: config.qkv_bias,
             dropout: config.attention_probs_dropout_prob,
+            initializer_range: config.initializer_range,
+        };
+        let inner = FeedForwardSizes {
+            width,
+            inner: config.intermediate_size,
+            activation: config.hidden_act,
+            initializer_range: config.initializer_range,
         };
         Self {
             norm_before: layer_norm(width, config.layer_norm_eps, device),
             attention: SelfAttention::new(sizes, device),
             norm_after: layer_norm(width, config.layer_norm_eps, device),
-            feed_forward: FeedForward::new(
-                width,
-                config.intermediate_size,
-                config.hidden_act,
-                device,
-            ),
+            feed_forward: FeedForward::new(inner, device),
             dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
+            epsilon: config.layer_norm_eps,
         }
     }
 
     /// `[B, T, D] -> [B, T, D]`.
     pub fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
+        self.fused().forward(&tokens, None).unwrap_or_else(|| self.forward_plain(tokens))
+    }
+
+    /// The layer as one operation, where the device has it.
+    pub(crate) fn fused(&self) -> EncoderLayer<'_> {
+        EncoderLayer {
+            attention: &self.attention,
+            feed_forward: &self.feed_forward,
+            norms: [&self.norm_before, &self.norm_after],
+            placement: NormPlacement::Before,
+            epsilon: self.epsilon,
+            dropout: self.dropout.prob,
+        }
+    }
+
+    /// The layer in tensor operations.
+    pub(crate) fn forward_plain(&self, tokens: Tensor<3>) -> Tensor<3> {
         let attended = self.attention.forward(self.norm_before.forward(tokens.clone()), None);
         let tokens = tokens + self.dropout.forward(attended);
         let fed = self.feed_forward.forward(self.norm_after.forward(tokens.clone()));

@@ -20,6 +20,8 @@ pub struct AttentionSizes {
     pub qkv_bias: bool,
     /// Dropout on the attention weights in training.
     pub dropout: f64,
+    /// Standard deviation of new weights.
+    pub initializer_range: f64,
 }
 
 /// Multi-head self-attention with separate query, key and value projections,
@@ -42,15 +44,19 @@ pub struct SelfAttention {
 impl SelfAttention {
     /// A new layer with random weights.
     pub fn new(sizes: AttentionSizes, device: &Device) -> Self {
-        let AttentionSizes { width, heads, qkv_bias, dropout } = sizes;
+        let AttentionSizes { width, heads, qkv_bias, dropout, initializer_range: std } = sizes;
         Self {
-            query: transformer_linear(width, width, qkv_bias, device),
-            key: transformer_linear(width, width, qkv_bias, device),
-            value: transformer_linear(width, width, qkv_bias, device),
-            output: transformer_linear(width, width, true, device),
+            query: transformer_linear([width, width], qkv_bias, std, device),
+            key: transformer_linear([width, width], qkv_bias, std, device),
+            value: transformer_linear([width, width], qkv_bias, std, device),
+            output: transformer_linear([width, width], true, std, device),
             dropout: DropoutConfig::new(dropout).init(),
             heads,
         }
+    }
+
+    pub(crate) fn heads(&self) -> usize {
+        self.heads
     }
 
     /// `[B, T, D] -> [B, T, D]`; `bias` (`[B, 1, 1, T]` or any shape that broadcasts to

@@ -8,6 +8,19 @@ use burn::tensor::{Device, Tensor};
 use super::init::transformer_linear;
 use crate::config::Activation;
 
+/// Sizes of a [`FeedForward`] part.
+#[derive(Clone, Copy, Debug)]
+pub struct FeedForwardSizes {
+    /// Token width.
+    pub width: usize,
+    /// Width between the two layers.
+    pub inner: usize,
+    /// Between the two layers.
+    pub activation: Activation,
+    /// Standard deviation of new weights.
+    pub initializer_range: f64,
+}
+
 /// `contract(activation(expand(x)))`.
 #[derive(Module, Debug)]
 pub struct FeedForward {
@@ -21,12 +34,17 @@ pub struct FeedForward {
 
 impl FeedForward {
     /// A new layer with random weights.
-    pub fn new(width: usize, inner: usize, activation: Activation, device: &Device) -> Self {
+    pub fn new(sizes: FeedForwardSizes, device: &Device) -> Self {
+        let FeedForwardSizes { width, inner, activation, initializer_range: std } = sizes;
         Self {
-            expand: transformer_linear(width, inner, true, device),
-            contract: transformer_linear(inner, width, true, device),
+            expand: transformer_linear([width, inner], true, std, device),
+            contract: transformer_linear([inner, width], true, std, device),
             activation,
         }
+    }
+
+    pub(crate) fn activation(&self) -> Activation {
+        self.activation
     }
 
     /// `[.., D] -> [.., D]`.

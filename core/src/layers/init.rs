@@ -7,12 +7,17 @@ use burn::nn::{
 };
 use burn::tensor::{Device, Tensor};
 
-/// Standard deviation of new transformer weights (Hugging Face `initializer_range`).
+/// Standard deviation of new embeddings (Hugging Face's default `initializer_range`).
 const TRANSFORMER_STD: f64 = 0.02;
 
-/// A linear layer of a transformer: normal weights, zero bias.
-pub fn transformer_linear(input: usize, output: usize, bias: bool, device: &Device) -> Linear {
-    let initializer = Initializer::Normal { mean: 0.0, std: TRANSFORMER_STD };
+/// A linear layer of a transformer: normal weights of standard deviation `std`, zero bias.
+pub fn transformer_linear(
+    [input, output]: [usize; 2],
+    bias: bool,
+    std: f64,
+    device: &Device,
+) -> Linear {
+    let initializer = Initializer::Normal { mean: 0.0, std };
     let mut linear = LinearConfig::new(input, output)
         .with_bias(false)
         .with_initializer(initializer)

@@ -4,10 +4,12 @@ mod attention;
 mod batch_norm;
 mod drop_path;
 mod feed_forward;
+mod fused;
 pub(crate) mod init;
 
 pub use attention::{AttentionSizes, SelfAttention};
 pub(crate) use attention::{attend, merge_heads, split_heads};
 pub use batch_norm::token_batch_norm;
 pub use drop_path::drop_path;
-pub use feed_forward::FeedForward;
+pub use feed_forward::{FeedForward, FeedForwardSizes};
+pub(crate) use fused::{EncoderLayer, NormPlacement, convolve};

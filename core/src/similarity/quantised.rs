@@ -170,8 +170,9 @@ const ROUND: f32 = 12_582_912.0;
 const SUMS: usize = 8;
 
 impl Fit {
-    /// Quantises a block to integers of at most `level` (below 2^22), by `cast`, which is
-    /// given them as i32.
+    /// Quantises a block to integers of at most `level` (below 2^22). They are written to the
+    /// start of `integers` by `cast`.
+    #[inline(always)]
     pub fn of<T: Copy>(
         block: &[f32],
         level: f32,
@@ -182,29 +183,39 @@ impl Fit {
         // A scale that underflows would turn the quotients into infinities.
         let inverse = if scale >= f32::MIN_POSITIVE { 1.0 / scale } else { 0.0 };
         let (mut missing, mut squares) = ([0f64; SUMS], [0f64; SUMS]);
-        for (block, integers) in block.chunks(SUMS).zip(integers.chunks_mut(SUMS)) {
-            for (at, (&value, to)) in block.iter().zip(integers).enumerate() {
-                let rounded = (value * inverse).clamp(-level, level) + ROUND;
-                *to = cast(rounded.to_bits().wrapping_sub(ROUND.to_bits()).cast_signed());
-                let rest = f64::from(value) - f64::from(scale) * f64::from(rounded - ROUND);
-                missing[at] += rest * rest;
-                squares[at] += f64::from(value) * f64::from(value);
+        let mut one = |value: f32, to: &mut T, at: usize| {
+            let rounded = (value * inverse).clamp(-level, level) + ROUND;
+            *to = cast(rounded.to_bits().wrapping_sub(ROUND.to_bits()).cast_signed());
+            let rest = f64::from(value) - f64::from(scale) * f64::from(rounded - ROUND);
+            missing[at] += rest * rest;
+            squares[at] += f64::from(value) * f64::from(value);
+        };
+        let (whole, rest) = block.as_chunks::<SUMS>();
+        let (whole_to, rest_to) = integers[..block.len()].as_chunks_mut::<SUMS>();
+        for (values, to) in whole.iter().zip(whole_to) {
+            for at in 0..SUMS {
+                one(values[at], &mut to[at], at);
             }
+        }
+        for (at, (&value, to)) in rest.iter().zip(rest_to).enumerate() {
+            one(value, to, at);
         }
         let above = |squares: [f64; SUMS]| norm_above(squares.iter().sum());
         Self { scale, residual: above(missing), norm: above(squares) }
     }
 }
 
+#[inline(always)]
 fn greatest_magnitude(block: &[f32]) -> f32 {
+    let (whole, rest) = block.as_chunks::<SUMS>();
     let mut most = [0f32; SUMS];
-    for block in block.chunks(SUMS) {
-        for (most, value) in most.iter_mut().zip(block) {
+    for values in whole {
+        for (most, value) in most.iter_mut().zip(values) {
             let value = value.abs();
             *most = if value > *most { value } else { *most };
         }
     }
-    most.into_iter().fold(0.0, f32::max)
+    rest.iter().map(|value| value.abs()).chain(most).fold(0.0, f32::max)
 }
 
 /// The square root as an f32 that is surely not below it: sums of f64 squares are right to
@@ -216,9 +227,9 @@ fn norm_above(squares: f64) -> f32 {
 /// A query's part of the bound.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct QueryBound {
-    residual_factor: f32,
-    norm_factor: f32,
-    tiny: f32,
+    pub residual_factor: f32,
+    pub norm_factor: f32,
+    pub tiny: f32,
 }
 
 /// Above this a product or a sum of products may overflow, see [`QueryBound::error`].

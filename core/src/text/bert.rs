@@ -6,7 +6,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::config::BertConfig;
 use crate::layers::init::{layer_norm, transformer_embedding};
-use crate::layers::{AttentionSizes, FeedForward, SelfAttention};
+use crate::layers::{
+    AttentionSizes, EncoderLayer, FeedForward, FeedForwardSizes, NormPlacement, SelfAttention,
+};
 
 /// Score added to padded keys before the softmax: far below any real score, within f16.
 const PADDED: f32 = -10_000.0;
@@ -42,6 +44,7 @@ pub struct BertLayer {
     pub output_norm: LayerNorm,
     /// Dropout after both sublayers.
     pub dropout: Dropout,
+    epsilon: f64,
 }
 
 impl Bert {
@@ -63,10 +66,7 @@ impl Bert {
     /// Token ids `[B, T]` -> last hidden state `[B, T, D]`. Keys beyond `lengths[b]` are
     /// masked; padded positions get a state too, as in the official code.
     pub fn forward(&self, ids: Tensor<2, Int>, lengths: &[usize]) -> Tensor<3> {
-        let bias = padding_bias(lengths, ids.dims()[1], &ids.device());
-        self.layers
-            .iter()
-            .fold(self.embed(ids), |tokens, layer| layer.forward(tokens, bias.clone()))
+        self.layers.iter().fold(self.embed(ids), |tokens, layer| layer.forward(tokens, lengths))
     }
 
     /// Token ids `[B, T]` -> embeddings `[B, T, D]` after their layer norm.
@@ -89,30 +89,53 @@ impl Bert {
 }
 
 impl BertLayer {
-    fn new(config: &BertConfig, device: &Device) -> Self {
+    pub(crate) fn new(config: &BertConfig, device: &Device) -> Self {
         let width = config.hidden_size;
         let sizes = AttentionSizes {
             width,
             heads: config.num_attention_heads,
             qkv_bias: true,
             dropout: config.attention_probs_dropout_prob,
+            initializer_range: config.initializer_range,
+        };
+        let inner = FeedForwardSizes {
+            width,
+            inner: config.intermediate_size,
+            activation: config.hidden_act,
+            initializer_range: config.initializer_range,
         };
         Self {
             attention: SelfAttention::new(sizes, device),
             attention_norm: layer_norm(width, config.layer_norm_eps, device),
-            feed_forward: FeedForward::new(
-                width,
-                config.intermediate_size,
-                config.hidden_act,
-                device,
-            ),
+            feed_forward: FeedForward::new(inner, device),
             output_norm: layer_norm(width, config.layer_norm_eps, device),
             dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
+            epsilon: config.layer_norm_eps,
         }
     }
 
-    /// `[B, T, D] -> [B, T, D]`; `bias` as in [`SelfAttention::forward`].
-    pub fn forward(&self, tokens: Tensor<3>, bias: Option<Tensor<4>>) -> Tensor<3> {
+    /// `[B, T, D] -> [B, T, D]`; keys beyond `lengths[b]` are masked.
+    pub fn forward(&self, tokens: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
+        self.fused()
+            .forward(&tokens, Some(lengths))
+            .unwrap_or_else(|| self.forward_plain(tokens, lengths))
+    }
+
+    /// The layer as one operation, where the device has it.
+    pub(crate) fn fused(&self) -> EncoderLayer<'_> {
+        EncoderLayer {
+            attention: &self.attention,
+            feed_forward: &self.feed_forward,
+            norms: [&self.attention_norm, &self.output_norm],
+            placement: NormPlacement::After,
+            epsilon: self.epsilon,
+            dropout: self.dropout.prob,
+        }
+    }
+
+    /// The layer in tensor operations.
+    pub(crate) fn forward_plain(&self, tokens: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
+        let bias = padding_bias(lengths, tokens.dims()[1], &tokens.device());
         let attended = self.dropout.forward(self.attention.forward(tokens.clone(), bias));
         let tokens = self.attention_norm.forward(tokens + attended);
         let fed = self.dropout.forward(self.feed_forward.forward(tokens.clone()));

@@ -61,6 +61,18 @@ const SWIN: &[(&str, &str)] = &[
     ("norm.*", "layernorm.*"),
 ];
 
+const RESNET: &[(&str, &str)] = &[
+    ("stem.convolution.*", "embedder.embedder.convolution.*"),
+    ("stem.norm.*", "embedder.embedder.normalization.*"),
+    ("stages.#.blocks.#.layers.#.convolution.*", "encoder.stages.#.layers.#.layer.#.convolution.*"),
+    ("stages.#.blocks.#.layers.#.norm.*", "encoder.stages.#.layers.#.layer.#.normalization.*"),
+    (
+        "stages.#.blocks.#.shortcut.convolution.*",
+        "encoder.stages.#.layers.#.shortcut.convolution.*",
+    ),
+    ("stages.#.blocks.#.shortcut.norm.*", "encoder.stages.#.layers.#.shortcut.normalization.*"),
+];
+
 const BERT: &[(&str, &str)] = &[
     ("word_embedding.*", "embeddings.word_embeddings.*"),
     ("position_embedding.*", "embeddings.position_embeddings.*"),
@@ -104,6 +116,7 @@ impl Naming {
         sections: &[
             Section { ours: "image.backbone.", official: "img_enc.visual_encoder.", rules: VIT },
             Section { ours: "image.backbone.", official: "img_enc.visual_encoder.", rules: SWIN },
+            Section { ours: "image.backbone.", official: "img_enc.visual_encoder.", rules: RESNET },
             Section {
                 ours: "image.head.pooling.",
                 official: "img_enc.image_encoder.gpool.",
@@ -159,6 +172,18 @@ impl Naming {
             "embeddings.mask_token",
             "classifier.*",
             "decoder.#.*",
+        ],
+    };
+
+    /// A Hugging Face ResNet, bare or inside a classifier.
+    pub const RESNET: Self = Self {
+        sections: &[Section { ours: "", official: "", rules: RESNET }],
+        wrapper: Some("resnet."),
+        unused: &[
+            "embedder.embedder.normalization.num_batches_tracked",
+            "encoder.stages.#.layers.#.layer.#.normalization.num_batches_tracked",
+            "encoder.stages.#.layers.#.shortcut.normalization.num_batches_tracked",
+            "classifier.#.*",
         ],
     };
 

@@ -128,6 +128,8 @@ pub struct OptimiserConfig {
     pub backbone_share: f64,
     /// Decoupled weight decay, on every parameter.
     pub weight_decay: f64,
+    /// What updates the backbones' weight matrices.
+    pub matrices: MatrixUpdate,
     /// Steps over which the rate rises from 0.
     pub warmup_steps: usize,
     /// How the rate falls.
@@ -146,6 +148,7 @@ impl Default for OptimiserConfig {
             learning_rate: 2e-4,
             backbone_share: 0.1,
             weight_decay: 1e-4,
+            matrices: MatrixUpdate::AdamW,
             warmup_steps: 0,
             schedule: Schedule::default(),
             grad_clip: 2.0,
@@ -153,6 +156,18 @@ impl Default for OptimiserConfig {
             average_decay: 0.0,
         }
     }
+}
+
+/// What updates the weight matrices of the backbones' layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MatrixUpdate {
+    /// As everything else, and as the official code.
+    #[default]
+    AdamW,
+    /// Muon: momentum made orthogonal, scaled to AdamW's step size. Backbones from scratch
+    /// learn faster with it.
+    Muon,
 }
 
 /// Fall of the learning rate.

@@ -24,7 +24,9 @@ use crate::data::Split;
 use crate::{Error, Result, evaluate, progress};
 
 pub use average::WeightAverage;
-pub use config::{Clip, LossConfig, OptimiserConfig, Progress, Schedule, TrainConfig};
+pub use config::{
+    Clip, LossConfig, MatrixUpdate, OptimiserConfig, Progress, Schedule, TrainConfig,
+};
 pub use loader::{Batch, EpochLoader, Preparation};
 pub use log::{EpochRecord, RunLog, RunSummary};
 pub use start::{Start, open_datasets};

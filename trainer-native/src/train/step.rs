@@ -1,28 +1,34 @@
 //! One optimisation step: forward, loss, backward, clipping, AdamW.
 
 use avse_core::config::ModelConfig;
+use avse_core::image::Backbone;
 use avse_core::loss::Negatives;
 use avse_core::{AvseModel, token_tensor};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::{AdamWConfig, AdjustLrFn, GradientsParams, ModuleOptimizer, MuonConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::EXPLODED;
-use super::config::{Clip, LossConfig, OptimiserConfig};
+use super::config::{Clip, LossConfig, MatrixUpdate, OptimiserConfig};
 use super::loader::Batch;
 use crate::{Error, Result};
 
 /// Epsilon of the official AdamW (Burn's default is 1e-5).
 const ADAM_EPSILON: f32 = 1e-8;
 
-/// AdamW with one learning rate for the heads and a lower one for the backbones.
+/// One optimiser for the heads, others at a share of the rate for the backbones.
 pub struct Optimiser {
-    heads: ModuleOptimizer,
-    backbones: ModuleOptimizer,
-    head_ids: Vec<ParamId>,
-    backbone_ids: Vec<ParamId>,
-    backbone_share: f64,
+    groups: Vec<Group>,
     clip_limit: f64,
+}
+
+/// Parameters that are updated alike.
+struct Group {
+    optimiser: ModuleOptimizer,
+    ids: Vec<ParamId>,
+    /// Share of the heads' learning rate.
+    share: f64,
 }
 
 /// What one step did.
@@ -43,23 +49,32 @@ impl Optimiser {
                 .with_weight_decay(config.weight_decay as f32)
                 .init()
         };
-        let backbone_ids: Vec<ParamId> = {
-            let mut ids = Ids::default();
-            model.image.backbone.visit(&mut ids);
-            model.text.bert.visit(&mut ids);
-            ids.0
-        };
+        let mut backbones = Ids::default();
+        model.image.backbone.visit(&mut backbones);
+        model.text.bert.visit(&mut backbones);
         let mut all = Ids::default();
         model.visit(&mut all);
-        let head_ids = all.0.into_iter().filter(|id| !backbone_ids.contains(id)).collect();
-        Self {
-            heads: adamw(),
-            backbones: adamw(),
-            head_ids,
-            backbone_ids,
-            backbone_share: config.backbone_share,
-            clip_limit: Clip::limit(config.clip, config.grad_clip),
+        let mut heads = all.ids;
+        heads.retain(|id| !backbones.ids.contains(id));
+        let mut groups = vec![Group { optimiser: adamw(), ids: heads, share: 1.0 }];
+        let share = config.backbone_share;
+        if config.matrices == MatrixUpdate::Muon {
+            let mut layers = Ids::default();
+            match &model.image.backbone {
+                Backbone::Vit(vit) => vit.layers.visit(&mut layers),
+                Backbone::Swin(swin) => swin.visit(&mut layers),
+                Backbone::ResNet(resnet) => resnet.visit(&mut layers),
+            }
+            model.text.bert.layers.visit(&mut layers);
+            let optimiser = MuonConfig::new()
+                .with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW)
+                .with_weight_decay(Some(WeightDecayConfig::new(config.weight_decay as f32)))
+                .init();
+            backbones.ids.retain(|id| !layers.matrices.contains(id));
+            groups.push(Group { optimiser, ids: layers.matrices, share });
         }
+        groups.push(Group { optimiser: adamw(), ids: backbones.ids, share });
+        Self { groups, clip_limit: Clip::limit(config.clip, config.grad_clip) }
     }
 
     /// Forward, backward and update on one batch; `rate` is the heads' learning rate.
@@ -69,7 +84,7 @@ impl Optimiser {
     /// they were then.
     pub fn step(
         &mut self,
-        model: AvseModel,
+        mut model: AvseModel,
         batch: Batch,
         rate: f64,
         objective: &Objective<'_>,
@@ -78,19 +93,19 @@ impl Optimiser {
         let value = f64::from(loss.clone().into_scalar::<f32>());
         finite("loss", value)?;
         let mut gradients = loss.backward();
-        let mut heads = GradientsParams::from_params(&mut gradients, &model, &self.head_ids);
-        let mut backbones =
-            GradientsParams::from_params(&mut gradients, &model, &self.backbone_ids);
-        let norm = global_norm(&model, [&heads, &backbones]);
+        let of = |group: &Group| GradientsParams::from_params(&mut gradients, &model, &group.ids);
+        let mut parts: Vec<GradientsParams> = self.groups.iter().map(of).collect();
+        let norm = global_norm(&model, &parts);
         finite("gradient norm", norm)?;
         if norm > self.clip_limit {
             let factor = self.clip_limit / (norm + 1e-6);
-            for gradients in [&mut heads, &mut backbones] {
+            for gradients in &mut parts {
                 model.visit(&mut Scale { gradients, factor });
             }
         }
-        let model = self.heads.step(rate, model, heads);
-        let model = self.backbones.step(rate * self.backbone_share, model, backbones);
+        for (group, gradients) in self.groups.iter_mut().zip(parts) {
+            model = group.optimiser.step(rate * group.share, model, gradients);
+        }
         Ok((model, StepReport { loss: value, gradient_norm: norm }))
     }
 }
@@ -139,17 +154,35 @@ impl Objective<'_> {
     }
 }
 
+/// Parameters in the order of a visit.
 #[derive(Default)]
-struct Ids(Vec<ParamId>);
+struct Ids {
+    ids: Vec<ParamId>,
+    /// The weights of linear layers (of a module without embeddings).
+    matrices: Vec<ParamId>,
+    /// Names from the module down to the parameter.
+    path: Vec<String>,
+}
 
 impl ModuleVisitor for Ids {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.0.push(param.id);
+        self.ids.push(param.id);
+        if D == 2 && self.path.last().is_some_and(|name| name == "weight") {
+            self.matrices.push(param.id);
+        }
     }
 }
 
 /// L2 norm over all gradients together.
-fn global_norm(model: &AvseModel, parts: [&GradientsParams; 2]) -> f64 {
+fn global_norm(model: &AvseModel, parts: &[GradientsParams]) -> f64 {
     struct Squares<'a> {
         gradients: &'a GradientsParams,
         sums: Vec<Tensor<1>>,

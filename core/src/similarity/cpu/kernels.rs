@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use super::byte_dots::ByteTile;
 use super::tile::Tile;
+use crate::similarity::quantised::Fit;
 
 /// A family of kernels for one instruction set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,6 +96,8 @@ pub(super) struct Kernels {
     pub best_of_word_rows: Option<TileKernel<[i16; 2]>>,
     /// All dot products of an int8 item and a query.
     pub byte_products: unsafe fn(ByteTile<'_>, &mut [i32]),
+    /// [`Fit::of`] in 16 bits.
+    pub quantise: unsafe fn(&[f32], f32, &mut [i16]) -> Fit,
     /// Writes blocks side by side; returns how many numbers of each it wrote, the rest being
     /// left to plain code.
     pub transpose: Option<unsafe fn(&[&[f32]; 8], &mut [f32], usize) -> usize>,
@@ -124,6 +127,10 @@ macro_rules! kernels {
                 // SAFETY: as above.
                 unsafe { byte_loop::<$bytes>(tile, dots) }
             }
+            $(#[target_feature(enable = $feature)])*
+            unsafe fn quantise(block: &[f32], level: f32, words: &mut [i16]) -> Fit {
+                Fit::of(block, level, words, |integer| integer as i16)
+            }
             kernels!(@words $words, $vectors $(, $feature)*);
             Kernels {
                 panel: $vectors * <$floats as Mac>::LANES,
@@ -133,6 +140,7 @@ macro_rules! kernels {
                 all_products,
                 best_of_word_rows: WORDS,
                 byte_products,
+                quantise,
                 transpose: $transpose,
             }
         };
@@ -155,7 +163,7 @@ kernels!(SCALAR, 2, false, super::scalar::ScalarFloats, none, super::scalar::Sca
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::super::{avx2, avx512};
-    use super::{Kernels, TileKernel};
+    use super::{Fit, Kernels, TileKernel};
 
     kernels!(
         AVX2,

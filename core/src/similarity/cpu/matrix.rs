@@ -82,7 +82,7 @@ impl Engine {
             for (at, scores) in scores.chunks_mut(lanes.items * columns).enumerate() {
                 let start = first + at * lanes.items;
                 let count = scores.len() / columns;
-                lanes.pack((start..start + count).map(|image| images.row(image)), &mut panel);
+                lanes.pack(count, |item| images.row(start + item), &mut panel);
                 for caption in 0..columns {
                     let column = &mut column[..count];
                     lanes.scores(captions.row(caption), &panel, &mut dots, column);
@@ -100,8 +100,8 @@ pub(super) fn pack_all(lanes: &Panels, items: Blocks<'_>) -> Vec<f32> {
     let mut packed = vec![0.0; items.rows().div_ceil(lanes.items) * lanes.size()];
     parallel::for_each_chunk(&mut packed, lanes.size(), |at, panel| {
         let first = at * lanes.items;
-        let rows = first..items.rows().min(first + lanes.items);
-        lanes.pack(rows.map(|row| items.row(row)), panel);
+        let count = lanes.items.min(items.rows() - first);
+        lanes.pack(count, |item| items.row(first + item), panel);
     });
     packed
 }

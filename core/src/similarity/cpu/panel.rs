@@ -15,21 +15,25 @@ pub(super) enum Side {
     Captions,
 }
 
-/// How embeddings of one shape share a panel.
+/// How embeddings of one shape share a panel. Block `b` of its item `i` lies in lane `b *
+/// items + i`, so that what comes after the products, too, is done item by item side by side.
 #[derive(Clone, Copy)]
 pub(super) struct Panels {
     pub kernels: &'static Kernels,
     pub side: Side,
     pub shape: BlockShape,
-    /// Embeddings of a panel.
+    /// Embeddings of a panel, at most [`MOST_ITEMS`].
     pub items: usize,
     /// Lanes of a panel: `items * blocks`, rounded up; a multiple of 8.
     pub lanes: usize,
 }
 
+/// No kernels have wider panels.
+const MOST_ITEMS: usize = 64;
+
 impl Panels {
     pub fn new(kernels: &'static Kernels, side: Side, shape: BlockShape) -> Self {
-        let items = (kernels.panel / shape.blocks).max(1);
+        let items = (kernels.panel.min(MOST_ITEMS) / shape.blocks).max(1);
         let lanes = (items * shape.blocks).next_multiple_of(kernels.panel);
         Self { kernels, side, shape, items, lanes }
     }
@@ -39,18 +43,18 @@ impl Panels {
         self.lanes * self.shape.width
     }
 
-    /// Lays at most [`Panels::items`] embeddings side by side; lanes that are left over hold
-    /// anything finite.
-    pub fn pack<'r>(&self, items: impl IntoIterator<Item = &'r [f32]>, panel: &mut [f32]) {
-        let mut blocks = items.into_iter().flat_map(|item| item.chunks_exact(self.shape.width));
-        let mut lane = 0;
-        while let Some(block) = blocks.next() {
-            let mut eight = [block; 8];
-            for (to, block) in eight[1..].iter_mut().zip(&mut blocks) {
-                *to = block;
+    /// Lays `count` embeddings side by side, from 1 to [`Panels::items`]; lanes that are left
+    /// over repeat the last one.
+    pub fn pack<'r>(&self, count: usize, item: impl Fn(usize) -> &'r [f32], panel: &mut [f32]) {
+        let BlockShape { blocks, width } = self.shape;
+        for first in (0..self.lanes).step_by(8) {
+            let mut eight = [&[] as &[f32]; 8];
+            for (at, to) in eight.iter_mut().enumerate() {
+                let lane = first + at;
+                let block = (lane / self.items).min(blocks - 1);
+                *to = &item((lane % self.items).min(count - 1))[block * width..][..width];
             }
-            self.pack_blocks(&eight, lane, panel);
-            lane += 8;
+            self.pack_blocks(&eight, first, panel);
         }
     }
 
@@ -81,26 +85,34 @@ impl Panels {
         // SAFETY: this table is given out only where its instructions are.
         unsafe { kernel(tile, dots) };
         match self.side {
-            Side::Captions => sum_of_blocks(dots, self.shape.blocks, scores),
-            Side::Images => self.best_then_sum(dots, scores),
+            Side::Captions => self.sum_of_blocks(dots, scores),
+            Side::Images => self.sum_of_best(dots, scores),
         }
     }
 
-    /// `dots[caption block * lanes + image block]` to scores.
-    fn best_then_sum(&self, dots: &[f32], scores: &mut [f32]) {
+    /// `best[lane]` of captions to scores.
+    pub fn sum_of_blocks(&self, best: &[f32], scores: &mut [f32]) {
         scores.fill(0.0);
-        for dots in dots.chunks_exact(self.lanes) {
-            for (score, dots) in scores.iter_mut().zip(dots.chunks_exact(self.shape.blocks)) {
-                let best = |best, &dot| if dot > best { dot } else { best };
-                *score += dots.iter().fold(f32::NEG_INFINITY, best);
+        for best in best.chunks_exact(self.items).take(self.shape.blocks) {
+            for (score, best) in scores.iter_mut().zip(best) {
+                *score += best;
             }
         }
     }
-}
 
-/// Sums each embedding's blocks, in order.
-pub(super) fn sum_of_blocks(best: &[f32], blocks: usize, scores: &mut [f32]) {
-    for (score, best) in scores.iter_mut().zip(best.chunks_exact(blocks)) {
-        *score = best.iter().fold(0.0, |sum, best| sum + best);
+    /// `dots[caption block][lane]` of images to scores.
+    fn sum_of_best(&self, dots: &[f32], scores: &mut [f32]) {
+        scores.fill(0.0);
+        for dots in dots.chunks_exact(self.lanes) {
+            let mut best = [f32::NEG_INFINITY; MOST_ITEMS];
+            for dots in dots.chunks_exact(self.items).take(self.shape.blocks) {
+                for (best, &dot) in best.iter_mut().zip(dots) {
+                    *best = if dot > *best { dot } else { *best };
+                }
+            }
+            for (score, best) in scores.iter_mut().zip(best) {
+                *score += best;
+            }
+        }
     }
 }

@@ -49,7 +49,10 @@ impl ByteQuery {
         let fits: Vec<Fit> = query
             .chunks_exact(width)
             .zip(words.chunks_exact_mut(stride))
-            .map(|(block, words)| Fit::of(block, level, words, |integer| integer as i16))
+            .map(|(block, words)| {
+                // SAFETY: this table is given out only where its instructions are.
+                unsafe { (kernels.quantise)(block, level, words) }
+            })
             .collect();
         let (norms, residuals) = (fits.iter().map(|fit| fit.norm), fits.iter().map(|f| f.residual));
         let (norm, residual, captions) = match direction {

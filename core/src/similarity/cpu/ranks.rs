@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::matrix::{pack_all, same_width};
 use super::panel::{Panels, Side};
 use super::scorer::Scorer;
-use super::words::{WordPanels, WordRows};
+use super::words::{Estimates, WordPanels, WordRows};
 use super::{Engine, parallel};
 use crate::metrics::{Recall, RetrievalMetrics, check_pairs};
 use crate::similarity::{Blocks, Stored};
@@ -164,6 +164,44 @@ fn check(image: usize, caption: usize, score: f32) -> Result<()> {
     Ok(())
 }
 
+/// What bounds say about the captions of a group.
+#[derive(Default)]
+struct Verdicts {
+    /// How many of the images seen are placed before each caption's own.
+    ahead: Vec<u32>,
+    /// 1 where the last image could not be judged.
+    open: Vec<u32>,
+}
+
+impl Verdicts {
+    fn start(&mut self, captions: usize) {
+        for counts in [&mut self.ahead, &mut self.open] {
+            counts.clear();
+            counts.resize(captions, 0);
+        }
+    }
+
+    /// Compares an image's scores with those of each caption with its own image and of the
+    /// image with its best own caption. Returns how many captions are placed before the
+    /// latter.
+    fn judge(&mut self, estimates: &Estimates, own: &[f32], best_own: f32) -> usize {
+        let estimates = estimates.scores.iter().zip(&estimates.errors);
+        let verdicts = self.ahead.iter_mut().zip(&mut self.open);
+        let mut before_best = 0u32;
+        // Without branches, for the sake of vector registers.
+        for (((score, error), own), (ahead, open)) in estimates.zip(own).zip(verdicts) {
+            let (lower, upper) = (score - error, score + error);
+            // Bounds that are no numbers decide nothing.
+            let (above_own, above_best) = (lower > *own, lower > best_own);
+            let judged = (above_own | (upper < *own)) & (above_best | (upper < best_own));
+            *ahead += u32::from(above_own & judged);
+            before_best += u32::from(above_best & judged);
+            *open = u32::from(!judged);
+        }
+        before_best as usize
+    }
+}
+
 struct Work<'a> {
     lanes: Panels,
     images: Blocks<'a>,
@@ -203,32 +241,23 @@ impl Work<'_> {
     /// Image ranks of a task; pairs are scored in f32 where the bound cannot decide.
     fn bounded(&self, task: usize, words: &WordPanels) -> Result<Vec<usize>> {
         let images = self.task_images(task);
-        let rows = WordRows::new(self.images.slice(images.clone()));
+        let rows = WordRows::new(self.lanes.kernels, self.images.slice(images.clone()));
         let mut ranks = vec![0; images.len()];
         let mut undecided: Vec<Vec<usize>> = vec![Vec::new(); images.len()];
         let mut scorer = Scorer::new(&self.lanes, Stored::F32(self.captions.values()));
-        let mut best = vec![0.0; self.lanes.lanes];
-        let (mut scores, mut errors) = (vec![0.0; self.lanes.items], vec![0.0; self.lanes.items]);
-        let mut ahead = vec![0; self.lanes.items];
-        for panel in 0..self.captions.rows().div_ceil(self.lanes.items) {
-            let captions = self.panel_captions(panel);
-            ahead.fill(0);
+        let (mut best, mut estimates) = (Vec::new(), Estimates::default());
+        let mut verdicts = Verdicts::default();
+        for group in &words.groups {
+            let own = &self.targets.own[group.captions.clone()];
+            verdicts.start(own.len());
+            group.multiply(&rows, &mut best);
             for (at, image) in images.clone().enumerate() {
-                words.estimate(&rows, at, panel, &mut best, &mut scores, &mut errors);
+                group.estimate(&rows, at, &mut best, &mut estimates);
                 let best_own = self.targets.own[self.targets.best[image]];
-                let estimates = scores.iter().zip(&errors).zip(&mut ahead);
-                for (caption, ((&score, &error), ahead)) in captions.clone().zip(estimates) {
-                    let own = self.targets.own[caption];
-                    let (lower, upper) = (score - error, score + error);
-                    // Bounds that are no numbers decide nothing.
-                    let (above_own, above_best) = (lower > own, lower > best_own);
-                    if (above_own || upper < own) && (above_best || upper < best_own) {
-                        *ahead += u32::from(above_own);
-                        ranks[at] += usize::from(above_best);
-                    } else {
-                        undecided[at].push(caption);
-                    }
-                }
+                ranks[at] += verdicts.judge(&estimates, own, best_own);
+                let open = group.captions.clone().zip(&verdicts.open);
+                let open = open.filter(|(_, open)| **open != 0).map(|(caption, _)| caption);
+                undecided[at].extend(open);
                 // A panel's worth at a time, so that every lane is used.
                 while undecided[at].len() >= self.lanes.items {
                     let rest = undecided[at].len() - self.lanes.items;
@@ -236,7 +265,7 @@ impl Work<'_> {
                     undecided[at].truncate(rest);
                 }
             }
-            for (caption, &ahead) in captions.zip(&ahead) {
+            for (caption, &ahead) in group.captions.clone().zip(&verdicts.ahead) {
                 self.targets.ahead[caption].fetch_add(ahead, Ordering::Relaxed);
             }
         }

@@ -32,30 +32,31 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// Fills the panel with at most [`Panels::items`] consecutive rows.
+    /// Fills the panel with consecutive rows, from 1 to [`Panels::items`].
     pub fn pack_range(&mut self, first: usize, count: usize) {
         let size = self.lanes.shape.size();
         let values = self.stored.read(first * size, count * size, &mut self.buffer);
-        self.lanes.pack(values.chunks_exact(size), &mut self.panel);
+        self.lanes.pack(count, |item| &values[item * size..][..size], &mut self.panel);
         self.rows.clear();
         self.rows.extend(first..first + count);
     }
 
-    /// Fills the panel with at most [`Panels::items`] rows.
+    /// Fills the panel with any rows, from 1 to [`Panels::items`].
     pub fn pack(&mut self, rows: impl Iterator<Item = usize>) {
         let size = self.lanes.shape.size();
         self.rows.clear();
         self.rows.extend(rows);
         if let Stored::F32(values) = self.stored {
-            let rows = self.rows.iter().map(|row| &values[row * size..(row + 1) * size]);
-            return self.lanes.pack(rows, &mut self.panel);
+            let item = |item: usize| &values[self.rows[item] * size..][..size];
+            return self.lanes.pack(self.rows.len(), item, &mut self.panel);
         }
         self.gathered.clear();
         for row in &self.rows {
             let values = self.stored.read(row * size, size, &mut self.buffer);
             self.gathered.extend_from_slice(values);
         }
-        self.lanes.pack(self.gathered.chunks_exact(size), &mut self.panel);
+        let item = |item: usize| &self.gathered[item * size..][..size];
+        self.lanes.pack(self.rows.len(), item, &mut self.panel);
     }
 
     /// Scores of what was packed last with `other`, an embedding of the other side.

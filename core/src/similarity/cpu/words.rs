@@ -3,10 +3,12 @@
 //! Arithmetic is the limit there, not memory, and integers of 16 bits cost the same as
 //! those of 8 on most machines while their bound is hundreds of times tighter.
 
-use super::kernels::TileKernel;
+use std::ops::Range;
+
+use super::kernels::{Kernels, TileKernel};
 use super::panel::{Panels, Side};
 use super::parallel;
-use super::query::{most, sum};
+use super::query::most;
 use super::tile::Tile;
 use crate::similarity::quantised::{Fit, QueryBound};
 use crate::similarity::{BlockShape, Blocks};
@@ -19,21 +21,34 @@ fn level(width: usize) -> f32 {
 /// Two neighbouring numbers of a block.
 type Pair = [i16; 2];
 
-/// All captions in panels.
+/// Captions that an image is compared with in one go, at most.
+const GROUP: usize = 128;
+
+/// Captions in groups of panels.
 pub(super) struct WordPanels {
-    kernel: TileKernel<Pair>,
-    lanes: Panels,
-    panels: Vec<WordPanel>,
+    pub groups: Vec<WordGroup>,
 }
 
-/// Captions side by side.
-struct WordPanel {
-    /// `[width / 2, lanes]`.
+/// Some consecutive captions.
+pub(super) struct WordGroup {
+    kernel: TileKernel<Pair>,
+    lanes: Panels,
+    /// The captions.
+    pub captions: Range<usize>,
+    /// `[panels, width / 2, lanes]`.
     pairs: Vec<Pair>,
-    /// One a lane.
+    /// `[panels, lanes]`.
     scales: Vec<f32>,
     /// One a caption.
-    bounds: Vec<QueryBound>,
+    bounds: Bounds,
+}
+
+/// The parts of [`QueryBound`]s, each in a row of its own.
+#[derive(Default)]
+struct Bounds {
+    residual_factors: Vec<f32>,
+    norm_factors: Vec<f32>,
+    tinies: Vec<f32>,
 }
 
 /// Some images.
@@ -54,79 +69,119 @@ impl WordPanels {
         if level(captions.shape().width) < 127.0 {
             return None;
         }
-        let panels = parallel::map(captions.rows().div_ceil(lanes.items), |at| {
-            let first = at * lanes.items;
-            let rows = first..captions.rows().min(first + lanes.items);
-            WordPanel::new(lanes, captions.slice(rows))
+        let size = (GROUP / lanes.items).max(1) * lanes.items;
+        let groups = parallel::map(captions.rows().div_ceil(size), |at| {
+            let rows = at * size..captions.rows().min((at + 1) * size);
+            WordGroup::new(kernel, lanes, captions, rows)
         });
-        Some(Self { kernel, lanes: *lanes, panels })
+        Some(Self { groups })
+    }
+}
+
+impl WordGroup {
+    fn new(
+        kernel: TileKernel<Pair>,
+        lanes: &Panels,
+        captions: Blocks<'_>,
+        rows: Range<usize>,
+    ) -> Self {
+        let BlockShape { blocks, width } = captions.shape();
+        let (level, steps) = (level(width), width / 2);
+        let panels = rows.len().div_ceil(lanes.items);
+        let mut pairs = vec![Pair::default(); panels * steps * lanes.lanes];
+        let mut scales = vec![0.0; panels * lanes.lanes];
+        let mut bounds = Bounds::default();
+        let mut words = vec![0i16; width];
+        for (at, row) in rows.clone().enumerate() {
+            let (panel, item) = (at / lanes.items, at % lanes.items);
+            let panel_pairs = &mut pairs[panel * steps * lanes.lanes..];
+            let (mut norm, mut residual) = (0.0, 0.0);
+            for (block, numbers) in captions.row(row).chunks_exact(width).enumerate() {
+                let lane = block * lanes.items + item;
+                // SAFETY: this table is given out only where its instructions are.
+                let fit = unsafe { (lanes.kernels.quantise)(numbers, level, &mut words) };
+                for (step, pair) in words.as_chunks().0.iter().enumerate() {
+                    panel_pairs[step * lanes.lanes + lane] = *pair;
+                }
+                scales[panel * lanes.lanes + lane] = fit.scale;
+                norm += f64::from(fit.norm);
+                residual += f64::from(fit.residual);
+            }
+            bounds.push(QueryBound::new(norm, residual, width, blocks));
+        }
+        Self { kernel, lanes: *lanes, captions: rows, pairs, scales, bounds }
     }
 
-    /// Approximate scores of image `row` with the captions of panel `at`, and how far they
-    /// can be off (infinite or no number: unknown). `best` is scratch, one a lane.
+    /// The best products of all images with every lane, `best[image][panel][lane]`, not yet
+    /// scaled.
+    pub fn multiply(&self, images: &WordRows, best: &mut Vec<f32>) {
+        let BlockShape { blocks, width } = images.shape;
+        let (steps, lanes) = (width / 2, self.lanes.lanes);
+        let stride = self.scales.len();
+        best.resize(images.folded.len() * stride, 0.0);
+        // A panel stays in the cache while all images meet it.
+        for (panel, pairs) in self.pairs.chunks_exact(steps * lanes).enumerate() {
+            let rows = images.pairs.chunks_exact(blocks * steps);
+            let rows = rows.zip(images.scales.chunks_exact(blocks));
+            for ((rows, scales), best) in rows.zip(best.chunks_exact_mut(stride)) {
+                let tile = Tile { rows, scales, steps, panel: pairs, lanes };
+                // SAFETY: this table is given out only where its instructions are.
+                unsafe { (self.kernel)(tile, &mut best[panel * lanes..][..lanes]) };
+            }
+        }
+    }
+
+    /// Estimates of image `row` with all captions of the group, from [`WordGroup::multiply`].
     pub fn estimate(
         &self,
         images: &WordRows,
         row: usize,
-        at: usize,
         best: &mut [f32],
-        scores: &mut [f32],
-        errors: &mut [f32],
+        estimates: &mut Estimates,
     ) {
-        let panel = &self.panels[at];
-        let BlockShape { blocks, width } = images.shape;
-        let steps = width / 2;
-        let tile = Tile {
-            rows: &images.pairs[row * blocks * steps..(row + 1) * blocks * steps],
-            scales: &images.scales[row * blocks..(row + 1) * blocks],
-            steps,
-            panel: &panel.pairs,
-            lanes: self.lanes.lanes,
-        };
-        // SAFETY: this table is given out only where its instructions are.
-        unsafe { (self.kernel)(tile, best) };
-        for (best, scale) in best.iter_mut().zip(&panel.scales) {
+        let Estimates { scores, errors } = estimates;
+        let best = &mut best[row * self.scales.len()..][..self.scales.len()];
+        for (best, scale) in best.iter_mut().zip(&self.scales) {
             *best *= scale;
         }
-        super::panel::sum_of_blocks(best, self.lanes.shape.blocks, scores);
-        let (residual, norm) = images.folded[row];
-        for (error, bound) in errors.iter_mut().zip(&panel.bounds) {
-            *error = bound.error(residual, norm);
+        scores.resize(self.captions.len(), 0.0);
+        let panels = best.chunks_exact(self.lanes.lanes);
+        for (best, scores) in panels.zip(scores.chunks_mut(self.lanes.items)) {
+            self.lanes.sum_of_blocks(best, scores);
         }
+        let (residual, norm) = images.folded[row];
+        errors.clear();
+        errors.extend(self.bounds.iter().map(|bound| bound.error(residual, norm)));
     }
 }
 
-impl WordPanel {
-    fn new(lanes: &Panels, captions: Blocks<'_>) -> Self {
-        let BlockShape { blocks, width } = captions.shape();
-        let level = level(width);
-        let mut pairs = vec![Pair::default(); width / 2 * lanes.lanes];
-        let mut scales = vec![0.0; lanes.lanes];
-        let mut bounds = Vec::with_capacity(captions.rows());
-        let mut words = vec![0i16; width];
-        for row in 0..captions.rows() {
-            let blocks_of_row = captions.row(row).chunks_exact(width).enumerate();
-            let fits: Vec<Fit> = blocks_of_row
-                .map(|(block, numbers)| {
-                    let lane = row * blocks + block;
-                    let fit = Fit::of(numbers, level, &mut words, |integer| integer as i16);
-                    for (step, pair) in words.as_chunks().0.iter().enumerate() {
-                        pairs[step * lanes.lanes + lane] = *pair;
-                    }
-                    scales[lane] = fit.scale;
-                    fit
-                })
-                .collect();
-            let norm = sum(fits.iter().map(|fit| fit.norm));
-            let residual = sum(fits.iter().map(|fit| fit.residual));
-            bounds.push(QueryBound::new(norm, residual, width, blocks));
-        }
-        Self { pairs, scales, bounds }
+/// Scores of an image with the captions of a group, and how far each can be off: infinite
+/// or no number where unknown.
+#[derive(Default)]
+pub(super) struct Estimates {
+    pub scores: Vec<f32>,
+    pub errors: Vec<f32>,
+}
+
+impl Bounds {
+    fn push(&mut self, bound: QueryBound) {
+        self.residual_factors.push(bound.residual_factor);
+        self.norm_factors.push(bound.norm_factor);
+        self.tinies.push(bound.tiny);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = QueryBound> {
+        let factors = self.residual_factors.iter().zip(&self.norm_factors);
+        factors.zip(&self.tinies).map(|((&residual_factor, &norm_factor), &tiny)| QueryBound {
+            residual_factor,
+            norm_factor,
+            tiny,
+        })
     }
 }
 
 impl WordRows {
-    pub fn new(images: Blocks<'_>) -> Self {
+    pub fn new(kernels: &Kernels, images: Blocks<'_>) -> Self {
         let shape = images.shape();
         let level = level(shape.width);
         let mut pairs = vec![Pair::default(); images.values().len() / 2];
@@ -135,8 +190,8 @@ impl WordRows {
             .chunks_exact(shape.width)
             .zip(pairs.chunks_exact_mut(shape.width / 2))
             .map(|(block, pairs)| {
-                let words = pairs.as_flattened_mut();
-                Fit::of(block, level, words, |integer| integer as i16)
+                // SAFETY: this table is given out only where its instructions are.
+                unsafe { (kernels.quantise)(block, level, pairs.as_flattened_mut()) }
             })
             .collect();
         let fold = |fits: &[Fit]| {

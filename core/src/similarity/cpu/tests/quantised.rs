@@ -1,7 +1,7 @@
 use super::*;
 use crate::similarity::cpu::panel::{Panels, Side};
 use crate::similarity::cpu::query::{ByteQuery, Estimate};
-use crate::similarity::cpu::words::{WordPanels, WordRows};
+use crate::similarity::cpu::words::{Estimates, WordPanels, WordRows};
 use crate::similarity::{Direction, QuantisedBlocks, QuantisedView};
 
 /// Whether the bound holds; a bound that is not finite says nothing, and that is allowed.
@@ -62,16 +62,15 @@ fn estimates(
 
     let lanes = Panels::new(engine.kernels, Side::Captions, captions.shape());
     if let Some(panels) = WordPanels::new(&lanes, captions) {
-        let rows = WordRows::new(images);
-        let mut best = vec![0.0; lanes.lanes];
-        let (mut scores, mut errors) = (vec![0.0; lanes.items], vec![0.0; lanes.items]);
-        for image in 0..images.rows() {
-            for panel in 0..captions.rows().div_ceil(lanes.items) {
-                panels.estimate(&rows, image, panel, &mut best, &mut scores, &mut errors);
-                let first = panel * lanes.items;
-                for at in 0..lanes.items.min(captions.rows() - first) {
-                    let estimate = Estimate { score: scores[at], error: errors[at] };
-                    all.push((first + at, image, estimate));
+        let rows = WordRows::new(engine.kernels, images);
+        let (mut best, mut estimates) = (Vec::new(), Estimates::default());
+        for group in &panels.groups {
+            group.multiply(&rows, &mut best);
+            for image in 0..images.rows() {
+                group.estimate(&rows, image, &mut best, &mut estimates);
+                let pairs = estimates.scores.iter().zip(&estimates.errors);
+                for (caption, (&score, &error)) in group.captions.clone().zip(pairs) {
+                    all.push((caption, image, Estimate { score, error }));
                 }
             }
         }

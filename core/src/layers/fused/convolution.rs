@@ -1,0 +1,230 @@
+//! Convolution of maps whose channels lie together, `[B, H, W, C]`.
+//!
+//! One image at a time becomes a matrix with a row for every output position, which
+//! holds the input numbers that it sees (kernel row by kernel row, so that they are copied in long
+//! pieces); the rest is a matrix product.
+
+use std::sync::Arc;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::{Autodiff, Flex, TensorMetadata};
+use burn::nn::conv::Conv2d;
+use burn::tensor::Tensor;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
+use burn_flex::FlexTensor;
+
+use super::elementwise::add;
+use super::host::{Cutter, contiguous, for_each, numbers, tensor, threads};
+use super::matrix::{Matrix, MatrixMut};
+
+/// `[B, H, W, C] -> [B, ceil(H / s), ceil(W / s), out]` by a square kernel of odd side k without
+/// bias, at stride s, k / 2 zeros around the map.
+pub fn convolve(layer: &Conv2d, map: Tensor<4>) -> Tensor<4> {
+    let weight = layer.weight.val();
+    let [_, channels, kernel, _] = weight.dims();
+    let sizes = Sizes::new(map.dims(), kernel, layer.stride[0]);
+    if let Ok(input) = map.clone().try_into_primitive::<Autodiff<Flex>>() {
+        let rows = rows_of(weight);
+        let rows = rows.try_into_primitive::<Autodiff<Flex>>().expect("weights on their device");
+        let guards = [input.node(), rows.node()];
+        let work = Work::new(sizes, input.into_primitive(), rows.into_primitive());
+        let output = work.forward();
+        let prepared = ConvolutionBackward.prepare::<NoCheckpointing>(guards);
+        let output = match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(Arc::new(work), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        };
+        return Tensor::from_primitive::<Autodiff<Flex>>(output);
+    }
+    if let Ok(input) = map.clone().try_into_primitive::<Flex>() {
+        let rows = rows_of(weight).try_into_primitive::<Flex>().expect("weights on their device");
+        return Tensor::from_primitive::<Flex>(Work::new(sizes, input, rows).forward());
+    }
+    debug_assert_eq!(channels, map.dims()[3]);
+    let pad = kernel / 2;
+    let options = ConvOptions::new(layer.stride, [pad, pad], [1, 1], 1);
+    conv2d(map.permute([0, 3, 1, 2]), weight, None, options).permute([0, 2, 3, 1])
+}
+
+/// `[out, C, k, k] -> [k * k * C, out]`.
+fn rows_of(weight: Tensor<4>) -> Tensor<2> {
+    let [out, channels, kernel, _] = weight.dims();
+    weight.permute([2, 3, 1, 0]).reshape([kernel * kernel * channels, out])
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    batch: usize,
+    input: [usize; 2],
+    output: [usize; 2],
+    channels: usize,
+    kernel: usize,
+    stride: usize,
+}
+
+impl Sizes {
+    fn new([batch, height, width, channels]: [usize; 4], kernel: usize, stride: usize) -> Self {
+        let output = [height.div_ceil(stride), width.div_ceil(stride)];
+        Self { batch, input: [height, width], output, channels, kernel, stride }
+    }
+
+    /// Calls `visit(into, from, length)` for every piece of the rows of one image that lies
+    /// within the map: positions in the rows and in the image.
+    fn pieces(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        let (k, c, pad) = (self.kernel, self.channels, self.kernel / 2);
+        let [height, width] = self.input;
+        for y in 0..self.output[0] {
+            for x in 0..self.output[1] {
+                let row = (y * self.output[1] + x) * k * k * c;
+                let left = x * self.stride;
+                let (first, last) = (pad.saturating_sub(left), k.min(width + pad - left));
+                for ky in 0..k {
+                    let Some(iy) = (y * self.stride + ky).checked_sub(pad) else { continue };
+                    if iy < height {
+                        let from = (iy * width + left + first - pad) * c;
+                        visit(row + (ky * k + first) * c, from, (last - first) * c);
+                    }
+                }
+            }
+        }
+    }
+
+    fn row_length(&self) -> usize {
+        self.kernel * self.kernel * self.channels
+    }
+
+    fn positions(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+
+    fn image(&self) -> usize {
+        self.input[0] * self.input[1] * self.channels
+    }
+}
+
+/// One convolution of one batch.
+#[derive(Debug)]
+struct Work {
+    sizes: Sizes,
+    input: FlexTensor,
+    /// `[k * k * C, out]`.
+    weight: FlexTensor,
+}
+
+impl Work {
+    fn new(sizes: Sizes, input: FlexTensor, weight: FlexTensor) -> Self {
+        Self { sizes, input: contiguous(input), weight: contiguous(weight) }
+    }
+
+    fn out(&self) -> usize {
+        numbers(&self.weight).len() / self.sizes.row_length()
+    }
+
+    /// The rows of image `at`; `rows` holds zeros wherever no image has a number.
+    fn rows(&self, at: usize, rows: &mut [f32]) {
+        let size = self.sizes.image();
+        let image = &numbers(&self.input)[at * size..(at + 1) * size];
+        self.sizes.pieces(|into, from, length| {
+            rows[into..into + length].copy_from_slice(&image[from..from + length]);
+        });
+    }
+
+    /// Ranges of images, one for each thread.
+    fn shares(&self) -> Vec<std::ops::Range<usize>> {
+        let share = self.sizes.batch.div_ceil(threads()).max(1);
+        let starts = (0..self.sizes.batch).step_by(share);
+        starts.map(|start| start..(start + share).min(self.sizes.batch)).collect()
+    }
+
+    fn forward(&self) -> FlexTensor {
+        let (sizes, out) = (self.sizes, self.out());
+        let size = sizes.positions() * out;
+        let mut output = vec![0f32; sizes.batch * size];
+        let mut cutter = Cutter(&mut output);
+        let shares: Vec<_> = self
+            .shares()
+            .into_iter()
+            .map(|share| (share.clone(), cutter.cut(share.len() * size)))
+            .collect();
+        for_each(shares, |(share, output)| {
+            let mut rows = vec![0f32; sizes.positions() * sizes.row_length()];
+            for (at, output) in share.zip(output.chunks_exact_mut(size)) {
+                self.rows(at, &mut rows);
+                let rows = Matrix::new(&rows, sizes.row_length());
+                let weight = Matrix::new(numbers(&self.weight), out);
+                MatrixMut::new(output, out).set_product(1.0, rows, weight);
+            }
+        });
+        tensor(output, [sizes.batch, sizes.output[0], sizes.output[1], out].into())
+    }
+
+    /// Gradients of the input, when it is wanted, and of the weight. The sums are the same, bit
+    /// for bit, for the same number of threads.
+    fn backward(&self, gradient: &[f32], with_input: bool) -> (Vec<f32>, Vec<f32>) {
+        let (sizes, out) = (self.sizes, self.out());
+        let (size, length) = (sizes.positions() * out, sizes.row_length());
+        let image = if with_input { sizes.image() } else { 0 };
+        let mut d_input = vec![0f32; sizes.batch * image];
+        let mut cutter = Cutter(&mut d_input);
+        let shares = self.shares();
+        let mut sums: Vec<_> = shares.iter().map(|_| vec![0f32; length * out]).collect();
+        let shares: Vec<_> = shares
+            .into_iter()
+            .map(|share| (share.clone(), cutter.cut(share.len() * image)))
+            .zip(&mut sums)
+            .collect();
+        for_each(shares, |((share, d_input), sum)| {
+            let mut rows = vec![0f32; sizes.positions() * length];
+            let mut d_rows = vec![0f32; if with_input { rows.len() } else { 0 }];
+            let first = share.start;
+            for at in share {
+                let d_output = Matrix::new(&gradient[at * size..(at + 1) * size], out);
+                self.rows(at, &mut rows);
+                let seen = Matrix::new(&rows, length).transposed();
+                MatrixMut::new(sum, out).add_product(seen, d_output);
+                if with_input {
+                    let weight = Matrix::new(numbers(&self.weight), out).transposed();
+                    MatrixMut::new(&mut d_rows, length).set_product(1.0, d_output, weight);
+                    let d_image = &mut d_input[(at - first) * image..][..image];
+                    sizes.pieces(|from, into, length| {
+                        add(&d_rows[from..from + length], &mut d_image[into..into + length]);
+                    });
+                }
+            }
+        });
+        let total = sums.into_iter().reduce(|mut total, part| {
+            add(&part, &mut total);
+            total
+        });
+        (d_input, total.unwrap_or_else(|| vec![0f32; length * out]))
+    }
+}
+
+#[derive(Debug)]
+struct ConvolutionBackward;
+
+impl Backward<Flex, 2> for ConvolutionBackward {
+    type State = Arc<Work>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let gradient = contiguous(grads.consume::<Flex>(&ops.node));
+        let work = &ops.state;
+        let [input, weight] = &ops.parents;
+        let (d_input, d_weight) = work.backward(numbers(&gradient), input.is_some());
+        if let Some(input) = input {
+            grads.register::<Flex>(input.id, tensor(d_input, work.input.shape()));
+        }
+        if let Some(weight) = weight {
+            grads.register::<Flex>(weight.id, tensor(d_weight, work.weight.shape()));
+        }
+    }
+}
