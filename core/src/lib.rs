@@ -5,6 +5,7 @@
 mod avse;
 pub mod config;
 mod error;
+pub mod gallery;
 pub mod image;
 pub mod layers;
 pub mod loss;

@@ -4,9 +4,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use avse_core::similarity::BlockShape;
 use clap::Subcommand;
 
+use super::source::Precision;
 use crate::bench::{Job, Machine, Phase, Report, VitSize, Workload};
+use crate::gallery::{self, BenchOptions};
 use crate::{Error, Result, device, files};
 
 const EXAMPLES: &str = "\
@@ -29,6 +32,8 @@ enum What {
     /// ViT and BERT-base of the published shapes; seconds, GFLOP/s and peak memory of each,
     /// beside what the official code takes. Each phase runs in a process of its own.
     Model(ModelArgs),
+    /// A gallery of random embeddings: seconds, and anonymous memory, of building and searching it
+    Gallery(GalleryArgs),
     /// One phase, as `model` starts it: the job as JSON on standard input
     #[command(hide = true)]
     Phase,
@@ -65,6 +70,7 @@ impl Args {
     pub fn run(self) -> Result<ExitCode> {
         match self.what {
             What::Model(args) => args.run()?,
+            What::Gallery(args) => args.run()?,
             What::Phase => {
                 let mut job = String::new();
                 let mut input = std::io::stdin();
@@ -73,6 +79,59 @@ impl Args {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+const GALLERY_EXAMPLES: &str = "\
+Examples:
+  avse bench gallery
+  avse bench gallery --items 1000000 --folder /var/tmp --json gallery.json";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = GALLERY_EXAMPLES)]
+struct GalleryArgs {
+    /// Number of images; a million take 6.2 GB on disk, twice that for a while
+    #[arg(long, default_value_t = 20_000)]
+    items: usize,
+    /// Blocks of an image
+    #[arg(long, default_value_t = 8)]
+    blocks: usize,
+    /// Numbers of a block
+    #[arg(long, default_value_t = 256)]
+    width: usize,
+    /// How blocks are kept beside the 8-bit ones
+    #[arg(long, value_enum, default_value = "f16")]
+    precision: Precision,
+    /// Searches
+    #[arg(long, default_value_t = 10)]
+    queries: usize,
+    /// Folder for the gallery, which is removed afterwards
+    #[arg(long, default_value = ".")]
+    folder: PathBuf,
+    /// Also write the raw numbers to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl GalleryArgs {
+    fn run(self) -> Result<()> {
+        if let Some(path) = &self.json {
+            check_folder(path)?;
+        }
+        let report = gallery::bench(&BenchOptions {
+            items: self.items,
+            shape: BlockShape { blocks: self.blocks, width: self.width },
+            precision: self.precision.stored(),
+            queries: self.queries,
+            limit: 10,
+            folder: self.folder,
+        })?;
+        print!("{report}");
+        if let Some(path) = &self.json {
+            files::write_atomically(path, &files::json(&report)?)?;
+            eprintln!("raw numbers: {}", path.display());
+        }
+        Ok(())
     }
 }
 
