@@ -218,7 +218,9 @@ mod tests {
     fn check(source: &str, name: &str) {
         let module = naga::front::wgsl::parse_str(source)
             .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(source)));
-        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16);
+        // The second is what `unpack2x16float` asks for; WebGPU always has it.
+        let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+        let mut validator = Validator::new(ValidationFlags::all(), capabilities);
         validator.validate(&module).unwrap_or_else(|error| panic!("{name}: {error:?}"));
         let mut layouter = naga::proc::Layouter::default();
         layouter.update(module.to_ctx()).unwrap();
