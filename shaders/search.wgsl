@@ -3,7 +3,7 @@
 //
 // Bindings (group 0)
 //   0  gallery  storage, read        blocks of `items` items, lanes side by side (below)
-//   1  queries  storage, read        f32, columns side by side (below)
+//   1  queries  uniform              f32, columns side by side (below)
 //   2  found    storage, read_write  vec2u(index of the item, bits of the f32 score), best first; index 0xffffffff
 //                                    where a workgroup has fewer items. Query q, workgroup g, place r stand at
 //                                    p.found + (q * p.groups + g) * p.kept + r.
@@ -24,7 +24,7 @@
 //   FLOPs  2 N B W C QUERIES: 8 FLOPs a byte for one query in f32, so memory decides
 // Rounding: as in score_matrix.wgsl.
 //
-// Limits: workgroup memory 4 LANES (ITEMS * TURNS * QUERIES + 2) + 64 bytes, LANES invocations, 3 storage buffers: within
+// Limits: workgroup memory 4 LANES (ITEMS * TURNS * QUERIES + 2) + 64 bytes, LANES invocations, 2 storage buffers: within
 // WebGPU's defaults. A binding holds 128 MiB: larger galleries are taken shard by shard, p.first says where.
 
 // Set by the host; every one is part of the pipeline's key.
@@ -35,6 +35,7 @@ const QUERIES: u32 = 1u;
 const QUERY_BLOCKS: u32 = 4u; // a multiple of 4
 const IMAGES: u32 = 1u; // 1: the gallery holds images, queries are captions; 0: the other way
 const TURNS: u32 = 8u; // the largest p.turns
+const QUERY_SIZE: u32 = 256u; // vectors of queries, p.chunks * 4 * p.width4 * VECTORS
 
 // [storage format: f32. The host may put f16 here.]
 alias Stored = vec4f;
@@ -59,7 +60,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> gallery: array<Stored>;
-@group(0) @binding(1) var<storage, read> queries: array<vec4f>;
+// [query memory: uniform. The host puts a storage buffer here where queries exceed 64 KiB.]
+@group(0) @binding(1) var<uniform> queries: array<vec4f, QUERY_SIZE>;
+// [end of query memory]
 @group(0) @binding(2) var<storage, read_write> found: array<vec2u>;
 @group(0) @binding(3) var<uniform> p: Params;
 

@@ -6,7 +6,7 @@
 // Bindings (group 0)
 //   0  gallery  storage, read        vec4u: 16 numbers of 8 bits, lanes side by side (below)
 //   1  fits     storage, read        vec2f(scale, residual) of block b of item n at ((n / LANES) * blocks + b) * LANES + n % LANES
-//   2  queries  storage, read        vec4u: 16 numbers of 8 bits, two planes a block (below)
+//   2  queries  uniform              vec4u: 16 numbers of 8 bits, two planes a block (below)
 //   3  scales   storage, read        vec4f: what query blocks are multiplied by, p.chunks * VECTORS of them
 //   4  found    storage, read_write  vec4u(index, bits of the f32 upper bound, bits of the lower bound, 0), greatest upper
 //                                    bound first; index 0xffffffff where a workgroup has fewer items.
@@ -30,7 +30,7 @@
 //   bytes  N B W + 8 N B
 //   integer operations  4 N B W C, in dot products of 4 where the device has them
 //
-// Limits: workgroup memory 8 LANES (ITEMS * TURNS + 1) + 64 bytes, LANES invocations, 5 storage buffers: within WebGPU's
+// Limits: workgroup memory 8 LANES (ITEMS * TURNS + 1) + 64 bytes, LANES invocations, 4 storage buffers: within WebGPU's
 // defaults. A binding holds 128 MiB: larger galleries are taken shard by shard, p.first says where.
 
 // Set by the host; every one is part of the pipeline's key.
@@ -40,6 +40,7 @@ const BLOCKS: u32 = 8u; // gallery blocks it takes at once
 const COLUMNS: u32 = 4u; // query blocks it takes at once, a multiple of 4
 const IMAGES: u32 = 1u; // 1: the gallery holds images, the query is a caption; 0: the other way
 const TURNS: u32 = 8u; // the largest p.turns
+const QUERY_SIZE: u32 = 128u; // vectors of queries, p.chunks * p.width16 * COLUMNS * 2
 
 // [dot product: built in. The host may put a portable form here.]
 fn dot4(a: u32, b: u32) -> i32 {
@@ -68,7 +69,9 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> gallery: array<vec4u>;
 @group(0) @binding(1) var<storage, read> fits: array<vec2f>;
-@group(0) @binding(2) var<storage, read> queries: array<vec4u>;
+// [query memory: uniform. The host puts a storage buffer here where queries exceed 64 KiB.]
+@group(0) @binding(2) var<uniform> queries: array<vec4u, QUERY_SIZE>;
+// [end of query memory]
 @group(0) @binding(3) var<storage, read> scales: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> found: array<vec4u>;
 @group(0) @binding(5) var<uniform> p: Params;

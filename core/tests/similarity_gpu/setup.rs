@@ -81,7 +81,7 @@ impl Rows {
 }
 
 /// Block counts of images and captions and a width, all kinds of them: single, odd, many.
-pub const SHAPES: [(usize, usize, usize); 8] = [
+pub const SHAPES: [(usize, usize, usize); 9] = [
     (8, 4, 256),
     (1, 1, 4),
     (2, 1, 12),
@@ -90,4 +90,5 @@ pub const SHAPES: [(usize, usize, usize); 8] = [
     (16, 16, 36),
     (1, 9, 8),
     (12, 3, 260),
+    (2, 8, 2_064),
 ];

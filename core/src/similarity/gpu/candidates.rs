@@ -5,8 +5,8 @@ use wgpu::BufferUsages;
 use super::buffers::{ALIGNMENT, part, whole};
 use super::engine::GpuEngine;
 use super::gallery::GpuGallery;
-use super::kernel::{GallerySide, Kernel, SearchShape};
-use super::search::{Unit, column_block};
+use super::kernel::{GallerySide, Kernel, QueryMemory, SearchShape};
+use super::search::{QUERIES, Unit, column_block};
 use crate::similarity::quantised::{Fit, QueryBound, SAFE};
 use crate::similarity::{BlockShape, Blocks, Direction, Hit, Stored, TopK, cpu};
 use crate::{Error, Result};
@@ -147,7 +147,9 @@ impl GpuEngine {
         batch: &[Unit<'_>],
     ) -> Result<Vec<Find>> {
         let packed_dot = self.packed_dot;
-        let kernel = Kernel::SearchInt8 { packed_dot, shape: *shape };
+        let query_bytes = query.planes.len() as u64;
+        let queries = QueryMemory::of(query_bytes);
+        let kernel = Kernel::SearchInt8 { packed_dot, shape: *shape, queries };
         let bytes = batch.iter().map(|unit| u64::from(unit.groups * unit.kept)).sum::<u64>() * 16;
         let params = batch.iter().flat_map(|unit| {
             let mut params = [0u32; ALIGNMENT as usize / 4];
@@ -170,8 +172,7 @@ impl GpuEngine {
         let (submission, readable) = self
             .guarded(|| {
                 let pipeline = self.pipeline(kernel);
-                let columns =
-                    self.filled(bytemuck::cast_slice(&query.planes), BufferUsages::STORAGE);
+                let columns = self.filled(bytemuck::cast_slice(&query.planes), QUERIES);
                 let scales =
                     self.filled(bytemuck::cast_slice(&query.scales), BufferUsages::STORAGE);
                 let params = self.filled(bytemuck::cast_slice(&params), BufferUsages::UNIFORM);
@@ -183,7 +184,7 @@ impl GpuEngine {
                     for (at, unit) in (0..).zip(batch) {
                         let mut bindings = vec![whole(&unit.shard.values)];
                         bindings.extend(unit.shard.fits.as_ref().map(whole));
-                        bindings.extend([whole(&columns), whole(&scales)]);
+                        bindings.extend([part(&columns, 0, query_bytes), whole(&scales)]);
                         bindings
                             .extend([part(&found, 0, bytes), part(&params, at * ALIGNMENT, 64)]);
                         pass.set_bind_group(0, &self.bind(&pipeline, &bindings), &[]);

@@ -34,10 +34,27 @@ pub(super) enum GallerySide {
 pub(super) enum Kernel {
     Matrix { format: Format, tile: MatrixTile, lanes: [u32; 2], blocks: [u32; 2] },
     MatrixInt8 { packed_dot: bool, tile: MatrixTile, lanes: [u32; 2], blocks: [u32; 2] },
-    Search { format: Format, shape: SearchShape },
-    SearchInt8 { packed_dot: bool, shape: SearchShape },
+    Search { format: Format, shape: SearchShape, queries: QueryMemory },
+    SearchInt8 { packed_dot: bool, shape: SearchShape, queries: QueryMemory },
     Normalise { format: Format, lanes: u32 },
     Quantise { format: Format, lanes: u32 },
+}
+
+/// Where shaders read queries from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum QueryMemory {
+    /// A uniform buffer of so many vectors: the fastest that all invocations read alike.
+    Uniform(u32),
+    /// A storage buffer, for more than fits the other.
+    Storage,
+}
+
+impl QueryMemory {
+    /// For `bytes` of queries of a pass.
+    pub fn of(bytes: u64) -> Self {
+        // WebGPU's least limit of a uniform binding.
+        if bytes <= 65_536 { Self::Uniform(bytes as u32 / 16) } else { Self::Storage }
+    }
 }
 
 /// What a pass of a search takes at once.
@@ -109,16 +126,18 @@ impl Kernel {
                 let template = with_tile(Template::new(text), tile, lanes, blocks);
                 with_dot(template, packed_dot).finish()
             }
-            Self::Search { format, shape } => {
+            Self::Search { format, shape, queries } => {
                 let template = Template::new(include_str!("../../../../shaders/search.wgsl"))
                     .set("QUERIES", shape.queries)
                     .set("QUERY_BLOCKS", shape.query_blocks);
-                with_format(with_shape(template, shape), format, WIDEN).finish()
+                let template = with_queries(with_shape(template, shape), queries, STORED_QUERIES);
+                with_format(template, format, WIDEN).finish()
             }
-            Self::SearchInt8 { packed_dot, shape } => {
+            Self::SearchInt8 { packed_dot, shape, queries } => {
                 let template = Template::new(include_str!("../../../../shaders/search_int8.wgsl"))
                     .set("COLUMNS", shape.query_blocks);
-                with_dot(with_shape(template, shape), packed_dot).finish()
+                let template = with_shape(template, shape);
+                with_dot(with_queries(template, queries, STORED_PLANES), packed_dot).finish()
             }
             Self::Normalise { format, lanes } => {
                 let template = Template::new(include_str!("../../../../shaders/normalise.wgsl"));
@@ -165,6 +184,16 @@ fn with_shape(template: Template, shape: SearchShape) -> Template {
         .set("IMAGES", u32::from(shape.side == GallerySide::Images))
         .set("TURNS", shape.turns)
 }
+
+fn with_queries(template: Template, queries: QueryMemory, stored: &str) -> Template {
+    match queries {
+        QueryMemory::Uniform(size) => template.set("QUERY_SIZE", size),
+        QueryMemory::Storage => template.replace("query memory", stored),
+    }
+}
+
+const STORED_QUERIES: &str = "@group(0) @binding(1) var<storage, read> queries: array<vec4f>;";
+const STORED_PLANES: &str = "@group(0) @binding(2) var<storage, read> queries: array<vec4u>;";
 
 /// Storage formats of shaders that read (f16, packed f16).
 const WIDEN: [&str; 2] = [
@@ -261,8 +290,10 @@ mod tests {
                         for (queries, query_blocks) in [(1, 1), (1, 4), (2, 4), (9, 8), (1, 16)] {
                             let shape =
                                 SearchShape::new(&tuning, side, blocks, queries, query_blocks);
-                            kernels.push(Kernel::Search { format, shape });
-                            kernels.push(Kernel::SearchInt8 { packed_dot, shape });
+                            for queries in [QueryMemory::of(256), QueryMemory::of(1 << 20)] {
+                                kernels.push(Kernel::Search { format, shape, queries });
+                                kernels.push(Kernel::SearchInt8 { packed_dot, shape, queries });
+                            }
                         }
                     }
                 }

@@ -7,10 +7,12 @@ use wgpu::BufferUsages;
 use super::buffers::{ALIGNMENT, part, whole};
 use super::engine::GpuEngine;
 use super::gallery::{GpuGallery, Shard};
-use super::kernel::{GallerySide, Kernel, SearchShape};
+use super::kernel::{Format, GallerySide, Kernel, QueryMemory, SearchShape};
 use crate::similarity::{BlockShape, Blocks, Direction, Hit, TopK};
 use crate::{Error, Result};
 
+/// Either way of reading queries.
+pub(super) const QUERIES: BufferUsages = BufferUsages::UNIFORM.union(BufferUsages::STORAGE);
 /// Found items of one submission at most.
 pub(super) const FOUND: u64 = 1 << 22;
 
@@ -60,13 +62,12 @@ impl GpuEngine {
         let side = GallerySide::of(direction);
         let (blocks, query_blocks) = (gallery.shape.blocks, queries.shape().blocks);
         let shape = SearchShape::new(&self.tuning, side, blocks, queries.rows(), query_blocks);
-        let kernel = Kernel::Search { format, shape };
         let passes = queries.rows().div_ceil(shape.queries as usize);
 
         let mut units = self.units(gallery, &shape, passes, |slots| k.min(slots as usize) as u32);
         while !units.is_empty() {
             let batch = self.next_batch(&mut units, &shape, gallery.shape);
-            let found = self.run_search(kernel, &shape, gallery, queries, &batch).await?;
+            let found = self.run_search(format, &shape, gallery, queries, &batch).await?;
             for unit in &batch {
                 let lists =
                     found[unit.found as usize..].chunks_exact((unit.groups * unit.kept) as usize);
@@ -84,7 +85,7 @@ impl GpuEngine {
 
     async fn run_search(
         &self,
-        kernel: Kernel,
+        format: Format,
         shape: &SearchShape,
         gallery: &GpuGallery,
         queries: Blocks<'_>,
@@ -96,6 +97,8 @@ impl GpuEngine {
 
         let pass_bytes = (16 * shape.columns() * chunks * width4) as u64;
         let stride = pass_bytes.next_multiple_of(ALIGNMENT);
+        let memory = QueryMemory::of(pass_bytes);
+        let kernel = Kernel::Search { format, shape: *shape, queries: memory };
         let passes = batch[0].pass..batch[batch.len() - 1].pass + 1;
         let mut columns = vec![0f32; passes.len() * stride as usize / 4];
         for (pass, columns) in passes.clone().zip(columns.chunks_exact_mut(stride as usize / 4)) {
@@ -123,7 +126,7 @@ impl GpuEngine {
         let (submission, readable) = self
             .guarded(|| {
                 let pipeline = self.pipeline(kernel);
-                let columns = self.filled(bytemuck::cast_slice(&columns), BufferUsages::STORAGE);
+                let columns = self.filled(bytemuck::cast_slice(&columns), QUERIES);
                 let params = self.filled(bytemuck::cast_slice(&params), BufferUsages::UNIFORM);
                 let (found, readable) = (self.scratch(bytes), self.readable(bytes));
                 let mut encoder = self.device.create_command_encoder(&Default::default());
