@@ -240,7 +240,8 @@ impl QueryBound {
     /// blocks of `width`, with `captions` blocks on the caption side.
     pub fn new(norm: f64, residual: f64, width: usize, captions: usize) -> Self {
         let rounding = (width + 2 * captions + 8) as f64 * 2f64.powi(-23) * (norm + residual);
-        if !(norm + residual < f64::from(SAFE)) {
+        // A sum that is no number is not safe either.
+        if !(0.0..f64::from(SAFE)).contains(&(norm + residual)) {
             let all = f32::INFINITY;
             return Self { residual_factor: all, norm_factor: all, tiny: all };
         }

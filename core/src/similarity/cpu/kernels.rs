@@ -84,6 +84,10 @@ fn avx512_is_there() -> bool {
 /// A tile and where its results go.
 pub(super) type TileKernel<S> = unsafe fn(Tile<'_, S>, &mut [f32]);
 
+/// Eight blocks, the room to write to, and the stride between their numbers; says how many of
+/// each it wrote.
+pub type TransposeKernel = unsafe fn(&[&[f32]; 8], &mut [f32], usize) -> usize;
+
 /// The functions of a family. Calling one is sound where [`Kernel::table`] gave it out: the
 /// processor then has its instructions, and lengths are checked inside.
 pub(super) struct Kernels {
@@ -105,7 +109,7 @@ pub(super) struct Kernels {
     pub quantise: unsafe fn(&[f32], f32, &mut [i16]) -> Fit,
     /// Writes blocks side by side; returns how many numbers of each it wrote, the rest being
     /// left to plain code.
-    pub transpose: Option<unsafe fn(&[&[f32]; 8], &mut [f32], usize) -> usize>,
+    pub transpose: Option<TransposeKernel>,
 }
 
 /// The kernels of one instruction set, from its [`Mac`](super::tile::Mac) and

@@ -108,8 +108,9 @@ impl<'a> Targets<'a> {
         let scored = parallel::map(tasks, |task| {
             let mut scorer = Scorer::new(lanes, Stored::F32(captions.values()));
             let mut scored = Vec::new();
-            for image in task * IMAGES..images.rows().min((task + 1) * IMAGES) {
-                for some in captions_of[image].chunks(lanes.items) {
+            let of_task = captions_of.iter().enumerate().skip(task * IMAGES).take(IMAGES);
+            for (image, own) in of_task {
+                for some in own.chunks(lanes.items) {
                     let scores = exact(&mut scorer, images, image, some)?;
                     scored.extend(some.iter().copied().zip(scores.iter().copied()));
                 }

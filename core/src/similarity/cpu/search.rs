@@ -212,7 +212,7 @@ fn candidates(queries: &[ByteQuery], gallery: QuantisedView<'_>, k: usize) -> Ve
         }
     }
     let keep = |(lowers, mut candidates): (TopK, Vec<Candidate>)| {
-        candidates.retain(|candidate| !(candidate.upper < lowers.threshold()));
+        candidates.retain(|candidate| may_enter(candidate, &lowers));
         candidates
     };
     all.into_iter().map(keep).collect()
@@ -237,6 +237,12 @@ impl Floor {
     }
 }
 
+/// Whether a score up to the candidate's bound is high enough; a bound that is no number rules
+/// nothing out.
+fn may_enter(candidate: &Candidate, kept: &TopK) -> bool {
+    candidate.upper.partial_cmp(&kept.threshold()) != Some(std::cmp::Ordering::Less)
+}
+
 /// Scores candidates exactly, the most promising first, until none that is left can enter.
 fn rerank(
     lanes: &Panels,
@@ -250,7 +256,7 @@ fn rerank(
     let mut rest = candidates.as_slice();
     let mut panels = k.div_ceil(lanes.items).min(RERANKED);
     while let Some(first) = rest.first()
-        && !(first.upper < best.threshold())
+        && may_enter(first, &best)
     {
         let (batch, after) = rest.split_at(rest.len().min(panels * lanes.items));
         let scored = parallel::map(batch.len().div_ceil(lanes.items), |at| {

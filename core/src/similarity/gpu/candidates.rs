@@ -250,7 +250,7 @@ impl Query {
         let fits: Vec<Fit> = each
             .map(|(block, integers)| Fit::of(block, LEVEL, integers, |integer| integer))
             .collect();
-        for at in 0..chunks * columns {
+        for (at, scale) in scales.iter_mut().enumerate() {
             let Some(block) = column_block(shape, at, blocks) else { continue };
             let (chunk, column) = (at / columns, at % columns);
             for (k, integer) in integers[block * width..(block + 1) * width].iter().enumerate() {
@@ -259,7 +259,7 @@ impl Query {
                 planes[vector * 32 + k % 16] = high as i8;
                 planes[vector * 32 + 16 + k % 16] = (integer - 128 * high) as i8;
             }
-            scales[at] = fits[block].scale;
+            *scale = fits[block].scale;
         }
         let parts = fits.iter().map(|fit| (f64::from(fit.norm), f64::from(fit.residual)));
         let fold = |a: (f64, f64), b: (f64, f64)| match shape.side {

@@ -61,7 +61,7 @@ impl Template {
             for value in 0..limit {
                 let body = &text[body..end];
                 // Writing to a String cannot fail.
-                let _ = write!(unrolled, "{{ const {name} = {value}u;{body}}}\n");
+                let _ = writeln!(unrolled, "{{ const {name} = {value}u;{body}}}");
             }
             text.replace_range(begin..end + 1, unrolled.trim_end());
         }

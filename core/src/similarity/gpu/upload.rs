@@ -187,8 +187,8 @@ fn greatest_norm(values: &[f32], shape: BlockShape, format: Format, first: usize
     let most = if format == Format::F32 { f32::MAX } else { f16::MAX.to_f32() };
     let mut norm = 0f64;
     for (at, block) in values.chunks_exact(shape.width).enumerate() {
-        // Also true of no number.
-        if let Some(value) = block.iter().find(|value| !(value.abs() <= most)) {
+        let stored = |value: &f32| (-most..=most).contains(value);
+        if let Some(value) = block.iter().find(|value| !stored(value)) {
             let row = first + at / shape.blocks;
             let range = if value.is_finite() { ", out of the range of 16 bits" } else { "" };
             return Err(Error::Shape(format!("embedding {row}: a number is {value}{range}")));
