@@ -1,6 +1,6 @@
 //! Memory of the exact ranks at the size of MS-COCO's test; a process of its own, because a
 //! process's greatest memory never falls.
-
+#![allow(clippy::unwrap_used)]
 #![cfg(target_os = "linux")]
 
 use avse_core::similarity::{BlockShape, Blocks, cpu, normalise};

@@ -1,4 +1,5 @@
 //! The CPU engine against the plain tensor form, every family of kernels.
+#![allow(clippy::unwrap_used)]
 
 use avse_core::similarity::cpu::{Engine, Kernel};
 use avse_core::similarity::reference::{match_blocks, unit_blocks};
