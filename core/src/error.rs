@@ -45,6 +45,32 @@ pub enum Error {
     /// Arguments whose shapes do not fit each other.
     #[error("shape: {0}")]
     Shape(String),
+    /// A GPU is missing, is gone, or refused work.
+    #[error("GPU: {failure}: {message}")]
+    Gpu {
+        /// What to do about it.
+        failure: GpuFailure,
+        /// What the driver or browser said.
+        message: String,
+    },
+}
+
+/// Kinds of [`Error::Gpu`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GpuFailure {
+    /// No adapter fits the request: use the CPU.
+    #[error("none to use")]
+    NoAdapter,
+    /// The device is gone, with all galleries on it: make a new engine.
+    #[error("device lost")]
+    Lost,
+    /// The memory of the device does not suffice: free galleries, or store fewer bits.
+    #[error("out of memory")]
+    OutOfMemory,
+    /// The device refused the work; it stays usable.
+    #[error("refused")]
+    Refused,
 }
 
 /// The result type of this crate.
@@ -64,5 +90,10 @@ impl Error {
     /// An [`Error::Config`] about `key`.
     pub fn config(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Config { key: key.into(), message: message.into() }
+    }
+
+    /// An [`Error::Gpu`].
+    pub fn gpu(failure: GpuFailure, message: impl Into<String>) -> Self {
+        Self::Gpu { failure, message: message.into() }
     }
 }

@@ -5,6 +5,7 @@
 mod avse;
 pub mod config;
 mod error;
+pub mod gallery;
 pub mod image;
 pub mod layers;
 pub mod loss;
@@ -16,5 +17,5 @@ pub mod text;
 pub mod weights;
 
 pub use avse::{Avse, token_tensor};
-pub use error::{Error, Result};
+pub use error::{Error, GpuFailure, Result};
 pub use model::AvseModel;

@@ -4,8 +4,11 @@
 use std::fs;
 use std::path::Path;
 
-use avse_core::config::{BertConfig, ImageBackboneConfig, ModelConfig, SwinConfig, VitConfig};
-use avse_core::image::{Swin, Vit};
+use avse_core::config::{
+    BertConfig, ImageBackboneConfig, ModelConfig, ResNetConfig, ResNetLayerType, SwinConfig,
+    VitConfig,
+};
+use avse_core::image::{ResNet, Swin, Vit};
 use avse_core::text::Bert;
 use avse_core::weights::{
     Bundle, BundleContents, Naming, Precision, StateDict, infer_config, load_into, pickle,
@@ -44,6 +47,16 @@ fn swin() -> SwinConfig {
         depths: vec![2, 1],
         num_heads: vec![2, 4],
         window_size: 4,
+        ..Default::default()
+    }
+}
+
+fn resnet(layer_type: ResNetLayerType) -> ResNetConfig {
+    ResNetConfig {
+        embedding_size: 4,
+        hidden_sizes: vec![8, 12],
+        depths: vec![1, 2],
+        layer_type,
         ..Default::default()
     }
 }
@@ -209,6 +222,37 @@ fn backbones_load_from_classifiers_and_bare_files() {
     let (loaded, report) = load_into(Swin::new(&swin(), &device), wrapped, Naming::SWIN).unwrap();
     assert_same(&weights, &state_dict_of(&loaded, Naming::SWIN).unwrap());
     assert_eq!(report.unused.len(), 2);
+
+    for (kind, tensors) in [(ResNetLayerType::Basic, 45), (ResNetLayerType::Bottleneck, 60)] {
+        let network = || ResNet::new(&resnet(kind), &device);
+        let weights = state_dict_of(&network(), Naming::RESNET).unwrap();
+        assert_eq!(weights.len(), tensors);
+        for (name, shape) in [
+            ("embedder.embedder.convolution.weight", vec![4, 3, 7, 7]),
+            ("embedder.embedder.normalization.running_mean", vec![4]),
+            (
+                "encoder.stages.1.layers.1.layer.1.convolution.weight",
+                match kind {
+                    ResNetLayerType::Basic => vec![12, 12, 3, 3],
+                    ResNetLayerType::Bottleneck => vec![3, 3, 3, 3],
+                },
+            ),
+            ("encoder.stages.1.layers.0.shortcut.normalization.bias", vec![12]),
+        ] {
+            assert_eq!(weights.get(name).unwrap().shape().to_vec(), shape, "{name}");
+        }
+        let mut wrapped = weights.clone().renamed(|name| Some(format!("resnet.{name}")));
+        let counter = "resnet.encoder.stages.0.layers.0.layer.0.normalization.num_batches_tracked";
+        wrapped.insert(counter, TensorData::zeros::<i64, _>([1]));
+        wrapped.insert("classifier.1.weight", TensorData::zeros::<f32, _>([5, 12]));
+        let (loaded, report) = load_into(network(), wrapped, Naming::RESNET).unwrap();
+        assert_same(&weights, &state_dict_of(&loaded, Naming::RESNET).unwrap());
+        assert_eq!(report.unused.len(), 2);
+        let model =
+            AvseModel::new(&model_config(ImageBackboneConfig::ResNet(resnet(kind))), &device);
+        let model = model.unwrap();
+        state_dict_of(&model, Naming::OFFICIAL).unwrap();
+    }
 
     // The first BERT files spell their layer norms gamma and beta.
     let weights = state_dict_of(&Bert::new(&bert(), &device), Naming::BERT).unwrap();

@@ -9,6 +9,7 @@ pub mod device;
 mod error;
 pub mod evaluate;
 mod files;
+pub mod gallery;
 pub mod hub;
 pub mod pretrained;
 mod progress;

@@ -64,21 +64,23 @@ fn after_build() -> Vec<Step> {
 }
 
 /// The tests proper. nextest runs every test in a process of its own, which the
-/// parity suite would pay for with compiled GPU kernels, and it knows no
-/// documentation tests: both go to `cargo test`.
+/// suites that run on a GPU would pay for with compiled kernels, and it knows no
+/// documentation tests: those go to `cargo test`.
 fn tests() -> Vec<Step> {
     let nextest = Step::cargo("nextest", ["nextest", "--version"]).output().is_some();
     let steps = if nextest {
-        let all_but_parity = ["-E", "not binary(parity)"].map(str::to_owned);
+        let without_gpu = ["-E", "not binary(parity) and not binary(similarity_gpu)"];
+        let with_gpu = ["--test", "parity", "--test", "similarity_gpu"];
         vec![
             Step::cargo("tests", ["nextest", "run", "--release", "--workspace", "--no-fail-fast"])
-                .args(&all_but_parity),
-            Step::cargo("parity", ["test", "--release", "--workspace", "--test", "parity"]),
+                .args(&without_gpu.map(str::to_owned)),
+            Step::cargo("tests on a GPU", ["test", "--release", "--workspace"])
+                .args(&with_gpu.map(str::to_owned)),
             Step::cargo("doc tests", ["test", "--release", "--workspace", "--doc"]),
         ]
     } else {
         vec![Step::cargo(
-            "tests, parity, doc tests",
+            "tests, doc tests",
             ["test", "--release", "--workspace", "--no-fail-fast"],
         )]
     };

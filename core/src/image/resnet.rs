@@ -149,3 +149,32 @@ impl ConvNorm {
         token_batch_norm(&self.norm, rows).reshape([batch, height, width, channels])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ImageBackboneConfig;
+
+    #[test]
+    fn the_last_map_is_the_grid_that_views_are_drawn_from() {
+        let device = Device::flex();
+        for layer_type in [ResNetLayerType::Basic, ResNetLayerType::Bottleneck] {
+            for first in [false, true] {
+                let config = ResNetConfig {
+                    embedding_size: 4,
+                    hidden_sizes: vec![8, 12],
+                    depths: vec![2, 1],
+                    layer_type,
+                    downsample_in_first_stage: first,
+                    ..Default::default()
+                };
+                for side in [5, 32, 47] {
+                    let pixels = Tensor::<4>::ones([2, 3, side, side], &device);
+                    let map = ResNet::new(&config, &device).forward(pixels);
+                    let grid = ImageBackboneConfig::ResNet(config.clone()).grid_side(side);
+                    assert_eq!(map.dims(), [2, grid * grid, 12], "{side}");
+                }
+            }
+        }
+    }
+}

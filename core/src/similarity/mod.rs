@@ -2,10 +2,12 @@
 //!
 //! [`reference`](mod@reference) is the plain form, in differentiable tensor operations. The engines score
 //! [`Blocks`] in host or device memory and are tested against it: [`cpu`] needs nothing but the
-//! processor. [`quantised`] proves how far 8-bit scores can be from exact ones.
+//! processor, `gpu` (a cargo feature) runs on what WebGPU reaches. [`quantised`] proves how far 8-bit scores can be from exact ones.
 
 mod blocks;
 pub mod cpu;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod quantised;
 pub mod reference;
 mod stored;

@@ -233,7 +233,7 @@ pub(super) struct QueryBound {
 }
 
 /// Above this a product or a sum of products may overflow, see [`QueryBound::error`].
-const SAFE: f32 = 1e15;
+pub(super) const SAFE: f32 = 1e15;
 
 impl QueryBound {
     /// For a query with folded norms `norm` and residuals `residual`, against items of
@@ -250,6 +250,14 @@ impl QueryBound {
             norm_factor: up(residual + rounding),
             tiny: up(f64::from(f32::MIN_POSITIVE) * (1.0 + norm + residual)),
         }
+    }
+
+    /// What [`error`](Self::error) multiplies residual and norm by, and what it adds; `None` where
+    /// nothing can be said.
+    #[cfg(feature = "gpu")]
+    pub fn factors(&self) -> Option<[f32; 3]> {
+        let factors = [self.residual_factor, self.norm_factor, self.tiny];
+        factors.iter().all(|factor| factor.is_finite()).then_some(factors)
     }
 
     /// At least `|exact - approximate|` for an item with folded `residual` and `norm`;

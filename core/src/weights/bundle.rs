@@ -8,13 +8,14 @@
 //! | `manifest.json` | format version, who wrote it, size and sha256 of the other three |
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::file_entry::{FileEntry, hex};
 use super::files::{sibling, temporary_sibling, write_atomically};
 use super::{Precision, StateDict};
 use crate::{Error, Result};
@@ -56,13 +57,37 @@ pub struct Manifest {
     pub files: BTreeMap<String, FileEntry>,
 }
 
-/// How a file of a bundle must look.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileEntry {
-    /// Its length.
-    pub bytes: u64,
-    /// Its SHA-256 in lower-case hexadecimal digits.
-    pub sha256: String,
+impl Manifest {
+    /// Reads the manifest of the bundle at `folder` and nothing else.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or [`Error::Format`] when it is none of a bundle of this version.
+    pub fn read(folder: impl AsRef<Path>) -> Result<Self> {
+        let path = folder.as_ref().join(MANIFEST);
+        let text = fs::read(&path).map_err(|e| Error::io(&path, e))?;
+        let manifest: Self =
+            serde_json::from_slice(&text).map_err(|e| Error::format(&path, e.to_string()))?;
+        if manifest.format != FORMAT {
+            let found = &manifest.format;
+            return Err(Error::format(&path, format!("`format` is `{found}`, not `{FORMAT}`")));
+        }
+        if manifest.version != VERSION {
+            let found = manifest.version;
+            let message = format!("`version` is {found}; this program reads {VERSION}");
+            return Err(Error::format(&path, message));
+        }
+        Ok(manifest)
+    }
+
+    /// Names the model whatever its folder is called: the SHA-256 of the hashes of
+    /// configuration, weights and tokenizer, in lower-case hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for (name, entry) in &self.files {
+            hash.update(format!("{name} {}\n", entry.sha256));
+        }
+        hex(&hash.finalize())
+    }
 }
 
 /// A bundle on disk whose files are what its manifest says.
@@ -103,23 +128,12 @@ impl Bundle {
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
         recover(folder)?;
+        let manifest = Manifest::read(folder)?;
         let path = folder.join(MANIFEST);
-        let text = fs::read(&path).map_err(|e| Error::io(&path, e))?;
-        let manifest: Manifest =
-            serde_json::from_slice(&text).map_err(|e| Error::format(&path, e.to_string()))?;
-        if manifest.format != FORMAT {
-            let found = &manifest.format;
-            return Err(Error::format(&path, format!("`format` is `{found}`, not `{FORMAT}`")));
-        }
-        if manifest.version != VERSION {
-            let found = manifest.version;
-            let message = format!("`version` is {found}; this program reads {VERSION}");
-            return Err(Error::format(&path, message));
-        }
         for name in [CONFIG, WEIGHTS, TOKENIZER] {
             let listed = manifest.files.get(name);
             let listed = listed.ok_or_else(|| Error::format(&path, format!("no `{name}`")))?;
-            verify(&folder.join(name), listed)?;
+            listed.verify(&folder.join(name))?;
         }
         Ok(Self { folder: folder.to_path_buf(), manifest })
     }
@@ -174,7 +188,7 @@ fn fill(folder: &Path, contents: BundleContents<'_>) -> Result<Manifest> {
     write_atomically(&folder.join(TOKENIZER), |file| file.write_all(contents.tokenizer))?;
     let mut files = BTreeMap::new();
     for name in [CONFIG, WEIGHTS, TOKENIZER] {
-        files.insert(name.to_string(), measure(&folder.join(name))?);
+        files.insert(name.to_string(), FileEntry::of(&folder.join(name))?);
     }
     let manifest = Manifest {
         format: FORMAT.to_string(),
@@ -192,40 +206,6 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
         serde_json::to_writer_pretty(&mut *file, value)?;
         file.write_all(b"\n")
     })
-}
-
-/// The size and hash of a file, read once in pieces.
-fn measure(path: &Path) -> Result<FileEntry> {
-    let io = |e| Error::io(path, e);
-    let mut file = File::open(path).map_err(io)?;
-    let mut hash = Sha256::new();
-    let mut bytes = 0;
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let count = file.read(&mut buffer).map_err(io)?;
-        if count == 0 {
-            break;
-        }
-        hash.update(&buffer[..count]);
-        bytes += count as u64;
-    }
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(FileEntry { bytes, sha256 })
-}
-
-fn verify(path: &Path, listed: &FileEntry) -> Result<()> {
-    // The length first: it costs nothing and finds every truncated download.
-    let length = fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
-    if length != listed.bytes {
-        let message = format!("{length} bytes, but the manifest says {}", listed.bytes);
-        return Err(Error::format(path, message));
-    }
-    let found = measure(path)?;
-    if found != *listed {
-        let message = format!("sha256 {}, but the manifest says {}", found.sha256, listed.sha256);
-        return Err(Error::format(path, message));
-    }
-    Ok(())
 }
 
 /// Where the old bundle stands while the new one takes its place.

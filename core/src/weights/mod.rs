@@ -6,7 +6,8 @@
 //! goes into a module ([`load_into`]), a safetensors file or a [`Bundle`].
 
 mod bundle;
-mod files;
+pub(crate) mod file_entry;
+pub(crate) mod files;
 mod infer;
 mod load;
 mod names;
@@ -19,7 +20,8 @@ mod state_dict;
 #[cfg(not(target_family = "wasm"))]
 mod torch;
 
-pub use bundle::{Bundle, BundleContents, FileEntry, Manifest};
+pub use bundle::{Bundle, BundleContents, Manifest};
+pub use file_entry::FileEntry;
 pub use infer::infer_config;
 pub use load::{LoadReport, load_into, state_dict_of};
 pub use names::Naming;

@@ -4,10 +4,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use avse_core::similarity::BlockShape;
 use clap::Subcommand;
 
 use super::bench_similarity::SimilarityArgs;
+use super::source::Precision;
 use crate::bench::{Job, Machine, Phase, Report, VitSize, Workload};
+use crate::gallery::{self, BenchOptions};
 use crate::{Error, Result, device, files};
 
 const EXAMPLES: &str = "\
@@ -35,6 +38,8 @@ enum What {
     /// Random unit blocks of the published shapes on the processor; seconds, and the operations
     /// and bytes that the work takes at the least.
     Similarity(SimilarityArgs),
+    /// A gallery of random embeddings: seconds, and anonymous memory, of building and searching it
+    Gallery(GalleryArgs),
     /// One phase, as `model` starts it: the job as JSON on standard input
     #[command(hide = true)]
     Phase,
@@ -72,6 +77,7 @@ impl Args {
         match self.what {
             What::Model(args) => args.run()?,
             What::Similarity(args) => args.run()?,
+            What::Gallery(args) => args.run()?,
             What::Phase => {
                 let mut job = String::new();
                 let mut input = std::io::stdin();
@@ -80,6 +86,59 @@ impl Args {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+const GALLERY_EXAMPLES: &str = "\
+Examples:
+  avse bench gallery
+  avse bench gallery --items 1000000 --folder /var/tmp --json gallery.json";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = GALLERY_EXAMPLES)]
+struct GalleryArgs {
+    /// Number of images; a million take 6.2 GB on disk, twice that for a while
+    #[arg(long, default_value_t = 20_000)]
+    items: usize,
+    /// Blocks of an image
+    #[arg(long, default_value_t = 8)]
+    blocks: usize,
+    /// Numbers of a block
+    #[arg(long, default_value_t = 256)]
+    width: usize,
+    /// How blocks are kept beside the 8-bit ones
+    #[arg(long, value_enum, default_value = "f16")]
+    precision: Precision,
+    /// Searches
+    #[arg(long, default_value_t = 10)]
+    queries: usize,
+    /// Folder for the gallery, which is removed afterwards
+    #[arg(long, default_value = ".")]
+    folder: PathBuf,
+    /// Also write the raw numbers to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl GalleryArgs {
+    fn run(self) -> Result<()> {
+        if let Some(path) = &self.json {
+            check_folder(path)?;
+        }
+        let report = gallery::bench(&BenchOptions {
+            items: self.items,
+            shape: BlockShape { blocks: self.blocks, width: self.width },
+            precision: self.precision.stored(),
+            queries: self.queries,
+            limit: 10,
+            folder: self.folder,
+        })?;
+        print!("{report}");
+        if let Some(path) = &self.json {
+            files::write_atomically(path, &files::json(&report)?)?;
+            eprintln!("raw numbers: {}", path.display());
+        }
+        Ok(())
     }
 }
 

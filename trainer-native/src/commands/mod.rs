@@ -5,8 +5,12 @@ mod bench_similarity;
 mod convert;
 mod data;
 mod demo;
+mod encode;
 mod eval;
+mod index;
 mod official;
+mod search;
+mod source;
 mod train;
 
 use std::process::ExitCode;
@@ -33,6 +37,12 @@ enum Command {
     Train(Box<train::Args>),
     /// Measure a model on a dataset.
     Eval(eval::Args),
+    /// Make a gallery of pictures or captions, to be searched.
+    Index(Box<index::Args>),
+    /// Find pictures by a sentence, or by a picture, in a gallery.
+    Search(search::Args),
+    /// Write embeddings to a file.
+    Encode(encode::Args),
     /// Turn weights from one form into another.
     Convert(convert::Args),
     /// Measure speed and memory on this machine.
@@ -55,6 +65,9 @@ impl Cli {
             Command::Data(args) => args.run(),
             Command::Train(args) => args.run(own),
             Command::Eval(args) => args.run(),
+            Command::Index(args) => args.run(),
+            Command::Search(args) => args.run(),
+            Command::Encode(args) => args.run(),
             Command::Convert(args) => args.run(),
             Command::Bench(args) => args.run(),
         }

@@ -5,8 +5,11 @@ mod bad_bundles;
 mod bad_data;
 mod bad_options;
 mod demo;
+mod gallery;
 #[cfg(unix)]
 mod interrupt;
+#[cfg(unix)]
+mod killed;
 mod odd_input;
 mod pictures;
 mod pretrained;

@@ -58,6 +58,11 @@ impl Kernel {
             Self::Avx512Vnni => (avx512_is_there()
                 && std::arch::is_x86_feature_detected!("avx512vnni"))
             .then_some(&x86::AVX512_VNNI),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => std::arch::is_aarch64_feature_detected!("neon").then_some(&arm::NEON),
+            // A module with these instructions runs only where they are.
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128 => Some(&wasm::SIMD128),
             _ => None,
         }
     }
@@ -106,7 +111,7 @@ pub(super) struct Kernels {
 /// The kernels of one instruction set, from its [`Mac`](super::tile::Mac) and
 /// [`Bytes`](super::byte_dots::Bytes).
 macro_rules! kernels {
-    ($name:ident, $vectors:literal, $fused:literal, $floats:ty, $words:tt, $bytes:ty,
+    ($name:ident, $vectors:literal, $fused:expr, $floats:ty, $words:tt, $bytes:ty,
      $transpose:expr $(, $feature:literal)*) => {
         pub(super) static $name: Kernels = {
             use crate::similarity::cpu::byte_dots::{ByteTile, byte_products as byte_loop};
@@ -204,5 +209,30 @@ mod x86 {
         "avx512vnni",
         "avx2",
         "fma"
+    );
+}
+
+#[cfg(target_arch = "aarch64")]
+mod arm {
+    use super::super::neon;
+    use super::{Fit, Kernels, TileKernel};
+
+    kernels!(NEON, 2, true, neon::NeonFloats, none, neon::NeonBytes, None, "neon");
+}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm {
+    use super::super::simd128;
+    use super::{Fit, Kernels, TileKernel};
+
+    kernels!(
+        SIMD128,
+        2,
+        cfg!(target_feature = "relaxed-simd"),
+        simd128::Floats,
+        (simd128::Words),
+        simd128::ByteWords,
+        None,
+        "simd128"
     );
 }

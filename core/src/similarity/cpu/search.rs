@@ -6,6 +6,8 @@ use super::panel::{Panels, Side};
 use super::query::{ByteQuery, Estimate};
 use super::scorer::Scorer;
 use super::{Engine, parallel};
+#[cfg(feature = "gpu")]
+use crate::similarity::BlockShape;
 use crate::similarity::{Blocks, Direction, GalleryView, Hit, QuantisedView, Stored, TopK};
 use crate::{Error, Result};
 
@@ -65,6 +67,23 @@ impl Engine {
             (_, Some(_)) => self.search_precise(queries, gallery, direction, k),
             (None, None) => Err(Error::Shape(format!("quantised blocks of width {width}"))),
         }
+    }
+
+    /// The best `k` of candidates of another first pass: rows and the most that their
+    /// exact scores can be.
+    #[cfg(feature = "gpu")]
+    pub(in crate::similarity) fn rerank(
+        &self,
+        query: &[f32],
+        shape: BlockShape,
+        precise: Stored<'_>,
+        direction: Direction,
+        candidates: impl Iterator<Item = (usize, f32)>,
+        k: usize,
+    ) -> Result<Vec<Hit>> {
+        let lanes = Panels::new(self.kernels, gallery_side(direction), shape);
+        let candidates = candidates.map(|(index, upper)| Candidate { index, upper }).collect();
+        rerank(&lanes, query, precise, candidates, k)
     }
 
     fn search_precise(

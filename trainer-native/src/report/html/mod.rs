@@ -1,8 +1,9 @@
-//! The demo's report: one HTML file that holds its style, charts and pictures,
-//! asks for nothing over the network and needs no JavaScript.
+//! The demo's report and a search's hits: one HTML file that holds its style, charts and
+//! pictures, asks for nothing over the network and needs no JavaScript.
 //!
 //! The markup is well-formed XML as well, so that a strict parser can check it.
 
+mod hits;
 mod sections;
 
 use avse_core::metrics::RetrievalMetrics;
@@ -10,6 +11,8 @@ use avse_core::metrics::RetrievalMetrics;
 use super::curves::Chart;
 use super::escape::escape;
 use crate::Result;
+
+pub use hits::{HitsPage, Question, render_hits};
 
 /// Everything the page shows. Parts that are empty are left out.
 #[derive(Debug, Clone, Default)]
@@ -107,8 +110,6 @@ pub struct Comparison {
 /// # Errors
 /// [`crate::Error::Usage`] when a chart cannot be drawn.
 pub fn render(report: &DemoReport) -> Result<String> {
-    let title = escape(&report.title);
-    let generated_by = escape(&report.generated_by);
     let body = [
         sections::headline(&report.headline),
         sections::facts(&report.facts),
@@ -119,8 +120,16 @@ pub fn render(report: &DemoReport) -> Result<String> {
         sections::credits(&report.credits),
     ]
     .concat();
+    let lead = "Sentences find pictures, and pictures find sentences. Every figure and every\n\
+                ranking below was computed by the run that wrote this page.";
+    Ok(document(&report.title, lead, &body, &report.generated_by))
+}
+
+/// The document around a page's body, which is markup; all else is text.
+fn document(title: &str, lead: &str, body: &str, generated_by: &str) -> String {
+    let [title, lead, generated_by] = [title, lead, generated_by].map(escape);
     let style = include_str!("style.css");
-    Ok(format!(
+    format!(
         r#"<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -136,8 +145,7 @@ pub fn render(report: &DemoReport) -> Result<String> {
 <header>
 <p class="eyebrow">Asymmetric Visual Semantic Embedding</p>
 <h1>{title}</h1>
-<p class="lead">Sentences find pictures, and pictures find sentences. Every figure and every
-ranking below was computed by the run that wrote this page.</p>
+<p class="lead">{lead}</p>
 </header>
 <main>
 {body}</main>
@@ -145,7 +153,7 @@ ranking below was computed by the run that wrote this page.</p>
 </body>
 </html>
 "#
-    ))
+    )
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::report::table::one_decimal;
 use crate::report::{BarChart, BarSeries, bar_chart};
 
 /// Pictures in a row on a wide screen.
-const MOST_COLUMNS: usize = 6;
+pub(super) const MOST_COLUMNS: usize = 6;
 
 /// The first set, large.
 pub(super) fn headline(sets: &[(String, RetrievalMetrics)]) -> String {
@@ -102,7 +102,7 @@ fn text_query(query: &TextQuery) -> String {
     )
 }
 
-fn picture_hit((index, hit): (usize, &PictureHit)) -> String {
+pub(super) fn picture_hit((index, hit): (usize, &PictureHit)) -> String {
     let (class, mark) = mark(hit.correct);
     let facts = format!("{} <span class=\"score\">{}</span>", index + 1, score(hit.score));
     tile(class, &hit.png, mark, &facts, &hit.caption)
@@ -113,7 +113,7 @@ fn target(target: &Target) -> String {
     tile("wanted", &target.png, mark, &format!("rank {}", target.rank), &target.caption)
 }
 
-fn tile(class: &str, bytes: &[u8], mark: &str, facts: &str, caption: &str) -> String {
+pub(super) fn tile(class: &str, bytes: &[u8], mark: &str, facts: &str, caption: &str) -> String {
     let picture = picture(bytes, caption);
     let caption = escape(caption);
     format!(
@@ -132,7 +132,7 @@ fn image_query(query: &ImageQuery) -> String {
     )
 }
 
-fn caption_hit(hit: &CaptionHit) -> String {
+pub(super) fn caption_hit(hit: &CaptionHit) -> String {
     let (class, mark) = mark(hit.correct);
     format!(
         "<li class=\"{class}\"><span>{} {mark}</span><span class=\"score\">{}</span></li>\n",
@@ -150,7 +150,7 @@ fn score(score: f32) -> String {
     if score.is_finite() { format!("{score:.3}") } else { "–".into() }
 }
 
-fn picture(bytes: &[u8], words: &str) -> String {
+pub(super) fn picture(bytes: &[u8], words: &str) -> String {
     let mime = image::guess_format(bytes).map_or("image/png", |format| format.to_mime_type());
     let data = BASE64_STANDARD.encode(bytes);
     format!("<img src=\"data:{mime};base64,{data}\" alt=\"{}\"/>", escape(words))

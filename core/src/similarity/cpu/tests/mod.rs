@@ -103,7 +103,7 @@ fn rng(seed: u64) -> ChaCha8Rng {
 
 /// A random pair of shapes: 1 to 16 blocks, widths that fill no register and several.
 fn shapes(rng: &mut ChaCha8Rng) -> (BlockShape, BlockShape) {
-    let width = 4 * rng.random_range(1..=20);
+    let width = 4 * rng.random_range(1..=17);
     let mut shape = || BlockShape { blocks: rng.random_range(1..=16), width };
     (shape(), shape())
 }

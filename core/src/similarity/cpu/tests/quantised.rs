@@ -13,7 +13,7 @@ fn holds(exact: f32, approximate: f32, error: f32) -> bool {
 fn no_estimate_is_off_by_more_than_its_bound() {
     let mut rng = rng(11);
     let mut finite = 0;
-    for round in 0..70 {
+    for round in 0..35 {
         let (image, caption) = shapes(&mut rng);
         let kind = Kind::ALL[round % Kind::ALL.len()];
         let images = kind.embeddings(&mut rng, 9, image);
@@ -30,7 +30,7 @@ fn no_estimate_is_off_by_more_than_its_bound() {
             }
         }
     }
-    assert!(finite > 10_000, "a bound that is never finite proves nothing: {finite}");
+    assert!(finite > 5_000, "a bound that is never finite proves nothing: {finite}");
 }
 
 /// Estimates of all pairs by both int8 directions, and in 16 bits where there are such

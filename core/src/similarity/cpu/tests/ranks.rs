@@ -5,7 +5,7 @@ use crate::metrics::ScoreMatrix;
 fn ranks_are_those_of_the_matrix() {
     let mut rng = rng(31);
     let mut compared = 0;
-    for round in 0..70 {
+    for round in 0..35 {
         let (image, caption) = shapes(&mut rng);
         let kind = Kind::ALL[round % Kind::ALL.len()];
         let rows = rng.random_range(1..50);
@@ -31,7 +31,7 @@ fn ranks_are_those_of_the_matrix() {
             compared += 1;
         }
     }
-    assert!(compared > 60, "{compared}");
+    assert!(compared > 30, "{compared}");
 }
 
 #[test]

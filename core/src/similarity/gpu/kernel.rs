@@ -1,0 +1,287 @@
+//! Which pipelines there are: every variable of a shader stands in its [`Kernel`], and the text is
+//! made of that alone, so two variants never share a place in the cache.
+
+use super::template::Template;
+use super::tuning::{MatrixTile, Tuning};
+
+/// How numbers of a gallery lie on the device, as shaders read them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Format {
+    /// `vec4f`.
+    F32,
+    /// `vec4<f16>`: the device has the feature.
+    F16,
+    /// Two halves in a `u32`, the same bits.
+    F16Packed,
+}
+
+impl Format {
+    /// Bytes of a number.
+    pub fn bytes(self) -> usize {
+        if self == Self::F32 { 4 } else { 2 }
+    }
+}
+
+/// Which side the gallery of a search is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum GallerySide {
+    Images,
+    Captions,
+}
+
+/// A pipeline's variables; the bindings follow from the kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kernel {
+    Matrix { format: Format, tile: MatrixTile, lanes: [u32; 2], blocks: [u32; 2] },
+    MatrixInt8 { packed_dot: bool, tile: MatrixTile, lanes: [u32; 2], blocks: [u32; 2] },
+    Search { format: Format, shape: SearchShape },
+    SearchInt8 { packed_dot: bool, shape: SearchShape },
+    Normalise { format: Format, lanes: u32 },
+    Quantise { format: Format, lanes: u32 },
+}
+
+/// What a pass of a search takes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SearchShape {
+    pub side: GallerySide,
+    pub lanes: u32,
+    /// Items an invocation takes.
+    pub items: u32,
+    /// Gallery blocks of each.
+    pub blocks: u32,
+    pub queries: u32,
+    /// Blocks of each query, a multiple of 4.
+    pub query_blocks: u32,
+    /// Most turns of a workgroup.
+    pub turns: u32,
+}
+
+impl SearchShape {
+    /// For a gallery of `gallery_blocks` an item, `queries` (1 or 2 at once) of `query_blocks`.
+    pub fn new(
+        tuning: &Tuning,
+        side: GallerySide,
+        gallery_blocks: usize,
+        queries: usize,
+        query_blocks: usize,
+    ) -> Self {
+        let query_blocks = if query_blocks <= 4 { 4 } else { 8 };
+        let queries = if query_blocks == 4 && queries > 1 { 2 } else { 1 };
+        let blocks = power_of_two(gallery_blocks, if queries * query_blocks == 8 { 4 } else { 8 });
+        let items = tuning.items;
+        Self {
+            side,
+            lanes: tuning.lanes,
+            items,
+            blocks,
+            queries,
+            query_blocks,
+            turns: tuning.turns,
+        }
+    }
+
+    /// Query blocks of a pass.
+    pub fn columns(&self) -> usize {
+        (self.queries * self.query_blocks) as usize
+    }
+
+    /// Gallery items of a workgroup that takes `turns`.
+    pub fn slots(&self, turns: u32) -> u32 {
+        self.lanes * self.items * turns
+    }
+}
+
+/// The least power of two that is not below `count`, at most `limit`.
+pub(super) fn power_of_two(count: usize, limit: u32) -> u32 {
+    count.next_power_of_two().min(limit as usize) as u32
+}
+
+impl Kernel {
+    /// The WGSL text.
+    pub fn source(&self) -> String {
+        match *self {
+            Self::Matrix { format, tile, lanes, blocks } => {
+                let template = Template::new(include_str!("../../../../shaders/score_matrix.wgsl"));
+                with_format(with_tile(template, tile, lanes, blocks), format, WIDEN).finish()
+            }
+            Self::MatrixInt8 { packed_dot, tile, lanes, blocks } => {
+                let text = include_str!("../../../../shaders/score_matrix_int8.wgsl");
+                let template = with_tile(Template::new(text), tile, lanes, blocks);
+                with_dot(template, packed_dot).finish()
+            }
+            Self::Search { format, shape } => {
+                let template = Template::new(include_str!("../../../../shaders/search.wgsl"))
+                    .set("QUERIES", shape.queries)
+                    .set("QUERY_BLOCKS", shape.query_blocks);
+                with_format(with_shape(template, shape), format, WIDEN).finish()
+            }
+            Self::SearchInt8 { packed_dot, shape } => {
+                let template = Template::new(include_str!("../../../../shaders/search_int8.wgsl"))
+                    .set("COLUMNS", shape.query_blocks);
+                with_dot(with_shape(template, shape), packed_dot).finish()
+            }
+            Self::Normalise { format, lanes } => {
+                let template = Template::new(include_str!("../../../../shaders/normalise.wgsl"));
+                with_format(template.set("LANES", lanes), format, NARROW).finish()
+            }
+            Self::Quantise { format, lanes } => {
+                let template = Template::new(include_str!("../../../../shaders/quantise.wgsl"));
+                with_format(template.set("LANES", lanes), format, WIDEN).finish()
+            }
+        }
+    }
+
+    /// A name for labels and messages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Matrix { .. } => "score matrix",
+            Self::MatrixInt8 { .. } => "int8 score matrix",
+            Self::Search { .. } => "search",
+            Self::SearchInt8 { .. } => "int8 search",
+            Self::Normalise { .. } => "normalise",
+            Self::Quantise { .. } => "quantise",
+        }
+    }
+}
+
+fn with_tile(template: Template, tile: MatrixTile, lanes: [u32; 2], blocks: [u32; 2]) -> Template {
+    template
+        .set("TX", tile.x)
+        .set("TY", tile.y)
+        .set("ROWS", tile.rows)
+        .set("COLUMNS", tile.columns)
+        .set("DEPTH", tile.depth)
+        .set("IMAGE_BLOCKS", blocks[0])
+        .set("CAPTION_BLOCKS", blocks[1])
+        .set("IMAGE_LANES", lanes[0])
+        .set("CAPTION_LANES", lanes[1])
+}
+
+fn with_shape(template: Template, shape: SearchShape) -> Template {
+    template
+        .set("LANES", shape.lanes)
+        .set("ITEMS", shape.items)
+        .set("BLOCKS", shape.blocks)
+        .set("IMAGES", u32::from(shape.side == GallerySide::Images))
+        .set("TURNS", shape.turns)
+}
+
+/// Storage formats of shaders that read (f16, packed f16).
+const WIDEN: [&str; 2] = [
+    "alias Stored = vec4<f16>;
+fn widen(stored: Stored) -> vec4f {
+    return vec4f(stored);
+}",
+    "alias Stored = vec2u;
+fn widen(stored: Stored) -> vec4f {
+    return vec4f(unpack2x16float(stored.x), unpack2x16float(stored.y));
+}",
+];
+
+/// The same of shaders that write.
+const NARROW: [&str; 2] = [
+    "alias Stored = vec4<f16>;
+fn narrow(numbers: vec4f) -> Stored {
+    return vec4<f16>(numbers);
+}",
+    "alias Stored = vec2u;
+fn narrow(numbers: vec4f) -> Stored {
+    return vec2u(pack2x16float(numbers.xy), pack2x16float(numbers.zw));
+}",
+];
+
+fn with_format(template: Template, format: Format, code: [&str; 2]) -> Template {
+    match format {
+        Format::F32 => template,
+        Format::F16 => template.replace("storage format", code[0]).enable("enable f16;\n"),
+        Format::F16Packed => template.replace("storage format", code[1]),
+    }
+}
+
+/// For devices without a dot product of packed integers.
+const PORTABLE_DOT: &str = "fn dot4(a: u32, b: u32) -> i32 {
+    let x = vec4i(vec4u(a << 24u, a << 16u, a << 8u, a)) >> vec4u(24u);
+    let y = vec4i(vec4u(b << 24u, b << 16u, b << 8u, b)) >> vec4u(24u);
+    return x.x * y.x + x.y * y.y + x.z * y.z + x.w * y.w;
+}";
+
+fn with_dot(template: Template, packed_dot: bool) -> Template {
+    if packed_dot { template } else { template.replace("dot product", PORTABLE_DOT) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+    /// Parses and validates; checks WebGPU's default limits.
+    fn check(source: &str, name: &str) {
+        let module = naga::front::wgsl::parse_str(source)
+            .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(source)));
+        // The second is what `unpack2x16float` asks for; WebGPU always has it.
+        let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+        let mut validator = Validator::new(ValidationFlags::all(), capabilities);
+        validator.validate(&module).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        let mut layouter = naga::proc::Layouter::default();
+        layouter.update(module.to_ctx()).unwrap();
+        let of = |space| {
+            let globals = module.global_variables.iter();
+            globals.filter(move |(_, global)| global.space == space).map(|(_, global)| global.ty)
+        };
+        let bytes: u32 = of(naga::AddressSpace::WorkGroup)
+            .map(|ty| layouter[ty].size.next_multiple_of(16))
+            .sum();
+        assert!(bytes <= 16_384, "{name}: {bytes} bytes of workgroup memory");
+        let storage = module.global_variables.iter();
+        let storage =
+            storage.filter(|(_, g)| matches!(g.space, naga::AddressSpace::Storage { .. }));
+        assert!(storage.count() <= 8, "{name}: storage buffers");
+        assert_eq!(module.entry_points.len(), 1, "{name}");
+        let size = module.entry_points[0].workgroup_size;
+        assert!(size.iter().product::<u32>() <= 256, "{name}: {size:?} invocations");
+    }
+
+    #[test]
+    fn every_variant_is_valid_and_within_the_default_limits() {
+        for tuning in [Tuning::GPU, Tuning::SOFTWARE] {
+            let lanes = tuning.lanes;
+            let mut kernels = Vec::new();
+            for format in [Format::F32, Format::F16, Format::F16Packed] {
+                kernels.push(Kernel::Normalise { format, lanes });
+                kernels.push(Kernel::Quantise { format, lanes });
+                for blocks in [1, 2, 3, 4, 8, 16, 40] {
+                    let tile = tuning.matrix;
+                    let tiles =
+                        [power_of_two(blocks, tile.rows), power_of_two(blocks, tile.columns)];
+                    let lanes = [lanes, 1];
+                    kernels.push(Kernel::Matrix { format, tile, lanes, blocks: tiles });
+                    let packed_dot = format == Format::F32;
+                    kernels.push(Kernel::MatrixInt8 { packed_dot, tile, lanes, blocks: tiles });
+                    for side in [GallerySide::Images, GallerySide::Captions] {
+                        for (queries, query_blocks) in [(1, 1), (1, 4), (2, 4), (9, 8), (1, 16)] {
+                            let shape =
+                                SearchShape::new(&tuning, side, blocks, queries, query_blocks);
+                            kernels.push(Kernel::Search { format, shape });
+                            kernels.push(Kernel::SearchInt8 { packed_dot, shape });
+                        }
+                    }
+                }
+            }
+            kernels.iter().for_each(|kernel| check(&kernel.source(), &format!("{kernel:?}")));
+        }
+    }
+
+    #[test]
+    fn the_files_are_complete() {
+        for (name, text) in [
+            ("score_matrix", include_str!("../../../../shaders/score_matrix.wgsl")),
+            ("score_matrix_int8", include_str!("../../../../shaders/score_matrix_int8.wgsl")),
+            ("search", include_str!("../../../../shaders/search.wgsl")),
+            ("search_int8", include_str!("../../../../shaders/search_int8.wgsl")),
+            ("normalise", include_str!("../../../../shaders/normalise.wgsl")),
+            ("quantise", include_str!("../../../../shaders/quantise.wgsl")),
+        ] {
+            check(text, name);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! `avse index`: galleries of pictures or captions, to be searched.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use avse_core::gallery::{Gallery, GalleryManifest, StoredPrecision};
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::source::{Precision, SourceArgs};
+use crate::gallery::{self, BuildOptions, BuildReport, SourceChange};
+use crate::{Error, Result, device};
+
+/// Files listed on the terminal; `--json` has all.
+const LISTED: usize = 10;
+
+const BUILD_EXAMPLES: &str = "\
+Examples:
+  avse index build ~/Pictures
+  avse index build
+  avse index build --dataset f30k --data_path data/ --gallery f30k-captions --kind captions
+  avse index build --items shop.jsonl --model runs/shop/best --precision f32
+  avse search \"a dog on the beach\"
+
+A line of a list of items: {\"image\": \"img/7.jpg\", \"key\": \"p7\", \"price\": 12}";
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  avse index add /media/camera
+  avse index add --items more.jsonl --gallery shop";
+
+const INFO_EXAMPLES: &str = "\
+Examples:
+  avse index info
+  avse index info shop --verify --json";
+
+/// Options of `avse index`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a gallery, or bring it up to date
+    ///
+    /// Only new and changed files are read and encoded, and what is gone is removed. Without a
+    /// folder, dataset or list the gallery is brought up to date with what it was made of. Stopped at
+    /// any moment, it leaves the gallery as it was, and the next run goes on from there.
+    Build(BuildArgs),
+    /// Add another folder, dataset or list to a gallery
+    Add(AddArgs),
+    /// Say what a gallery holds
+    Info(InfoArgs),
+    /// The same as `avse search`
+    Search(super::search::Args),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = BUILD_EXAMPLES)]
+struct BuildArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Put this in the place of what the gallery was made of, whatever it was and whichever model
+    /// built it; embeddings that fit are taken over
+    #[arg(long)]
+    replace: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = ADD_EXAMPLES)]
+struct AddArgs {
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+struct Common {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Folder of the gallery
+    #[arg(long, default_value = "gallery")]
+    gallery: PathBuf,
+    /// Bundle; without one, that which built the gallery, or the demo's
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// How blocks are kept beside the 8-bit ones that find candidates; int8 is for nothing
+    /// beside them, and approximate [default: f16]
+    #[arg(long, value_enum)]
+    precision: Option<Precision>,
+    /// Device: a GPU's number, `auto` or `cpu`
+    #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
+    gpu_id: String,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = INFO_EXAMPLES)]
+struct InfoArgs {
+    /// Folder of the gallery
+    #[arg(default_value = "gallery")]
+    gallery: PathBuf,
+    /// Hash all files again, large ones too
+    #[arg(long)]
+    verify: bool,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    /// Runs the chosen subcommand.
+    ///
+    /// # Errors
+    /// Whatever stopped it.
+    pub fn run(self) -> Result<ExitCode> {
+        match self.command {
+            Command::Build(args) => {
+                let change = match args.replace {
+                    true => SourceChange::Replace,
+                    false => SourceChange::None,
+                };
+                args.common.run(change)
+            }
+            Command::Add(args) => args.common.run(SourceChange::Add),
+            Command::Info(args) => args.run(),
+            Command::Search(args) => args.run(),
+        }
+    }
+}
+
+impl Common {
+    fn run(self, change: SourceChange) -> Result<ExitCode> {
+        let source = self.source.source()?;
+        if source.is_none() && change == SourceChange::Add {
+            let message = "say what to add: a folder of pictures, --dataset or --items";
+            return Err(Error::Usage(message.into()));
+        }
+        let report = gallery::build(&BuildOptions {
+            folder: self.gallery,
+            source,
+            change,
+            kind: self.source.kind(),
+            precision: self.precision.map(Precision::stored),
+            model: self.model,
+            device: device::choose(&self.gpu_id)?,
+            quiet: self.json,
+        })?;
+        match self.json {
+            true => print_json(&report)?,
+            false => print_report(&report),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn print_report(report: &BuildReport) {
+    let BuildReport { items, kind, added, changed, removed, unchanged, .. } = report;
+    let state = if report.written { "" } else { " (up to date)" };
+    println!("{}: {items} {kind}{state}", report.gallery.display());
+    println!("  {added} added, {changed} changed, {removed} removed, {unchanged} unchanged");
+    print!("  {} encoded", report.encoded);
+    if report.reused > 0 {
+        print!(", {} taken over", report.reused);
+    }
+    println!(" by {} in {:.1} s", report.model.display(), report.seconds);
+    if report.precision == StoredPrecision::Int8 {
+        println!("  8-bit blocks only: scores are approximate");
+    }
+    if report.truncated_captions > 0 {
+        println!("  {} captions were cut to the network's positions", report.truncated_captions);
+    }
+    let unreadable = &report.unreadable;
+    if unreadable.is_empty() {
+        return;
+    }
+    eprintln!("{} could not be read:", unreadable.len());
+    for problem in unreadable.iter().take(LISTED) {
+        eprintln!("  {}: {}", problem.key, problem.reason);
+    }
+    if unreadable.len() > LISTED {
+        eprintln!("  and {} more; --json lists them", unreadable.len() - LISTED);
+    }
+}
+
+/// What `avse index info --json` prints.
+#[derive(Serialize)]
+struct Info<'a> {
+    gallery: &'a Path,
+    exact: bool,
+    verified: bool,
+    #[serde(flatten)]
+    manifest: &'a GalleryManifest,
+}
+
+impl InfoArgs {
+    fn run(self) -> Result<ExitCode> {
+        let gallery = match self.verify {
+            true => Gallery::open_verified(&self.gallery)?,
+            false => Gallery::open(&self.gallery)?,
+        };
+        let manifest = gallery.manifest();
+        if self.json {
+            let (exact, verified) = (gallery.is_exact(), self.verify);
+            print_json(&Info { gallery: &self.gallery, exact, verified, manifest })?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let spec = &manifest.spec;
+        let scores = if gallery.is_exact() { "exact" } else { "approximate" };
+        let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();
+        println!("{}: {} {}", self.gallery.display(), manifest.items, spec.kind);
+        println!(
+            "  {} blocks of {} each, {}: scores are {scores}",
+            spec.shape.blocks, spec.shape.width, spec.precision
+        );
+        println!("  {:.1} MB, written {} times", bytes as f64 / 1e6, manifest.generation);
+        let place = spec.model.path.as_deref().unwrap_or("unknown place");
+        println!("  model: {place}, fingerprint {}", spec.model.fingerprint);
+        for source in &manifest.sources {
+            println!("  made of: {}", gallery::describe(source));
+        }
+        if self.verify {
+            println!("  all files are what the manifest says");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Prints a value as indented JSON.
+pub fn print_json(value: &impl Serialize) -> Result<()> {
+    let json = serde_json::to_string_pretty(value)
+        .map_err(|e| Error::Usage(format!("JSON cannot be written: {e}")))?;
+    println!("{json}");
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! Options that say what to encode, and how precisely: of `avse index build`, `avse index add` and `avse encode`.
+
+use std::path::{Path, PathBuf};
+
+use avse_core::gallery::{GalleryKind, Source, StoredPrecision};
+use clap::ValueEnum;
+
+use crate::data::{Dataset, DatasetSpec};
+use crate::{Error, Result};
+
+/// A folder, a dataset or a list.
+#[derive(Debug, clap::Args)]
+pub struct SourceArgs {
+    /// Folder of pictures, with all below it but hidden ones
+    #[arg(conflicts_with_all = ["items", "dataset"])]
+    folder: Option<PathBuf>,
+    /// List of items, one JSON object a line: `image` (a path relative to the list), `caption`,
+    /// `key`, and whatever else is to be kept
+    #[arg(long, value_name = "FILE", conflicts_with = "dataset")]
+    items: Option<PathBuf>,
+    /// Dataset: f30k, coco or emoji
+    #[arg(long)]
+    dataset: Option<String>,
+    /// Folder that holds the datasets
+    #[arg(long = "data_path", alias = "data-path", default_value = "data")]
+    data_path: PathBuf,
+    /// Split of the dataset; without one, its test split
+    #[arg(long, requires = "dataset")]
+    split: Option<String>,
+    /// Folder of the dataset's pictures, when it is not the usual one
+    #[arg(long, requires = "dataset")]
+    images: Option<PathBuf>,
+    /// What to encode; without it, images, or captions where a list of items has no images
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    Images,
+    Captions,
+}
+
+/// How precisely blocks are kept.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Precision {
+    /// 4 bytes a number.
+    F32,
+    /// 2 bytes a number.
+    F16,
+    /// Only the 8-bit blocks.
+    Int8,
+}
+
+impl Precision {
+    /// As the core has it.
+    pub fn stored(self) -> StoredPrecision {
+        match self {
+            Self::F32 => StoredPrecision::F32,
+            Self::F16 => StoredPrecision::F16,
+            Self::Int8 => StoredPrecision::Int8,
+        }
+    }
+}
+
+impl SourceArgs {
+    /// What to encode of it, where it is said.
+    pub fn kind(&self) -> Option<GalleryKind> {
+        self.kind.map(|kind| match kind {
+            Kind::Images => GalleryKind::Images,
+            Kind::Captions => GalleryKind::Captions,
+        })
+    }
+
+    /// The source with absolute paths; `None` when nothing is said.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn source(&self) -> Result<Option<Source>> {
+        if let Some(folder) = &self.folder {
+            if folder.is_file() {
+                let message = "is a file, not a folder; a list of items is given with --items";
+                return Err(Error::format(folder, message));
+            }
+            return Ok(Some(Source::Folder { path: absolute(folder)? }));
+        }
+        if let Some(items) = &self.items {
+            return Ok(Some(Source::Items { path: absolute(items)? }));
+        }
+        let Some(name) = &self.dataset else { return Ok(None) };
+        let dataset = Dataset::open(&DatasetSpec {
+            name: name.clone(),
+            data_path: self.data_path.clone(),
+            images: self.images.clone(),
+        })?;
+        Ok(Some(Source::Dataset {
+            name: name.clone(),
+            data_path: absolute(&self.data_path)?,
+            split: self.split.clone().unwrap_or_else(|| dataset.known.test.to_string()),
+            images: absolute(&dataset.images)?,
+        }))
+    }
+}
+
+/// The path from the root, so that the gallery can be asked from anywhere.
+fn absolute(path: &Path) -> Result<String> {
+    let found = path.canonicalize().map_err(|e| Error::io(path, e))?;
+    let text = found.to_str().ok_or_else(|| Error::format(&found, "its path is not UTF-8"))?;
+    Ok(text.to_string())
+}

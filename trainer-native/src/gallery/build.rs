@@ -1,0 +1,317 @@
+//! Bringing a gallery up to date with what it is made of.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use avse_core::Avse;
+use avse_core::gallery::{
+    Gallery, GalleryKind, GallerySpec, GalleryWriter, Row, Source, StoredPrecision,
+};
+use burn::tensor::Device;
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use super::bundle::ChosenBundle;
+use super::encoder::{Encoder, Seen};
+use super::listing::{Content, Problem, usual_kind};
+use super::plan::{Plan, State, Task, file};
+use crate::{Error, Result, progress};
+
+/// What is to be done with what the gallery is made of now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SourceChange {
+    /// It must be the same.
+    #[default]
+    None,
+    /// The new source is added to it.
+    Add,
+    /// The new source takes its place, and a gallery that does not fit counts as none.
+    Replace,
+}
+
+/// What to build.
+#[derive(Clone, Debug)]
+pub struct BuildOptions {
+    /// The gallery's folder.
+    pub folder: PathBuf,
+    /// What it is made of; without one, what it was made of.
+    pub source: Option<Source>,
+    /// What is to be done with another source.
+    pub change: SourceChange,
+    /// What is encoded; without one, as it was, or as the list of items has it, or images.
+    pub kind: Option<GalleryKind>,
+    /// How precisely; without one, as it was, or f16.
+    pub precision: Option<StoredPrecision>,
+    /// The bundle; without one, that of the gallery, or the demo's.
+    pub model: Option<PathBuf>,
+    /// Where it runs.
+    pub device: Device,
+    /// Show no progress.
+    pub quiet: bool,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Serialize)]
+pub struct BuildReport {
+    /// The gallery's folder.
+    pub gallery: PathBuf,
+    /// What it holds.
+    pub kind: GalleryKind,
+    /// How precisely.
+    pub precision: StoredPrecision,
+    /// The bundle.
+    pub model: PathBuf,
+    /// Items it holds now.
+    pub items: usize,
+    /// Items whose content is what it was.
+    pub unchanged: usize,
+    /// Items that were not there.
+    pub added: usize,
+    /// Items whose content is another.
+    pub changed: usize,
+    /// Items that are gone.
+    pub removed: usize,
+    /// Embeddings computed.
+    pub encoded: usize,
+    /// Of the added and changed, those whose embedding was there: the same content under
+    /// another name, or encoded by a run that was stopped.
+    pub reused: usize,
+    /// What could not be read.
+    pub unreadable: Vec<Problem>,
+    /// Captions longer than the network has positions for.
+    pub truncated_captions: usize,
+    /// Whether anything had to be written.
+    pub written: bool,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+/// What a gallery is to be.
+struct Goal {
+    sources: Vec<Source>,
+    spec: GallerySpec,
+    bundle: ChosenBundle,
+}
+
+/// Builds a gallery or brings it up to date: only what is new or changed is read and
+/// encoded. Killed at any moment, it leaves the gallery as it was, and the next run takes up what was
+/// encoded.
+///
+/// # Errors
+/// Whatever is wrong with options, sources, bundle or gallery. A picture that cannot be
+/// read is no error: the report lists it.
+pub fn build(options: &BuildOptions) -> Result<BuildReport> {
+    let began = Instant::now();
+    let goal = Goal::of(options)?;
+    let replace = options.change == SourceChange::Replace;
+    let mut writer = GalleryWriter::open(&options.folder, goal.spec.clone(), replace)?;
+    let recovered = writer.added().len();
+    let kind = goal.spec.kind;
+    let mut plan = Plan::new(&goal.sources, kind, writer.current(), writer.added())?;
+    let truncated = encode(&mut plan, &mut writer, &goal, options)?;
+    let items = plan.tasks.iter().filter(|task| task.item().is_some()).count();
+    if items == 0 && writer.current().is_none() {
+        writer.close()?;
+        return Err(nothing(&goal.sources, &plan.problems));
+    }
+    let mut report = BuildReport {
+        gallery: options.folder.clone(),
+        kind,
+        precision: goal.spec.precision,
+        model: goal.bundle.folder,
+        items,
+        encoded: writer.added().len() - recovered,
+        truncated_captions: truncated,
+        ..BuildReport::count(&plan, recovered)
+    };
+    let same = match writer.current() {
+        Some(gallery) => {
+            *gallery.sources() == goal.sources
+                && gallery.spec().model == goal.spec.model
+                && plan.is_current(gallery)?
+        }
+        None => false,
+    };
+    if same {
+        writer.close()?;
+    } else {
+        writer.commit(goal.sources, plan.tasks.iter().filter_map(Task::item).map(Ok))?;
+    }
+    report.written = !same;
+    report.seconds = began.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+impl BuildReport {
+    /// The counts that follow from the plan.
+    fn count(plan: &Plan, recovered: usize) -> Self {
+        let mut report = Self {
+            gallery: PathBuf::new(),
+            kind: GalleryKind::Images,
+            precision: StoredPrecision::F16,
+            model: PathBuf::new(),
+            items: 0,
+            unchanged: 0,
+            added: 0,
+            changed: 0,
+            removed: plan.removed,
+            encoded: 0,
+            reused: 0,
+            unreadable: plan.problems.clone(),
+            truncated_captions: 0,
+            written: false,
+            seconds: 0.0,
+        };
+        for task in &plan.tasks {
+            let State::Have(row, content) = task.state else { continue };
+            let count = match task.old {
+                Some((_, old)) if old == content => {
+                    report.unchanged += 1;
+                    continue;
+                }
+                Some(_) => &mut report.changed,
+                None => &mut report.added,
+            };
+            *count += 1;
+            let was_there = match row {
+                Row::Kept(_) => true,
+                Row::Added(at) => at < recovered,
+            };
+            report.reused += usize::from(was_there);
+        }
+        report
+    }
+}
+
+/// Reads and encodes what must be; returns how many captions were cut.
+fn encode(
+    plan: &mut Plan,
+    writer: &mut GalleryWriter,
+    goal: &Goal,
+    options: &BuildOptions,
+) -> Result<usize> {
+    let unread = plan.unread();
+    if unread.is_empty() {
+        return Ok(0);
+    }
+    let (avse, _) = Avse::load(&goal.bundle.folder, &options.device)?;
+    let bar = match options.quiet {
+        true => ProgressBar::hidden(),
+        false => progress::bar(unread.len() as u64, "index"),
+    };
+    let mut push = |blocks: avse_core::similarity::Blocks<'_>, contents: &[_]| {
+        Ok(writer.push(blocks, contents)?)
+    };
+    let (mut truncated, mut read) = (0, Vec::with_capacity(unread.len()));
+    match goal.spec.kind {
+        GalleryKind::Images => {
+            let path = |at: &usize| {
+                let task = &plan.tasks[*at];
+                file(&goal.sources[task.source], &task.entry)
+            };
+            let paths: Vec<PathBuf> = unread.iter().map(path).collect();
+            let known = |content: &_| plan.knows(content);
+            let encoder = Encoder::new(&avse, &bar).knowing(&known);
+            let seen = encoder.pictures(&paths, &mut push)?;
+            for (at, seen) in unread.into_iter().zip(seen) {
+                let (content, reason) = match seen {
+                    Seen::Content(content) => (Some(content), None),
+                    Seen::Unreadable(reason) => (None, Some(reason)),
+                };
+                read.push((at, content));
+                let key = &plan.tasks[at].entry.key;
+                plan.problems.extend(reason.map(|reason| Problem { key: key.clone(), reason }));
+            }
+        }
+        GalleryKind::Captions => {
+            let mut texts = Vec::new();
+            for at in unread {
+                if let Content::Caption { text, .. } = &plan.tasks[at].entry.content {
+                    read.push((at, Some(avse_core::gallery::ContentHash::of(text.as_bytes()))));
+                    texts.push(text.as_str());
+                }
+            }
+            // The same sentence stands in a dataset more than once.
+            texts.sort_unstable();
+            texts.dedup();
+            bar.set_length(texts.len() as u64);
+            truncated = Encoder::new(&avse, &bar).sentences(&texts, &mut push)?;
+        }
+    }
+    bar.finish_and_clear();
+    plan.learn(writer.added());
+    plan.settle(read);
+    Ok(truncated)
+}
+
+impl Goal {
+    fn of(options: &BuildOptions) -> Result<Self> {
+        let replace = options.change == SourceChange::Replace;
+        let found = match Gallery::open(&options.folder) {
+            Ok(gallery) => Some(gallery),
+            Err(error) if Gallery::is_at(&options.folder) && !replace => return Err(error.into()),
+            Err(_) => None,
+        };
+        let old = found.as_ref();
+        let sources = sources(options, old)?;
+        let kind = match (options.kind, old, sources.first()) {
+            (Some(kind), _, _) => kind,
+            (None, Some(gallery), _) if !replace || options.source.is_none() => gallery.spec().kind,
+            (None, _, Some(source)) => usual_kind(source)?,
+            (None, _, None) => GalleryKind::Images,
+        };
+        let tag = old.map(|gallery| &gallery.spec().model);
+        let bundle = match ChosenBundle::choose(options.model.as_deref(), tag) {
+            Err(_) if replace && options.model.is_none() => ChosenBundle::choose(None, None)?,
+            chosen => chosen?,
+        };
+        let precision = options.precision.or(old.map(|gallery| gallery.spec().precision));
+        let spec = GallerySpec {
+            kind,
+            shape: bundle.shape(kind)?,
+            precision: precision.unwrap_or(StoredPrecision::F16),
+            model: bundle.tag(),
+        };
+        Ok(Self { sources, spec, bundle })
+    }
+}
+
+fn sources(options: &BuildOptions, old: Option<&Gallery>) -> Result<Vec<Source>> {
+    let old = old.map(Gallery::sources).unwrap_or_default();
+    let folder = options.folder.display();
+    match (&options.source, options.change) {
+        (None, _) if old.is_empty() => Err(Error::Usage(format!(
+            "{folder} is no gallery yet: say what to index, a folder of pictures, --dataset or --items"
+        ))),
+        (None, _) => Ok(old.to_vec()),
+        (Some(source), SourceChange::Add) if old.contains(source) => Ok(old.to_vec()),
+        (Some(source), SourceChange::Add) => Ok([old, std::slice::from_ref(source)].concat()),
+        (Some(source), SourceChange::Replace) => Ok(vec![source.clone()]),
+        (Some(source), SourceChange::None) => {
+            if old.is_empty() || old == [source.clone()] {
+                return Ok(vec![source.clone()]);
+            }
+            Err(Error::Usage(format!(
+                "{folder} was made of {}: add this to it with `avse index add`, or put it in its \
+                 place with --replace",
+                old.iter().map(describe).collect::<Vec<_>>().join(", ")
+            )))
+        }
+    }
+}
+
+/// A source in words.
+pub fn describe(source: &Source) -> String {
+    match source {
+        Source::Folder { path } | Source::Items { path } => path.clone(),
+        Source::Dataset { name, split, .. } => format!("{name} ({split})"),
+    }
+}
+
+fn nothing(sources: &[Source], problems: &[Problem]) -> Error {
+    let places: Vec<String> = sources.iter().map(describe).collect();
+    let first = problems.first().map(|problem| {
+        format!("; {} could not be read, first {}: {}", problems.len(), problem.key, problem.reason)
+    });
+    Error::Usage(format!("nothing to index in {}{}", places.join(", "), first.unwrap_or_default()))
+}

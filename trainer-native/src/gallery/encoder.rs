@@ -1,0 +1,164 @@
+//! Pictures and sentences to unit blocks, many at a time.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::mpsc::sync_channel;
+
+use avse_core::Avse;
+use avse_core::gallery::{ContentHash, GalleryKind};
+use avse_core::image::pixels::{DecodeLimits, RgbImage};
+use avse_core::similarity::reference::unit_blocks;
+use avse_core::similarity::{BlockShape, Blocks};
+use burn::tensor::Tensor;
+use indicatif::ProgressBar;
+use rayon::prelude::*;
+
+use super::bundle::shape_of;
+use crate::{Error, Result};
+
+/// Pictures encoded together.
+const PICTURES: usize = 32;
+/// Sentences encoded together.
+const SENTENCES: usize = 128;
+/// Sentences sorted by length together, so that batches need little padding.
+const SORTED: usize = 32 * SENTENCES;
+/// Longest file that is read.
+const MAX_FILE: u64 = 512 << 20;
+
+/// What was found out about a picture.
+pub(super) enum Seen {
+    /// It can be encoded, or has been.
+    Content(ContentHash),
+    /// It is left out.
+    Unreadable(String),
+}
+
+/// Takes the embeddings of some contents, in their order.
+pub(super) type Sink<'a> = dyn FnMut(Blocks<'_>, &[ContentHash]) -> Result<()> + 'a;
+
+/// A model at work.
+pub(super) struct Encoder<'a> {
+    avse: &'a Avse,
+    bar: &'a ProgressBar,
+    /// Contents that need not be encoded; `None` to encode every one, also twice.
+    known: Option<&'a (dyn Fn(&ContentHash) -> bool + Sync)>,
+}
+
+/// A picture that was looked at.
+enum Prepared {
+    Input(ContentHash, Vec<f32>),
+    Known(ContentHash),
+    Unreadable(String),
+}
+
+impl<'a> Encoder<'a> {
+    pub(super) fn new(avse: &'a Avse, bar: &'a ProgressBar) -> Self {
+        Self { avse, bar, known: None }
+    }
+
+    /// The same, which passes over what is known and what it has seen before.
+    pub(super) fn knowing(self, known: &'a (dyn Fn(&ContentHash) -> bool + Sync)) -> Self {
+        Self { known: Some(known), ..self }
+    }
+
+    /// Encodes pictures and says for each what came of it.
+    pub(super) fn pictures(&self, paths: &[PathBuf], sink: &mut Sink<'_>) -> Result<Vec<Seen>> {
+        let shape = shape_of(&self.avse.config, GalleryKind::Images);
+        let mut seen = Vec::with_capacity(paths.len());
+        let mut encoded = HashSet::new();
+        std::thread::scope(|scope| {
+            // One batch is read and decoded while the one before it is encoded.
+            let (send, receive) = sync_channel(1);
+            scope.spawn(move || {
+                for paths in paths.chunks(PICTURES) {
+                    let batch: Vec<_> = paths.par_iter().map(|path| self.prepare(path)).collect();
+                    if send.send(batch).is_err() {
+                        return;
+                    }
+                }
+            });
+            for batch in receive {
+                let count = batch.len() as u64;
+                let (mut contents, mut inputs) = (Vec::new(), Vec::new());
+                for prepared in batch {
+                    seen.push(match prepared {
+                        Prepared::Unreadable(reason) => Seen::Unreadable(reason),
+                        Prepared::Known(content) => Seen::Content(content),
+                        Prepared::Input(content, input) => {
+                            if self.known.is_none() || encoded.insert(content) {
+                                contents.push(content);
+                                inputs.extend(input);
+                            }
+                            Seen::Content(content)
+                        }
+                    });
+                }
+                if !contents.is_empty() {
+                    let embeddings = self.avse.encode_pixels(inputs, contents.len());
+                    let values = blocks_of(embeddings, shape)?;
+                    sink(Blocks::new(&values, shape)?, &contents)?;
+                }
+                self.bar.inc(count);
+            }
+            Ok(seen)
+        })
+    }
+
+    fn prepare(&self, path: &PathBuf) -> Prepared {
+        let bytes = match std::fs::metadata(path) {
+            Ok(found) if found.len() > MAX_FILE => {
+                let message = format!("{} bytes are more than {MAX_FILE}", found.len());
+                return Prepared::Unreadable(message);
+            }
+            Ok(_) => std::fs::read(path),
+            Err(error) => Err(error),
+        };
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(error) => return Prepared::Unreadable(error.to_string()),
+        };
+        let content = ContentHash::of(&bytes);
+        if self.known.is_some_and(|known| known(&content)) {
+            return Prepared::Known(content);
+        }
+        match RgbImage::decode(&bytes, &DecodeLimits::default()) {
+            Ok(image) => Prepared::Input(content, self.avse.preprocess.evaluate(&image)),
+            Err(error) => Prepared::Unreadable(error.to_string()),
+        }
+    }
+
+    /// Encodes sentences; returns how many were longer than the network has positions for.
+    pub(super) fn sentences(&self, texts: &[&str], sink: &mut Sink<'_>) -> Result<usize> {
+        let shape = shape_of(&self.avse.config, GalleryKind::Captions);
+        let mut truncated = 0;
+        for texts in texts.chunks(SORTED) {
+            let tokens: Vec<Vec<u32>> =
+                texts.par_iter().map(|text| self.avse.tokenizer.encode(text)).collect();
+            let mut order: Vec<usize> = (0..texts.len()).collect();
+            order.sort_by_key(|at| tokens[*at].len());
+            let mut values = vec![0f32; texts.len() * shape.size()];
+            for batch in order.chunks(SENTENCES) {
+                let ids = batch.iter().map(|at| tokens[*at].clone()).collect();
+                let padded = self.avse.tokenizer.pad(ids, self.avse.max_tokens());
+                truncated += padded.truncated;
+                let blocks = blocks_of(self.avse.encode_tokens(&padded), shape)?;
+                for (at, block) in batch.iter().zip(blocks.chunks(shape.size())) {
+                    values[at * shape.size()..][..shape.size()].copy_from_slice(block);
+                }
+                self.bar.inc(batch.len() as u64);
+            }
+            let contents: Vec<_> =
+                texts.iter().map(|text| ContentHash::of(text.as_bytes())).collect();
+            sink(Blocks::new(&values, shape)?, &contents)?;
+        }
+        Ok(truncated)
+    }
+}
+
+/// Embeddings as unit blocks in host memory, `[N, blocks, width]`.
+pub(super) fn blocks_of(embeddings: Tensor<2>, shape: BlockShape) -> Result<Vec<f32>> {
+    unit_blocks(embeddings, shape.width)
+        .into_data()
+        .try_to_vec()
+        .map_err(|e| Error::Usage(format!("embeddings cannot be read back: {e}")))
+}

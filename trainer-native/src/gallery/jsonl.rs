@@ -1,0 +1,121 @@
+//! A list of items: one JSON object a line.
+//!
+//! `{"image": "cats/1.jpg", "key": "c1", "caption": "a cat", "colour": "black"}`: `image` is a path
+//! relative to the list, `key` defaults to it. For a gallery of captions `caption` is what is encoded,
+//! and `key` defaults to the number of the line. Everything else is kept as metadata.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use avse_core::gallery::GalleryKind;
+use serde_json::{Map, Value};
+
+use super::listing::{Content, Entry, Listing};
+use crate::{Error, Result};
+
+/// Whether the first item is of a picture or of a sentence.
+pub(super) fn kind_of(path: &Path) -> Result<GalleryKind> {
+    let text = read(path)?;
+    let first = text.lines().find(|line| !line.trim().is_empty());
+    let first: Value = first.and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();
+    let of_image = first.get("image").is_some() || first.get("caption").is_none();
+    Ok(if of_image { GalleryKind::Images } else { GalleryKind::Captions })
+}
+
+fn read(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Error::format(path, format!("line {line}: not UTF-8"))
+    })?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+/// The items of a file in their order; lines of white space are passed over.
+pub(super) fn list(path: &Path, kind: GalleryKind) -> Result<Listing> {
+    let text = read(path)?;
+    let mut entries = Vec::new();
+    let mut lines: HashMap<String, usize> = HashMap::new();
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let number = at + 1;
+        let bad = |what: String| Error::format(path, format!("line {number}: {what}"));
+        let fields: Map<String, Value> =
+            serde_json::from_str(line).map_err(|e| bad(format!("no JSON object: {e}")))?;
+        let entry = entry(fields, number, kind).map_err(bad)?;
+        if let Some(other) = lines.insert(entry.key.clone(), number) {
+            return Err(bad(format!("key {:?} stands in line {other}, too", entry.key)));
+        }
+        entries.push(entry);
+    }
+    Ok(Listing { entries, problems: Vec::new() })
+}
+
+fn entry(
+    mut fields: Map<String, Value>,
+    number: usize,
+    kind: GalleryKind,
+) -> Result<Entry, String> {
+    // Ids are often numbers.
+    if let Some(Value::Number(key)) = fields.get("key") {
+        let key = key.to_string();
+        fields.insert("key".into(), key.into());
+    }
+    let mut text = |name: &str| match fields.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text)),
+        Some(other) => Err(format!("`{name}` is {other}, not a text")),
+    };
+    let (image, caption, key) = (text("image")?, text("caption")?, text("key")?);
+    let (key, content) = match kind {
+        GalleryKind::Images => {
+            let image = image.ok_or("no `image`: the path of a picture")?;
+            match key {
+                Some(key) => (key, Content::Picture { path: Some(image), caption }),
+                None => (image, Content::Picture { path: None, caption }),
+            }
+        }
+        GalleryKind::Captions => {
+            let text = caption.ok_or("no `caption`")?;
+            let key = key.unwrap_or_else(|| number.to_string());
+            (key, Content::Caption { text: text.trim().to_string(), path: image })
+        }
+    };
+    Ok(Entry { key, content, metadata: fields })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(content: &str, kind: GalleryKind) -> Result<Vec<Entry>, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        list(file.path(), kind).map(|listing| listing.entries).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn keys_default_to_what_names_the_item() {
+        let lines =
+            "\u{feff}{\"image\": \"a.png\"}\n\n{\"image\": \"b.png\", \"key\": 7, \"n\": [1]}";
+        let entries = listed(lines, GalleryKind::Images).unwrap();
+        let keys: Vec<_> = entries.iter().map(|entry| entry.key.as_str()).collect();
+        assert_eq!(keys, ["a.png", "7"]);
+        assert_eq!(entries[1].path(), Some("b.png"));
+        assert_eq!(entries[1].metadata["n"], serde_json::json!([1]));
+        let lines = "{\"caption\": \" one \"}\n{\"caption\": \"two\", \"image\": \"a.png\"}\n";
+        let entries = listed(lines, GalleryKind::Captions).unwrap();
+        assert_eq!((entries[1].key.as_str(), entries[1].path()), ("2", Some("a.png")));
+        assert!(matches!(&entries[0].content, Content::Caption { text, .. } if text == "one"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        let wrong = |content: &str| listed(content, GalleryKind::Images).unwrap_err();
+        assert!(wrong("{\"image\": \"a\"}\n[1]").contains("line 2: no JSON object"));
+        assert!(wrong("\n{\"caption\": \"a\"}").contains("line 2: no `image`"));
+        assert!(wrong("{\"image\": 3}").contains("`image` is 3"));
+        let twice = wrong("{\"image\": \"a\"}\n\n{\"image\": \"a\"}");
+        assert!(twice.contains("line 3: key \"a\" stands in line 1, too"), "{twice}");
+    }
+}

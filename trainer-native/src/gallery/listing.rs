@@ -1,0 +1,199 @@
+//! What a source holds.
+
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use avse_core::gallery::{GalleryKind, Item, Source};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{folder, jsonl};
+use crate::data::{Dataset, DatasetSpec};
+use crate::{Error, Result};
+
+/// One thing to have an embedding of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Its name, unique within the source.
+    pub key: String,
+    /// What is encoded.
+    pub content: Content,
+    /// Whatever else is known about it.
+    pub metadata: Map<String, Value>,
+}
+
+/// What is encoded of an entry.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// A picture's file.
+    Picture {
+        /// Relative to the source's folder or absolute; the key, where there is none.
+        path: Option<String>,
+        /// Words for it.
+        caption: Option<String>,
+    },
+    /// A sentence.
+    Caption {
+        /// The sentence.
+        text: String,
+        /// The picture that it is about.
+        path: Option<String>,
+    },
+}
+
+/// The entries of a source in their order, and what could not be looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// Every entry; keys are unique.
+    pub entries: Vec<Entry>,
+    /// Files and folders that could not be looked at.
+    pub problems: Vec<Problem>,
+}
+
+/// Something of a source that is left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The entry, or the file or folder below the source's.
+    pub key: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Lists a source.
+///
+/// # Errors
+/// When the source itself is not there or is malformed: an error is not an empty source.
+pub fn list(source: &Source, kind: GalleryKind) -> Result<Listing> {
+    match (source, kind) {
+        (Source::Folder { path }, GalleryKind::Images) => folder::list(Path::new(path)),
+        (Source::Folder { path }, GalleryKind::Captions) => Err(Error::Usage(format!(
+            "a gallery of captions is made of a dataset or a list of items, not of the folder {path}"
+        ))),
+        (Source::Items { path }, _) => jsonl::list(Path::new(path), kind),
+        (Source::Dataset { .. }, _) => dataset(source, kind),
+    }
+}
+
+/// What is encoded of a source when nobody says it.
+///
+/// # Errors
+/// [`Error::Io`] when a list of items cannot be read.
+pub fn usual_kind(source: &Source) -> Result<GalleryKind> {
+    match source {
+        Source::Items { path } => jsonl::kind_of(Path::new(path)),
+        _ => Ok(GalleryKind::Images),
+    }
+}
+
+fn dataset(source: &Source, kind: GalleryKind) -> Result<Listing> {
+    let Source::Dataset { name, data_path, split, images } = source else {
+        return Ok(Listing::default());
+    };
+    let spec = DatasetSpec {
+        name: name.clone(),
+        data_path: data_path.into(),
+        images: Some(images.into()),
+    };
+    let split = Dataset::open(&spec)?.split(split)?;
+    let relative = |image: usize| {
+        let path = &split.images[image].path;
+        slashes(path.strip_prefix(images).unwrap_or(path))
+    };
+    let entries = match kind {
+        GalleryKind::Images => {
+            let mut captions = vec![None; split.images.len()];
+            for (caption, image) in split.captions.iter().zip(&split.image_of_caption) {
+                captions[*image].get_or_insert_with(|| caption.clone());
+            }
+            let images = split.images.iter().zip(captions).enumerate();
+            let entry = |(at, (image, caption)): (usize, (&crate::data::ImageEntry, _))| Entry {
+                key: image.id.clone(),
+                content: Content::Picture { path: relative(at), caption },
+                metadata: Map::new(),
+            };
+            images.map(entry).collect()
+        }
+        GalleryKind::Captions => {
+            let captions = split.captions.iter().zip(&split.image_of_caption).enumerate();
+            let entry = |(at, (caption, image)): (usize, (&String, &usize))| Entry {
+                key: (at + 1).to_string(),
+                content: Content::Caption { text: caption.clone(), path: relative(*image) },
+                metadata: Map::from_iter([(
+                    "image".to_string(),
+                    split.images[*image].id.clone().into(),
+                )]),
+            };
+            captions.map(entry).collect()
+        }
+    };
+    Ok(Listing { entries, problems: Vec::new() })
+}
+
+/// A relative path with `/` between its parts; `None` when it is not UTF-8.
+pub(super) fn slashes(path: &Path) -> Option<String> {
+    let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
+    // An absolute path starts with a part that is the separator itself.
+    Some(parts?.join("/").replacen("//", "/", 1))
+}
+
+impl Entry {
+    /// The picture's file, as its item will name it.
+    pub(super) fn path(&self) -> Option<&str> {
+        match &self.content {
+            Content::Picture { path, .. } => Some(path.as_deref().unwrap_or(&self.key)),
+            Content::Caption { path, .. } => path.as_deref(),
+        }
+    }
+
+    /// The entry as an item, its hash and stat left for the caller.
+    pub(super) fn item(&self, source: usize) -> Item {
+        let caption = match &self.content {
+            Content::Picture { caption, .. } => caption.clone(),
+            Content::Caption { text, .. } => Some(text.clone()),
+        };
+        Item {
+            key: self.key.clone(),
+            source,
+            path: self.path().map(str::to_owned),
+            caption,
+            metadata: self.metadata.clone(),
+            ..Item::default()
+        }
+    }
+}
+
+/// What tells whether a file has changed, without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) bytes: u64,
+    /// Nanoseconds since 1970.
+    pub(super) modified: Option<i64>,
+}
+
+impl Stat {
+    pub(super) fn of(path: &Path) -> std::io::Result<Self> {
+        let found = std::fs::metadata(path)?;
+        if !found.is_file() {
+            return Err(std::io::Error::other("not a file"));
+        }
+        let modified = found.modified().ok();
+        let since = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified = since.and_then(|since| i64::try_from(since.as_nanos()).ok());
+        Ok(Self { bytes: found.len(), modified })
+    }
+}
+
+/// The folder that paths of a source's items are relative to.
+pub(super) fn base(source: &Source) -> &Path {
+    match source {
+        Source::Folder { path } => Path::new(path),
+        Source::Dataset { images, .. } => Path::new(images),
+        Source::Items { path } => Path::new(path).parent().unwrap_or(Path::new("")),
+    }
+}
+
+/// The picture's file of an item, if it has one.
+pub fn picture_path(item: &Item, sources: &[Source]) -> Option<PathBuf> {
+    let path = item.path.as_ref()?;
+    Some(sources.get(item.source).map_or_else(|| path.into(), |source| base(source).join(path)))
+}

@@ -1,0 +1,22 @@
+//! Galleries of files and datasets: what is in a collection, what of it is new, and what a
+//! question finds in it. The format is the core's ([`avse_core::gallery`]).
+
+mod bench;
+mod build;
+mod bundle;
+mod encoder;
+mod export;
+mod folder;
+mod jsonl;
+mod listing;
+mod page;
+mod plan;
+mod query;
+
+pub use bench::{BenchOptions, BenchReport, bench};
+pub use build::{BuildOptions, BuildReport, SourceChange, build, describe};
+pub use bundle::ChosenBundle;
+pub use export::{ExportOptions, ExportReport, export};
+pub use listing::{Content, Entry, Listing, Problem, list, picture_path, usual_kind};
+pub use page::hits_page;
+pub use query::{Answer, Asked, SearchOptions, Seconds, search};

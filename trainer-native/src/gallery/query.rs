@@ -1,0 +1,116 @@
+//! Asking a gallery with a sentence or a picture.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use avse_core::Avse;
+use avse_core::gallery::{Found, Gallery, GalleryKind};
+use avse_core::image::pixels::{DecodeLimits, RgbImage};
+use avse_core::similarity::Blocks;
+use burn::tensor::Device;
+use serde::Serialize;
+
+use super::bundle::{ChosenBundle, shape_of};
+use super::encoder::blocks_of;
+use crate::{Error, Result};
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Asked {
+    /// A sentence.
+    Text(String),
+    /// A picture's file.
+    Image(PathBuf),
+}
+
+/// What to ask, and where.
+#[derive(Clone, Debug)]
+pub struct SearchOptions {
+    /// The gallery's folder.
+    pub folder: PathBuf,
+    /// The bundle; without one, that of the gallery.
+    pub model: Option<PathBuf>,
+    /// The question.
+    pub asked: Asked,
+    /// Hits at most.
+    pub limit: usize,
+    /// Where the model runs.
+    pub device: Device,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Answer {
+    /// The gallery that was asked.
+    pub gallery: Gallery,
+    /// Best first.
+    pub hits: Vec<Found>,
+    /// Whether the question was cut to the network's positions.
+    pub truncated: bool,
+    /// How long it took.
+    pub seconds: Seconds,
+}
+
+/// Wall times.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Seconds {
+    /// Opening and verifying the gallery.
+    pub open: f64,
+    /// Loading the model.
+    pub load: f64,
+    /// Encoding the question.
+    pub encode: f64,
+    /// The search itself.
+    pub search: f64,
+}
+
+/// Answers a question.
+///
+/// # Errors
+/// Whatever is wrong with gallery, bundle or picture; a bundle that did not build the
+/// gallery.
+pub fn search(options: &SearchOptions) -> Result<Answer> {
+    let mut clock = Clock::start();
+    let gallery = Gallery::open(&options.folder)?;
+    let open = clock.lap();
+    let tag = &gallery.spec().model;
+    let bundle = ChosenBundle::choose(options.model.as_deref(), Some(tag))?;
+    gallery.expect_model(&bundle.fingerprint)?;
+    let (avse, _) = Avse::load(&bundle.folder, &options.device)?;
+    let load = clock.lap();
+    let (kind, embedding, truncated) = match &options.asked {
+        Asked::Text(text) => {
+            let tokens = avse.tokenizer.encode_batch(&[text], avse.max_tokens());
+            (GalleryKind::Captions, avse.encode_tokens(&tokens), tokens.truncated > 0)
+        }
+        Asked::Image(path) => {
+            let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+            let image = RgbImage::decode(&bytes, &DecodeLimits::default())
+                .map_err(|e| Error::format(path, e.to_string()))?;
+            (GalleryKind::Images, avse.encode_images(&[image]), false)
+        }
+    };
+    let shape = shape_of(&avse.config, kind);
+    let values = blocks_of(embedding, shape)?;
+    let encode = clock.lap();
+    let hits = gallery.search(kind, Blocks::new(&values, shape)?, options.limit)?;
+    let seconds = Seconds { open, load, encode, search: clock.lap() };
+    let hits = hits.into_iter().next().unwrap_or_default();
+    Ok(Answer { gallery, hits, truncated, seconds })
+}
+
+struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Seconds since the last call.
+    fn lap(&mut self) -> f64 {
+        let seconds = self.0.elapsed().as_secs_f64();
+        self.0 = Instant::now();
+        seconds
+    }
+}
