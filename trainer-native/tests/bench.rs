@@ -59,6 +59,60 @@ fn quick_measures_all_phases() {
 }
 
 #[test]
+fn quick_measures_the_similarity() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let other = r#"{"work":"w","ours_s":1,"peer":"p","peer_s":2,"ratio":2,"adapter":"elsewhere"}"#;
+    fs::write(path("rows"), other).unwrap();
+    let (json, picture, rows) = (path("s.json"), path("s.svg"), path("rows"));
+    let output = avse(&[
+        "bench",
+        "similarity",
+        "--quick",
+        "--repetitions",
+        "3",
+        "--json",
+        &json,
+        "--roofline",
+        &picture,
+        "--rows",
+        &rows,
+    ]);
+    let progress = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{progress}");
+
+    let rows: Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    let rows = rows.as_array().unwrap();
+    let works: Vec<_> = rows.iter().map(|row| row["work"].as_str().unwrap()).collect();
+    let expected = [
+        "matrix-20x100-f32",
+        "recall-20x100-exact",
+        "recall-20x100-exact-random",
+        "query-300-int8",
+        "query-300-f32",
+        "query-300-f16",
+        "w",
+    ];
+    assert_eq!(works, expected);
+    let table = String::from_utf8(output.stdout).unwrap();
+    for (row, work) in rows.iter().zip(expected) {
+        assert!(row["ours_s"].as_f64().unwrap() > 0.0, "{row}");
+        let has_peer = work == "w";
+        for key in ["peer", "peer_s", "ratio"] {
+            assert_eq!(row.get(key).unwrap().is_null(), !has_peer, "{row}");
+        }
+        assert_eq!(table.matches(&format!("| {work} ")).count(), 1, "{table}");
+    }
+    let machine: Value =
+        serde_json::from_str(&fs::read_to_string(path("s.machine.json")).unwrap()).unwrap();
+    assert!(machine["peaks"]["read_bytes"].as_f64().unwrap() > 0.0);
+    let picture = fs::read_to_string(picture).unwrap();
+    let picture = roxmltree::Document::parse(&picture).unwrap();
+    let dots = picture.descendants().filter(|node| node.has_tag_name("circle")).count();
+    assert_eq!(dots, expected.len() - 1, "what ran elsewhere is not in the picture");
+}
+
+#[test]
 fn impossible_options_are_named_before_measuring() {
     let error = fail(&["bench", "model", "--img_res", "8"]);
     assert!(error.contains("image_size"), "{error}");
@@ -70,6 +124,32 @@ fn impossible_options_are_named_before_measuring() {
     let file = folder.path().join("none/model.json");
     let error = fail(&["bench", "model", "--quick", "--json", file.to_str().unwrap()]);
     assert!(error.contains("--json") && !error.contains("warm-up"), "{error}");
+}
+
+#[test]
+fn bad_peers_are_named() {
+    let quick = ["bench", "similarity", "--quick", "--repetitions"];
+    let error = |more: &[&str]| fail(&[&quick[..], more].concat());
+    assert!(error(&["0"]).contains("--repetitions 0"));
+    let folder = tempfile::tempdir().unwrap();
+    let rows = folder.path().join("rows.jsonl");
+    fs::write(&rows, "{}").unwrap();
+    assert!(error(&["1", "--rows", rows.to_str().unwrap()]).contains("line 1"));
+    assert!(error(&["1", "--peers", "/no/such/program"]).contains("/no/such/program"));
+}
+
+/// Peers played by a shell.
+#[cfg(unix)]
+#[test]
+fn peers_are_asked_in_turn_and_checked() {
+    let peer = |answer: &str| {
+        let script = format!("echo '{{}}'; while read -r line; do echo '{answer}'; done");
+        let quick = ["bench", "similarity", "--quick", "--repetitions", "1", "--peers"];
+        fail(&[&quick[..], &["sh", "-c", &script]].concat())
+    };
+    let error = peer(r#"{"seconds": 1.0, "check": [9.0]}"#);
+    assert!(error.contains("matrix-20x100-f32") && error.contains("other work"), "{error}");
+    assert!(peer("no JSON").contains("no JSON"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod checks;
 mod setup;
 mod shell;
+mod similarity;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,13 @@ Usage: cargo xtask bench [ARGS]
 Runs `cargo run --release -- bench [ARGS]`; `cargo xtask bench model` measures
 encoding and a training step. The benchmarks describe themselves:
 `cargo run --release -- bench --help`.
+
+`cargo xtask bench similarity [ARGS]` puts the similarity engine beside its peers in
+one run and writes bench/similarity.json and bench/roofline.svg, unless `--json` and
+`--roofline` name other files or `--quick` asks for a trial. It makes what is missing
+in cargo's target folder: a Python environment of bench/peers/requirements.txt
+(several GB; AVSE_PEERS_PYTHON names another Python) and two WebAssembly modules
+(node runs them). The shaders meet a naive one on a software Vulkan driver.
 ";
 
 const WEB: &str = "\
@@ -89,6 +97,9 @@ fn main() -> ExitCode {
         ("e2e", rest) => {
             let cli = ["test", "--release", "-p", "trainer-native", "--test", "cli"];
             forward(Step::cargo("e2e", cli).args(rest))
+        }
+        ("bench", [what, rest @ ..]) if what == "similarity" && !wants_help => {
+            if similarity::run(rest) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         ("bench", rest) => {
             let bench = ["run", "--release", "-p", "trainer-native", "--", "bench"];

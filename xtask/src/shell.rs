@@ -65,6 +65,14 @@ impl Step {
         }
     }
 
+    /// Runs the command to its end; what it printed when it succeeded. Its errors go to the
+    /// terminal.
+    pub fn captured(mut self) -> Option<String> {
+        println!("\n==> {}: {}", self.name, self.line());
+        let output = self.command.stderr(Stdio::inherit()).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Runs the command silently and without input; its output when it succeeded.
     pub fn output(mut self) -> Option<String> {
         let output = self.command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;

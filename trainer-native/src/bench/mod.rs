@@ -1,13 +1,14 @@
 //! Measurements of this build on this machine: the library behind `avse bench`.
 //!
-//! Each phase runs in a process of its own ([`Job::run_in_child`]), so that its peak memory is
-//! its own too.
+//! Each phase of the model runs in a process of its own ([`Job::run_in_child`]), so that its peak memory is
+//! its own too. The similarity engine is measured in [`similarity`], beside its peers.
 
 mod flops;
 mod machine;
 mod peers;
 mod phase;
 mod report;
+pub mod similarity;
 mod workload;
 
 pub use machine::{Machine, peak_memory};

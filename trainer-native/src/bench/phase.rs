@@ -91,7 +91,7 @@ pub struct Measurement {
     pub peak_bytes: Option<u64>,
 }
 
-/// Seconds an item.
+/// Seconds of several runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
     /// Median of the runs.
@@ -102,16 +102,22 @@ pub struct Summary {
     pub max: f64,
 }
 
-impl Measurement {
-    /// Seconds an item over the runs; NaN without a run.
-    pub fn summary(&self) -> Summary {
-        let items = self.items.max(1) as f64;
-        let mut seconds: Vec<f64> = self.run_seconds.iter().map(|run| run / items).collect();
+impl Summary {
+    /// Of these runs; NaN without any.
+    pub fn of(mut seconds: Vec<f64>) -> Self {
         seconds.sort_by(f64::total_cmp);
         let at = |index: usize| seconds.get(index).copied().unwrap_or(f64::NAN);
         let last = seconds.len().saturating_sub(1);
         let median = 0.5 * (at(last / 2) + at(last.div_ceil(2)));
-        Summary { median, min: at(0), max: at(last) }
+        Self { median, min: at(0), max: at(last) }
+    }
+}
+
+impl Measurement {
+    /// Seconds an item over the runs; NaN without a run.
+    pub fn summary(&self) -> Summary {
+        let items = self.items.max(1) as f64;
+        Summary::of(self.run_seconds.iter().map(|run| run / items).collect())
     }
 
     /// Operations a second at the median.

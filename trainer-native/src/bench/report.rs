@@ -40,7 +40,7 @@ const COLUMNS: [&str; 10] = [
 ];
 
 /// Stands for what is not known.
-const UNKNOWN: &str = "–";
+pub(super) const UNKNOWN: &str = "–";
 
 impl Report {
     /// Puts the findings together, with the peers where they did the same work.
@@ -127,7 +127,7 @@ impl Report {
 }
 
 /// The first row is the head.
-fn markdown<const N: usize>(rows: &[[String; N]]) -> String {
+pub(super) fn markdown<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
     let mut text = String::new();

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use avse_core::similarity::BlockShape;
 use clap::Subcommand;
 
+use super::bench_similarity::SimilarityArgs;
 use super::source::Precision;
 use crate::bench::{Job, Machine, Phase, Report, VitSize, Workload};
 use crate::gallery::{self, BenchOptions};
@@ -32,6 +33,11 @@ enum What {
     /// ViT and BERT-base of the published shapes; seconds, GFLOP/s and peak memory of each,
     /// beside what the official code takes. Each phase runs in a process of its own.
     Model(ModelArgs),
+    /// The similarity engine: score matrix, recall, one query among 100,000 images
+    ///
+    /// Random unit blocks of the published shapes on the processor; seconds, and the operations
+    /// and bytes that the work takes at the least.
+    Similarity(SimilarityArgs),
     /// A gallery of random embeddings: seconds, and anonymous memory, of building and searching it
     Gallery(GalleryArgs),
     /// One phase, as `model` starts it: the job as JSON on standard input
@@ -70,6 +76,7 @@ impl Args {
     pub fn run(self) -> Result<ExitCode> {
         match self.what {
             What::Model(args) => args.run()?,
+            What::Similarity(args) => args.run()?,
             What::Gallery(args) => args.run()?,
             What::Phase => {
                 let mut job = String::new();
@@ -141,7 +148,7 @@ impl ModelArgs {
         workload.validate()?;
         device::choose(&workload.gpu_id)?;
         if let Some(path) = &self.json {
-            check_folder(path)?;
+            check_folder("--json", path)?;
         }
         let program = std::env::current_exe().map_err(|e| {
             Error::Usage(format!("this program's own file is not to be found: {e}"))
@@ -174,10 +181,10 @@ impl ModelArgs {
 }
 
 /// Minutes of measuring should not end in a file that cannot be written.
-fn check_folder(path: &Path) -> Result<()> {
+pub(super) fn check_folder(option: &str, path: &Path) -> Result<()> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => Err(Error::Usage(
-            format!("--json {}: there is no folder {}", path.display(), folder.display()),
+            format!("{option} {}: there is no folder {}", path.display(), folder.display()),
         )),
         _ => Ok(()),
     }

@@ -1,0 +1,121 @@
+//! `cargo xtask bench similarity`: the engine beside its peers, which this makes where they are
+//! missing. Everything made lies in cargo's target folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::setup::{self, WASM};
+use crate::shell::{Step, root};
+
+/// Images that the WebAssembly modules search, and how often.
+const WASM_ROWS: [(&str, &str); 2] = [("20000", "9"), ("300", "2")];
+
+/// Runs everything; false when ours could not be measured. A peer that cannot be had is named
+/// and left out.
+pub fn run(arguments: &[String]) -> bool {
+    let has = |option: &str| arguments.iter().any(|argument| argument == option);
+    let quick = has("--quick");
+    let folder = target().join("bench-similarity");
+    if let Err(error) = fs::create_dir_all(&folder) {
+        eprintln!("{}: {error}", folder.display());
+        return false;
+    }
+    let mut bench = vec!["similarity".to_owned()];
+    bench.extend_from_slice(arguments);
+    let mut rows = |name: &str, found: Option<String>| {
+        let path = folder.join(name);
+        match found.map(|text| fs::write(&path, text)) {
+            Some(Ok(())) => bench.extend(["--rows".into(), text(&path)]),
+            _ => missing(name),
+        }
+    };
+    rows("wasm.jsonl", wasm(&folder, WASM_ROWS[usize::from(quick)]));
+    // Its sizes cannot be chosen this small.
+    if !quick {
+        rows("gpu.jsonl", gpu());
+    }
+    if !quick && !has("--json") {
+        bench.extend(["--json".into(), "bench/similarity.json".into()]);
+    }
+    if !quick && !has("--roofline") {
+        bench.extend(["--roofline".into(), "bench/roofline.svg".into()]);
+    }
+    // The last, since it takes all words that follow.
+    match python(&folder) {
+        Some(python) => {
+            let script = root().join("bench/peers/similarity.py");
+            bench.extend(["--peers".into(), text(&python), text(&script)]);
+        }
+        None => missing("PyTorch and maxsim-cpu"),
+    }
+    Step::cargo("similarity", ["run", "--release", "-p", "trainer-native", "--", "bench"])
+        .args(&bench)
+        .run()
+}
+
+fn missing(what: &str) {
+    eprintln!("\n!!! bench: {what} is MISSING from this comparison\n");
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Cargo's target folder: this program lies in `release/` there.
+fn target() -> PathBuf {
+    let own = std::env::current_exe().ok();
+    own.and_then(|path| Some(path.parent()?.parent()?.to_owned()))
+        .unwrap_or_else(|| root().join("target"))
+}
+
+/// A Python that has bench/peers/requirements.txt: that of `AVSE_PEERS_PYTHON`, or of a virtual
+/// environment that is made when it is not there or was made for other requirements.
+fn python(folder: &Path) -> Option<PathBuf> {
+    if let Some(python) = std::env::var_os("AVSE_PEERS_PYTHON") {
+        return Some(python.into());
+    }
+    let wanted = root().join("bench/peers/requirements.txt");
+    let requirements = fs::read(&wanted).ok()?;
+    let environment = folder.join("python");
+    let programs = environment.join(if cfg!(windows) { "Scripts" } else { "bin" });
+    let python = programs.join("python");
+    let installed = environment.join("requirements.txt");
+    if fs::read(&installed).is_ok_and(|known| known == requirements) {
+        return Some(python);
+    }
+    let made = Step::new("virtual environment", "python3", ["-m", "venv", "--clear"])
+        .args(&[text(&environment)])
+        .run()
+        && Step::new("peers", &python, ["-m", "pip", "install", "--requirement"])
+            .args(&[text(&wanted)])
+            .run();
+    // Written last, so that an interrupted installation has none.
+    (made && fs::write(&installed, &requirements).is_ok()).then_some(python)
+}
+
+/// The int8 query as WebAssembly, with SIMD and without, in node.
+fn wasm(folder: &Path, (rows, runs): (&str, &str)) -> Option<String> {
+    let built = [("scalar", ""), ("simd", "-C target-feature=+simd128")].map(|(name, flags)| {
+        let folder = folder.join(name);
+        let built = Step::cargo("wasm32", ["build", "--release", "--target", WASM])
+            .args(&["--manifest-path".into(), text(&root().join("bench/wasm/Cargo.toml"))])
+            .args(&["--target-dir".into(), text(&folder)])
+            .env("RUSTFLAGS", flags)
+            .run();
+        built.then(|| text(&folder.join(WASM).join("release/avse_bench_wasm.wasm")))
+    });
+    let [Some(scalar), Some(simd)] = built else { return None };
+    let script = text(&root().join("bench/wasm/run.mjs"));
+    Step::new("wasm", "node", []).args(&[script, scalar, simd, rows.into(), runs.into()]).captured()
+}
+
+/// The shaders beside a naive one, on a software adapter where there is one.
+fn gpu() -> Option<String> {
+    let bench = ["bench", "--workspace", "--bench", "similarity_gpu"];
+    root().join("core/benches/similarity_gpu").is_dir().then_some(())?;
+    let mut step = Step::cargo("gpu", bench);
+    if let Some(driver) = setup::software_vulkan() {
+        step = step.env("VK_DRIVER_FILES", driver);
+    }
+    step.captured()
+}
