@@ -95,15 +95,16 @@ fn python(folder: &Path) -> Option<PathBuf> {
 
 /// The int8 query as WebAssembly, with SIMD and without, in node.
 fn wasm(folder: &Path, (rows, runs): (&str, &str)) -> Option<String> {
-    let built = [("scalar", ""), ("simd", "-C target-feature=+simd128")].map(|(name, flags)| {
-        let folder = folder.join(name);
-        let built = Step::cargo("wasm32", ["build", "--release", "--target", WASM])
-            .args(&["--manifest-path".into(), text(&root().join("bench/wasm/Cargo.toml"))])
-            .args(&["--target-dir".into(), text(&folder)])
-            .env("RUSTFLAGS", flags)
-            .run();
-        built.then(|| text(&folder.join(WASM).join("release/avse_bench_wasm.wasm")))
-    });
+    let built = [("scalar", "-C target-feature=-simd128"), ("simd", "-C target-feature=+simd128")]
+        .map(|(name, flags)| {
+            let folder = folder.join(name);
+            let built = Step::cargo("wasm32", ["build", "--release", "--target", WASM])
+                .args(&["--manifest-path".into(), text(&root().join("bench/wasm/Cargo.toml"))])
+                .args(&["--target-dir".into(), text(&folder)])
+                .env("RUSTFLAGS", flags)
+                .run();
+            built.then(|| text(&folder.join(WASM).join("release/avse_bench_wasm.wasm")))
+        });
     let [Some(scalar), Some(simd)] = built else { return None };
     let script = text(&root().join("bench/wasm/run.mjs"));
     Step::new("wasm", "node", []).args(&[script, scalar, simd, rows.into(), runs.into()]).captured()

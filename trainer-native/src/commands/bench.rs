@@ -123,7 +123,7 @@ struct GalleryArgs {
 impl GalleryArgs {
     fn run(self) -> Result<()> {
         if let Some(path) = &self.json {
-            check_folder(path)?;
+            check_folder("--json", path)?;
         }
         let report = gallery::bench(&BenchOptions {
             items: self.items,

@@ -1,6 +1,5 @@
 //! What the engines and their peers are given: the same numbers, from one seed.
 
-use std::io::Write;
 use std::path::Path;
 
 use avse_core::similarity::{BlockShape, Blocks, normalise};

@@ -155,9 +155,7 @@ fn queries(data: &Data) -> Result<Vec<Work<'_>>> {
     let quantised = QuantisedBlocks::from_blocks(gallery);
     let halves: Vec<f16> = data.gallery.par_iter().map(|&value| f16::from_f32(value)).collect();
     let rows = gallery.rows();
-    let precise =
-        move |stored| GalleryView { shape: IMAGE, rows, precise: Some(stored), quantised: None };
-    let plain = precise(Stored::F32(&data.gallery));
+    let plain = precise_gallery(rows, Stored::F32(&data.gallery));
 
     let count = data.gallery.len() as f64;
     // A scale and a residual a block.
@@ -166,7 +164,8 @@ fn queries(data: &Data) -> Result<Vec<Work<'_>>> {
         search(&data.query, &GalleryView { quantised: Some(quantised.view()), ..plain })
     });
     let f32: Run<'_> = Box::new(move || search(&data.query, &plain));
-    let f16: Run<'_> = Box::new(move || search(&data.query, &precise(Stored::F16(&halves))));
+    let f16: Run<'_> =
+        Box::new(move || search(&data.query, &precise_gallery(rows, Stored::F16(&halves))));
     let each = [
         ("int8", bytes, 1e-5, int8),
         ("f32", 4.0 * count, 1e-5, f32),
@@ -185,6 +184,10 @@ fn queries(data: &Data) -> Result<Vec<Work<'_>>> {
         run,
     };
     Ok(each.into_iter().map(work).collect())
+}
+
+fn precise_gallery(rows: usize, stored: Stored<'_>) -> GalleryView<'_> {
+    GalleryView { shape: IMAGE, rows, precise: Some(stored), quantised: None }
 }
 
 fn search(query: &[f32], gallery: &GalleryView<'_>) -> Result<(f64, Check)> {
