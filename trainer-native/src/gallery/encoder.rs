@@ -7,13 +7,12 @@ use std::sync::mpsc::sync_channel;
 use avse_core::Avse;
 use avse_core::gallery::{ContentHash, GalleryKind};
 use avse_core::image::pixels::{DecodeLimits, RgbImage};
-use avse_core::similarity::reference::unit_blocks;
-use avse_core::similarity::{BlockShape, Blocks};
-use burn::tensor::Tensor;
+use avse_core::similarity::Blocks;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use super::bundle::shape_of;
+use crate::evaluate::host_blocks;
 use crate::{Error, Result};
 
 /// Pictures encoded together.
@@ -95,7 +94,7 @@ impl<'a> Encoder<'a> {
                 }
                 if !contents.is_empty() {
                     let embeddings = self.avse.encode_pixels(inputs, contents.len());
-                    let values = blocks_of(embeddings, shape)?;
+                    let values = host_blocks(embeddings, self.avse)?;
                     sink(Blocks::new(&values, shape)?, &contents)?;
                 }
                 self.bar.inc(count);
@@ -141,7 +140,7 @@ impl<'a> Encoder<'a> {
                 let ids = batch.iter().map(|at| tokens[*at].clone()).collect();
                 let padded = self.avse.tokenizer.pad(ids, self.avse.max_tokens());
                 truncated += padded.truncated;
-                let blocks = blocks_of(self.avse.encode_tokens(&padded), shape)?;
+                let blocks = host_blocks(self.avse.encode_tokens(&padded), self.avse)?;
                 for (at, block) in batch.iter().zip(blocks.chunks(shape.size())) {
                     values[at * shape.size()..][..shape.size()].copy_from_slice(block);
                 }
@@ -153,12 +152,4 @@ impl<'a> Encoder<'a> {
         }
         Ok(truncated)
     }
-}
-
-/// Embeddings as unit blocks in host memory, `[N, blocks, width]`.
-pub(super) fn blocks_of(embeddings: Tensor<2>, shape: BlockShape) -> Result<Vec<f32>> {
-    unit_blocks(embeddings, shape.width)
-        .into_data()
-        .try_to_vec()
-        .map_err(|e| Error::Usage(format!("embeddings cannot be read back: {e}")))
 }

@@ -11,7 +11,7 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 use super::bundle::{ChosenBundle, shape_of};
-use super::encoder::blocks_of;
+use crate::evaluate::host_blocks;
 use crate::{Error, Result};
 
 /// A question.
@@ -92,7 +92,7 @@ pub fn search(options: &SearchOptions) -> Result<Answer> {
         }
     };
     let shape = shape_of(&avse.config, kind);
-    let values = blocks_of(embedding, shape)?;
+    let values = host_blocks(embedding, &avse)?;
     let encode = clock.lap();
     let hits = gallery.search(kind, Blocks::new(&values, shape)?, options.limit)?;
     let seconds = Seconds { open, load, encode, search: clock.lap() };

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use avse_core::loss::Negatives;
 use avse_core::metrics::RetrievalMetrics;
+use avse_core::similarity::BlockShape;
 use avse_core::text::tokenizer::CaptionTokenizer;
 use avse_core::weights::Precision;
 use avse_core::{Avse, AvseModel};
@@ -77,6 +78,9 @@ impl Trainer {
         device.seed(config.seed);
         let Start { model_config, tokenizer, model, train, validation } =
             start::prepare(&config, &device)?;
+        // What the evaluation will ask for, found out before hours of training.
+        let (blocks, width) = (model_config.caption_blocks(), model_config.block_size);
+        BlockShape { blocks, width }.validate()?;
         let preparation = Arc::new(Preparation {
             grid: avse_core::image::ImageTower::grid(&model_config),
             preprocess: avse_core::image::pixels::Preprocess::new(model_config.image_size),

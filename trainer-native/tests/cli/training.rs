@@ -1,6 +1,6 @@
 //! What a run leaves behind, and that it can be repeated.
 
-use super::support::{Fixture, TRAIN_CAPTIONS, avse, command, is_bundle, outcome};
+use super::support::{CONFIG, Fixture, TRAIN_CAPTIONS, avse, command, is_bundle, outcome};
 
 #[test]
 fn a_run_leaves_its_configuration_log_curves_summary_and_bundles() {
@@ -126,4 +126,48 @@ fn a_seed_fixes_the_weights() {
         fixture.read(&format!("{run}/last/model.safetensors"))
     };
     assert!(alone("fifth") == alone("sixth"), "on one thread the same seed, other weights");
+}
+
+/// A run with `CONFIG` changed.
+fn changed(fixture: &Fixture, changes: &[(&str, &str)]) {
+    let config = changes.iter().fold(CONFIG.to_string(), |config, (from, to)| {
+        assert!(config.contains(from), "{from}");
+        config.replacen(from, to, 1)
+    });
+    fixture.write("tiny.toml", config);
+}
+
+#[test]
+fn other_backbones_and_updates_learn() {
+    let fixture = Fixture::new();
+    let vit = CONFIG.find("[model.image]").unwrap()..CONFIG.find("[model.text]").unwrap();
+    let resnet = "[model.image]\nmodel_type = \"resnet\"\nembedding_size = 8\nhidden_sizes = [8, 16]\n\
+        depths = [1, 1]\nlayer_type = \"basic\"\n\n";
+    let muon = ("learning_rate = 1e-3", "learning_rate = 1e-3\nmatrices = \"muon\"");
+    let mut losses = Vec::new();
+    for changes in [vec![], vec![muon], vec![(&CONFIG[vit], resnet)]] {
+        changed(&fixture, &changes);
+        fixture.train("run", &["--num_epochs", "8"]).succeeds();
+        let log = fixture.text("run/log.jsonl");
+        let loss = |line: &str| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["loss"].as_f64().unwrap()
+        };
+        // The first epoch counts all negatives, the others the hardest.
+        let hardest: Vec<f64> = log.lines().skip(1).map(loss).collect();
+        assert!(hardest.last() < hardest.first(), "{changes:?}: {hardest:?}");
+        losses.push(hardest);
+        fixture.eval("run/last", &[]).succeeds();
+    }
+    assert_ne!(losses[0], losses[1], "Muon makes other steps");
+}
+
+#[test]
+fn blocks_that_cannot_be_scored_are_refused_at_the_start() {
+    let fixture = Fixture::new();
+    changed(
+        &fixture,
+        &[("embed_size = 32", "embed_size = 36"), ("block_size = 16", "block_size = 18")],
+    );
+    fixture.train("run", &[]).fails_with(&["width 18", "multiple of 4"]);
+    assert!(!fixture.path("run/log.jsonl").exists());
 }

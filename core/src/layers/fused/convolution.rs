@@ -12,9 +12,9 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::{Autodiff, Flex, TensorMetadata};
 use burn::nn::conv::Conv2d;
-use burn::tensor::Tensor;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
+use burn::tensor::{DType, Tensor};
 use burn_flex::FlexTensor;
 
 use super::elementwise::add;
@@ -27,7 +27,8 @@ pub fn convolve(layer: &Conv2d, map: Tensor<4>) -> Tensor<4> {
     let weight = layer.weight.val();
     let [_, channels, kernel, _] = weight.dims();
     let sizes = Sizes::new(map.dims(), kernel, layer.stride[0]);
-    if let Ok(input) = map.clone().try_into_primitive::<Autodiff<Flex>>() {
+    let single = map.dtype() == DType::F32;
+    if single && let Ok(input) = map.clone().try_into_primitive::<Autodiff<Flex>>() {
         let rows = rows_of(weight);
         let rows = rows.try_into_primitive::<Autodiff<Flex>>().expect("weights on their device");
         let guards = [input.node(), rows.node()];
@@ -40,7 +41,7 @@ pub fn convolve(layer: &Conv2d, map: Tensor<4>) -> Tensor<4> {
         };
         return Tensor::from_primitive::<Autodiff<Flex>>(output);
     }
-    if let Ok(input) = map.clone().try_into_primitive::<Flex>() {
+    if single && let Ok(input) = map.clone().try_into_primitive::<Flex>() {
         let rows = rows_of(weight).try_into_primitive::<Flex>().expect("weights on their device");
         return Tensor::from_primitive::<Flex>(Work::new(sizes, input, rows).forward());
     }

@@ -19,7 +19,7 @@ mod tests;
 
 use burn::backend::{Autodiff, Flex};
 use burn::nn::{LayerNorm, Linear};
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::{DType, Distribution, Tensor};
 
 use self::dropout::Mask;
 use self::layer::Plan;
@@ -47,8 +47,12 @@ pub struct EncoderLayer<'a> {
 
 impl EncoderLayer<'_> {
     /// `[B, T, D] -> [B, T, D]`; keys beyond `lengths[b]` do not count. `None` when the layer
-    /// is not one for this path: another device than `flex`, or a missing bias.
+    /// is not one for this path: another device than `flex`, other numbers than f32, or a
+    /// missing bias.
     pub fn forward(&self, tokens: &Tensor<3>, lengths: Option<&[usize]>) -> Option<Tensor<3>> {
+        if tokens.dtype() != DType::F32 {
+            return None;
+        }
         let parameters = self.parameters()?;
         let plan = |seed| self.plan(tokens.dims(), lengths, seed);
         if tokens.device().is_autodiff() {
