@@ -11,7 +11,8 @@ use crate::model::AvseModel;
 use crate::similarity::reference::similarity;
 use crate::text::tokenizer::{CaptionTokenizer, TokenBatch};
 use crate::weights::{
-    Bundle, BundleContents, LoadReport, Naming, Precision, load_into, state_dict_of,
+    Bundle, BundleContents, BundleFiles, LoadReport, Manifest, Naming, Precision, StateDict,
+    load_into, state_dict_of,
 };
 use crate::{Error, Result};
 
@@ -58,11 +59,34 @@ impl Avse {
         let bundle = Bundle::open(folder)?;
         let config: ModelConfig = bundle.config()?;
         let tokenizer = bundle.tokenizer()?;
-        let tokenizer = String::from_utf8(tokenizer)
-            .map_err(|_| Error::format(bundle.folder().join("tokenizer.json"), "is not UTF-8"))?;
-        let tokenizer = CaptionTokenizer::from_json(&tokenizer)?;
+        let tokenizer = utf8(&tokenizer, &bundle.folder().join("tokenizer.json"))?;
+        Self::assemble(config, bundle.weights()?, tokenizer, device)
+    }
+
+    /// As [`Avse::load`], from the contents of a bundle's files, with their manifest.
+    ///
+    /// # Errors
+    /// Whatever [`BundleFiles::verify`] finds, and as there.
+    pub fn from_files(files: BundleFiles, device: &Device) -> Result<(Self, Manifest)> {
+        let manifest = files.verify()?;
+        let config = serde_json::from_slice(&files.config)
+            .map_err(|e| Error::format("config.json", e.to_string()))?;
+        let tokenizer = utf8(&files.tokenizer, Path::new("tokenizer.json"))?;
+        let (length, path) = (files.weights.len() as u64, Path::new("model.safetensors"));
+        let weights = StateDict::from_safetensors(files.weights.as_slice(), length, path)?;
+        drop(files.weights);
+        Ok((Self::assemble(config, weights, tokenizer, device)?.0, manifest))
+    }
+
+    fn assemble(
+        config: ModelConfig,
+        weights: StateDict,
+        tokenizer: &str,
+        device: &Device,
+    ) -> Result<(Self, LoadReport)> {
+        let tokenizer = CaptionTokenizer::from_json(tokenizer)?;
         let network = AvseModel::new(&config, device)?;
-        let (model, report) = load_into(network, bundle.weights()?, Naming::OFFICIAL)?;
+        let (model, report) = load_into(network, weights, Naming::OFFICIAL)?;
         Ok((Self::new(config, model, tokenizer)?, report))
     }
 
@@ -82,6 +106,11 @@ impl Avse {
             precision,
         };
         Bundle::write(folder, contents).map(|_| ())
+    }
+
+    /// Whether pictures can be encoded: a bundle may hold the text tower alone.
+    pub fn has_image_tower(&self) -> bool {
+        true
     }
 
     /// The device that the network is on.
@@ -124,6 +153,10 @@ impl Avse {
     pub fn similarity(&self, images: Tensor<2>, captions: Tensor<2>) -> Tensor<2> {
         similarity(images, captions, self.config.block_size)
     }
+}
+
+fn utf8<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a str> {
+    std::str::from_utf8(bytes).map_err(|_| Error::format(path, "is not UTF-8"))
 }
 
 /// Padded token ids as a tensor `[B, T]` on `device`.

@@ -1,9 +1,19 @@
 //! AVSE for browser pages: `avse-core` behind a wasm-bindgen interface.
 //!
-//! Planned: loading a bundle, opening a gallery, searching by text and by
-//! image in a worker, on WebGPU where there is one and on WebAssembly SIMD
-//! elsewhere. For now this crate keeps the core compiling for `wasm32`.
+//! [`Engine`] is what the worker of the npm package (`web/package`) calls: a loaded model with the
+//! galleries that are open. It knows no DOM, no network and no threads; files come in as bytes.
+//! One crate makes two builds: for the processor alone, and (`gpu`) for WebGPU as well.
 #![deny(missing_docs)]
+
+mod device;
+mod engine;
+mod failure;
+mod shelf;
+mod values;
+
+pub use engine::Engine;
+pub use failure::Failure;
+pub use values::{BundleParts, GalleryParts};
 
 use wasm_bindgen::prelude::wasm_bindgen;
 

@@ -188,6 +188,22 @@ impl Gallery {
         Table { columns: columns.collect() }
     }
 
+    /// The embedding of a row as it is stored, `blocks * width` numbers; from its 8-bit blocks in a
+    /// gallery without precise ones. Panics when there is no such row, as a slice does.
+    ///
+    /// # Errors
+    /// As [`Gallery::view`].
+    pub fn embedding(&self, row: usize) -> Result<Vec<f32>> {
+        let (view, shape) = (self.view()?, self.spec().shape);
+        let start = row * shape.size();
+        if let Some(precise) = view.precise {
+            let mut buffer = Vec::new();
+            return Ok(precise.read(start, shape.size(), &mut buffer).to_vec());
+        }
+        let rows = view.quantised.map(|quantised| quantised.row(row));
+        Ok(rows.unwrap_or_default())
+    }
+
     /// The rows as the engines read them.
     ///
     /// # Errors

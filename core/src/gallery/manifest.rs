@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::ModelConfig;
 use crate::similarity::BlockShape;
 use crate::weights::FileEntry;
 use crate::{Error, Result};
@@ -62,6 +63,17 @@ pub struct GallerySpec {
     pub precision: StoredPrecision,
     /// Who made them.
     pub model: ModelTag,
+}
+
+impl GalleryKind {
+    /// How a model's embeddings of this kind are cut.
+    pub fn shape(self, config: &ModelConfig) -> BlockShape {
+        let blocks = match self {
+            Self::Images => config.image_blocks(),
+            Self::Captions => config.caption_blocks(),
+        };
+        BlockShape { blocks, width: config.block_size }
+    }
 }
 
 impl fmt::Display for GalleryKind {

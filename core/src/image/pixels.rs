@@ -1,11 +1,15 @@
 //! Pixels: an RGB image in memory, and the bilinear resize and normalisation
 //! that turn it into the network's input.
 
+#[cfg(feature = "decode")]
 mod decode;
+mod jpeg;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "decode")]
 pub use decode::DecodeLimits;
+pub use jpeg::jpeg_is_complete;
 
 use crate::{Error, Result};
 
@@ -36,6 +40,7 @@ impl RgbImage {
     /// # Errors
     /// [`Error::Image`] for an empty, truncated, damaged or unsupported file, and
     /// for one that exceeds `limits`, before its pixels are allocated.
+    #[cfg(feature = "decode")]
     pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Self> {
         decode::decode(bytes, limits)
     }

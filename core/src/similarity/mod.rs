@@ -8,12 +8,14 @@ mod blocks;
 pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod matching;
 pub mod quantised;
 pub mod reference;
 mod stored;
 mod top_k;
 
 pub use blocks::{BlockShape, Blocks, Direction, normalise};
+pub use matching::Matching;
 pub use quantised::{QuantisedBlocks, QuantisedView};
 pub use stored::{GalleryView, Stored};
 pub use top_k::{Hit, TopK};

@@ -150,6 +150,18 @@ impl<'a> QuantisedView<'a> {
     pub fn residuals(&self) -> &'a [f32] {
         self.residuals
     }
+
+    /// One embedding in f32, integers times scales. Panics when there is no such row, as a
+    /// slice does.
+    pub fn row(&self, row: usize) -> Vec<f32> {
+        let BlockShape { blocks, width } = self.shape;
+        let values = &self.values[row * self.shape.size()..(row + 1) * self.shape.size()];
+        let scales = &self.scales[row * blocks..(row + 1) * blocks];
+        let scaled = |(block, scale): (&[i8], &f32)| -> Vec<f32> {
+            block.iter().map(|value| f32::from(*value) * scale).collect()
+        };
+        values.chunks_exact(width).zip(scales).flat_map(scaled).collect()
+    }
 }
 
 /// A block's integers and what they are worth.

@@ -30,7 +30,7 @@ impl<'a> Stored<'a> {
     }
 
     /// Numbers `start..start + count` as f32; f16 are converted into `buffer`.
-    pub(super) fn read<'b>(&self, start: usize, count: usize, buffer: &'b mut Vec<f32>) -> &'b [f32]
+    pub(crate) fn read<'b>(&self, start: usize, count: usize, buffer: &'b mut Vec<f32>) -> &'b [f32]
     where
         'a: 'b,
     {

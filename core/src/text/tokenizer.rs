@@ -3,16 +3,16 @@
 mod vocabulary;
 
 use std::path::Path;
-use std::str::FromStr;
 
+use serde::Deserialize;
 use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::bert::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{
-    AddedToken, Model, ModelWrapper, NormalizedString, Normalizer, NormalizerWrapper,
-    OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, Tokenizer,
+    AddedToken, Model, NormalizedString, Normalizer, OffsetReferential, OffsetType,
+    PreTokenizedString, PreTokenizer, Tokenizer,
 };
 
 pub use vocabulary::train_vocab;
@@ -45,6 +45,13 @@ pub struct TokenBatch {
     pub width: usize,
     /// How many captions were longer than allowed and were cut.
     pub truncated: usize,
+}
+
+/// What is read of a `tokenizer.json`.
+#[derive(Deserialize)]
+struct TokenizerFile {
+    model: serde_json::Value,
+    normalizer: serde_json::Value,
 }
 
 /// The tokenizer of a text tower.
@@ -84,17 +91,27 @@ impl CaptionTokenizer {
     /// [`Error::Text`] when it is not JSON of that form, has another model than
     /// word pieces or another normaliser than BERT's, or lacks a special token.
     pub fn from_json(json: &str) -> Result<Self> {
-        let tokenizer = Tokenizer::from_str(json)
+        // The model and the normaliser are read by themselves: reading a `Tokenizer` compiles
+        // in every kind of tokenizer there is, a good part of what a browser would download.
+        let file: TokenizerFile = serde_json::from_str(json)
             .map_err(|error| Error::Text(format!("not a tokenizer.json: {error}")))?;
-        let ModelWrapper::WordPiece(model) = tokenizer.get_model() else {
+        let kind = |value: &serde_json::Value| value["type"].as_str().map(str::to_owned);
+        // Files of old versions name no type of the model.
+        if kind(&file.model).is_some_and(|kind| kind != "WordPiece") {
             return Err(Error::Text("tokenizer.json: key `model` is not of type WordPiece".into()));
-        };
-        let Some(NormalizerWrapper::BertNormalizer(normalizer)) = tokenizer.get_normalizer() else {
+        }
+        if kind(&file.normalizer).is_none_or(|kind| kind != "BertNormalizer") {
             return Err(Error::Text(
                 "tokenizer.json: key `normalizer` is not of type BertNormalizer".into(),
             ));
+        }
+        let bad = |key: &str, error: serde_json::Error| {
+            Error::Text(format!("tokenizer.json: key `{key}`: {error}"))
         };
-        Self::new(model.clone(), *normalizer)
+        let model = WordPiece::deserialize(&file.model).map_err(|error| bad("model", error))?;
+        let normalizer = BertNormalizer::deserialize(&file.normalizer)
+            .map_err(|error| bad("normalizer", error))?;
+        Self::new(model, normalizer)
     }
 
     /// A tokenizer from a folder as Hugging Face publishes it: `tokenizer.json`,

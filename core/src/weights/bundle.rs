@@ -64,17 +64,27 @@ impl Manifest {
     /// [`Error::Io`], or [`Error::Format`] when it is none of a bundle of this version.
     pub fn read(folder: impl AsRef<Path>) -> Result<Self> {
         let path = folder.as_ref().join(MANIFEST);
-        let text = fs::read(&path).map_err(|e| Error::io(&path, e))?;
-        let manifest: Self =
-            serde_json::from_slice(&text).map_err(|e| Error::format(&path, e.to_string()))?;
+        Self::from_json(&fs::read(&path).map_err(|e| Error::io(&path, e))?, &path)
+    }
+
+    /// Parses a manifest; `path` is only named.
+    ///
+    /// # Errors
+    /// [`Error::Format`] when it is none of a bundle of this version.
+    pub fn from_json(json: &[u8], path: &Path) -> Result<Self> {
+        let bad = |message: String| Error::format(path, message);
+        let manifest: Self = serde_json::from_slice(json).map_err(|e| bad(e.to_string()))?;
         if manifest.format != FORMAT {
-            let found = &manifest.format;
-            return Err(Error::format(&path, format!("`format` is `{found}`, not `{FORMAT}`")));
+            return Err(bad(format!("`format` is `{}`, not `{FORMAT}`", manifest.format)));
         }
         if manifest.version != VERSION {
             let found = manifest.version;
-            let message = format!("`version` is {found}; this program reads {VERSION}");
-            return Err(Error::format(&path, message));
+            return Err(bad(format!("`version` is {found}; this program reads {VERSION}")));
+        }
+        for name in [CONFIG, WEIGHTS, TOKENIZER] {
+            if !manifest.files.contains_key(name) {
+                return Err(bad(format!("`files` has no `{name}`")));
+            }
         }
         Ok(manifest)
     }
@@ -87,6 +97,35 @@ impl Manifest {
             hash.update(format!("{name} {}\n", entry.sha256));
         }
         hex(&hash.finalize())
+    }
+}
+
+/// The content of a bundle's four files, where there is no folder to read them from.
+#[derive(Debug)]
+pub struct BundleFiles {
+    /// `manifest.json`
+    pub manifest: Vec<u8>,
+    /// `config.json`
+    pub config: Vec<u8>,
+    /// `model.safetensors`
+    pub weights: Vec<u8>,
+    /// `tokenizer.json`
+    pub tokenizer: Vec<u8>,
+}
+
+impl BundleFiles {
+    /// Checks the size and hash of each file; the manifest.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the file that is not what the manifest says, or the manifest.
+    pub fn verify(&self) -> Result<Manifest> {
+        let manifest = Manifest::from_json(&self.manifest, Path::new(MANIFEST))?;
+        let files =
+            [(CONFIG, &self.config), (WEIGHTS, &self.weights), (TOKENIZER, &self.tokenizer)];
+        for (name, content) in files {
+            manifest.files[name].verify_bytes(Path::new(name), content)?;
+        }
+        Ok(manifest)
     }
 }
 
@@ -129,11 +168,8 @@ impl Bundle {
         let folder = folder.as_ref();
         recover(folder)?;
         let manifest = Manifest::read(folder)?;
-        let path = folder.join(MANIFEST);
         for name in [CONFIG, WEIGHTS, TOKENIZER] {
-            let listed = manifest.files.get(name);
-            let listed = listed.ok_or_else(|| Error::format(&path, format!("no `{name}`")))?;
-            listed.verify(&folder.join(name))?;
+            manifest.files[name].verify(&folder.join(name))?;
         }
         Ok(Self { folder: folder.to_path_buf(), manifest })
     }

@@ -20,7 +20,7 @@ mod state_dict;
 #[cfg(not(target_family = "wasm"))]
 mod torch;
 
-pub use bundle::{Bundle, BundleContents, Manifest};
+pub use bundle::{Bundle, BundleContents, BundleFiles, Manifest};
 pub use file_entry::FileEntry;
 pub use infer::infer_config;
 pub use load::{LoadReport, load_into, state_dict_of};

@@ -62,15 +62,6 @@ impl ChosenBundle {
     /// As [`Bundle::open`], or a configuration that is none.
     pub fn shape(&self, kind: GalleryKind) -> Result<BlockShape> {
         let config: ModelConfig = Bundle::open(&self.folder)?.config()?;
-        Ok(shape_of(&config, kind))
+        Ok(kind.shape(&config))
     }
-}
-
-/// How a model's embeddings are cut.
-pub(super) fn shape_of(config: &ModelConfig, kind: GalleryKind) -> BlockShape {
-    let blocks = match kind {
-        GalleryKind::Images => config.image_blocks(),
-        GalleryKind::Captions => config.caption_blocks(),
-    };
-    BlockShape { blocks, width: config.block_size }
 }

@@ -11,7 +11,6 @@ use avse_core::similarity::Blocks;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
-use super::bundle::shape_of;
 use crate::evaluate::host_blocks;
 use crate::{Error, Result};
 
@@ -62,7 +61,7 @@ impl<'a> Encoder<'a> {
 
     /// Encodes pictures and says for each what came of it.
     pub(super) fn pictures(&self, paths: &[PathBuf], sink: &mut Sink<'_>) -> Result<Vec<Seen>> {
-        let shape = shape_of(&self.avse.config, GalleryKind::Images);
+        let shape = GalleryKind::Images.shape(&self.avse.config);
         let mut seen = Vec::with_capacity(paths.len());
         let mut encoded = HashSet::new();
         std::thread::scope(|scope| {
@@ -128,7 +127,7 @@ impl<'a> Encoder<'a> {
 
     /// Encodes sentences; returns how many were longer than the network has positions for.
     pub(super) fn sentences(&self, texts: &[&str], sink: &mut Sink<'_>) -> Result<usize> {
-        let shape = shape_of(&self.avse.config, GalleryKind::Captions);
+        let shape = GalleryKind::Captions.shape(&self.avse.config);
         let mut truncated = 0;
         for texts in texts.chunks(SORTED) {
             let tokens: Vec<Vec<u32>> =

@@ -13,7 +13,7 @@ use npyz::WriterBuilder;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Serialize;
 
-use super::bundle::{ChosenBundle, shape_of};
+use super::bundle::ChosenBundle;
 use super::encoder::{Encoder, Seen};
 use super::listing::{Content, Entry, Problem, list};
 use super::plan::file;
@@ -107,7 +107,7 @@ pub fn export(options: &ExportOptions) -> Result<ExportReport> {
             super::build::describe(&options.source)
         )));
     }
-    let BlockShape { blocks, width } = shape_of(&avse.config, options.kind);
+    let BlockShape { blocks, width } = options.kind.shape(&avse.config);
     let shape = [items.len(), blocks, width];
     spool.finish(format, shape)?;
     let list = items_path(&options.out);

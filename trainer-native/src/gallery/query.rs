@@ -10,7 +10,7 @@ use avse_core::similarity::Blocks;
 use burn::tensor::Device;
 use serde::Serialize;
 
-use super::bundle::{ChosenBundle, shape_of};
+use super::bundle::ChosenBundle;
 use crate::evaluate::host_blocks;
 use crate::{Error, Result};
 
@@ -91,7 +91,7 @@ pub fn search(options: &SearchOptions) -> Result<Answer> {
             (GalleryKind::Images, avse.encode_images(&[image]), false)
         }
     };
-    let shape = shape_of(&avse.config, kind);
+    let shape = kind.shape(&avse.config);
     let values = host_blocks(embedding, &avse)?;
     let encode = clock.lap();
     let hits = gallery.search(kind, Blocks::new(&values, shape)?, options.limit)?;

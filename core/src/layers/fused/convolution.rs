@@ -4,13 +4,7 @@
 //! holds the input numbers that it sees (kernel row by kernel row, so that they are copied in long
 //! pieces); the rest is a matrix product.
 
-use std::sync::Arc;
-
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::{Autodiff, Flex, TensorMetadata};
+use burn::backend::Flex;
 use burn::nn::conv::Conv2d;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
@@ -28,18 +22,9 @@ pub fn convolve(layer: &Conv2d, map: Tensor<4>) -> Tensor<4> {
     let [_, channels, kernel, _] = weight.dims();
     let sizes = Sizes::new(map.dims(), kernel, layer.stride[0]);
     let single = map.dtype() == DType::F32;
-    if single && let Ok(input) = map.clone().try_into_primitive::<Autodiff<Flex>>() {
-        let rows = rows_of(weight);
-        let rows = rows.try_into_primitive::<Autodiff<Flex>>().expect("weights on their device");
-        let guards = [input.node(), rows.node()];
-        let work = Work::new(sizes, input.into_primitive(), rows.into_primitive());
-        let output = work.forward();
-        let prepared = ConvolutionBackward.prepare::<NoCheckpointing>(guards);
-        let output = match prepared.compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish(Arc::new(work), output),
-            OpsKind::UnTracked(prepared) => prepared.finish(output),
-        };
-        return Tensor::from_primitive::<Autodiff<Flex>>(output);
+    #[cfg(feature = "training")]
+    if single && let Some(output) = super::graph::convolve(sizes, &map, &weight) {
+        return output;
     }
     if single && let Ok(input) = map.clone().try_into_primitive::<Flex>() {
         let rows = rows_of(weight).try_into_primitive::<Flex>().expect("weights on their device");
@@ -52,13 +37,14 @@ pub fn convolve(layer: &Conv2d, map: Tensor<4>) -> Tensor<4> {
 }
 
 /// `[out, C, k, k] -> [k * k * C, out]`.
-fn rows_of(weight: Tensor<4>) -> Tensor<2> {
+pub(super) fn rows_of(weight: Tensor<4>) -> Tensor<2> {
     let [out, channels, kernel, _] = weight.dims();
     weight.permute([2, 3, 1, 0]).reshape([kernel * kernel * channels, out])
 }
 
+/// Of one convolution.
 #[derive(Clone, Copy, Debug)]
-struct Sizes {
+pub(super) struct Sizes {
     batch: usize,
     input: [usize; 2],
     output: [usize; 2],
@@ -109,15 +95,15 @@ impl Sizes {
 
 /// One convolution of one batch.
 #[derive(Debug)]
-struct Work {
+pub(super) struct Work {
     sizes: Sizes,
-    input: FlexTensor,
+    pub(super) input: FlexTensor,
     /// `[k * k * C, out]`.
-    weight: FlexTensor,
+    pub(super) weight: FlexTensor,
 }
 
 impl Work {
-    fn new(sizes: Sizes, input: FlexTensor, weight: FlexTensor) -> Self {
+    pub(super) fn new(sizes: Sizes, input: FlexTensor, weight: FlexTensor) -> Self {
         Self { sizes, input: contiguous(input), weight: contiguous(weight) }
     }
 
@@ -141,7 +127,7 @@ impl Work {
         starts.map(|start| start..(start + share).min(self.sizes.batch)).collect()
     }
 
-    fn forward(&self) -> FlexTensor {
+    pub(super) fn forward(&self) -> FlexTensor {
         let (sizes, out) = (self.sizes, self.out());
         let size = sizes.positions() * out;
         let mut output = vec![0f32; sizes.batch * size];
@@ -165,7 +151,7 @@ impl Work {
 
     /// Gradients of the input, when it is wanted, and of the weight. The sums are the same, bit
     /// for bit, for the same number of threads.
-    fn backward(&self, gradient: &[f32], with_input: bool) -> (Vec<f32>, Vec<f32>) {
+    pub(super) fn backward(&self, gradient: &[f32], with_input: bool) -> (Vec<f32>, Vec<f32>) {
         let (sizes, out) = (self.sizes, self.out());
         let (size, length) = (sizes.positions() * out, sizes.row_length());
         let image = if with_input { sizes.image() } else { 0 };
@@ -202,30 +188,5 @@ impl Work {
             total
         });
         (d_input, total.unwrap_or_else(|| vec![0f32; length * out]))
-    }
-}
-
-#[derive(Debug)]
-struct ConvolutionBackward;
-
-impl Backward<Flex, 2> for ConvolutionBackward {
-    type State = Arc<Work>;
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 2>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let gradient = contiguous(grads.consume::<Flex>(&ops.node));
-        let work = &ops.state;
-        let [input, weight] = &ops.parents;
-        let (d_input, d_weight) = work.backward(numbers(&gradient), input.is_some());
-        if let Some(input) = input {
-            grads.register::<Flex>(input.id, tensor(d_input, work.input.shape()));
-        }
-        if let Some(weight) = weight {
-            grads.register::<Flex>(weight.id, tensor(d_weight, work.weight.shape()));
-        }
     }
 }

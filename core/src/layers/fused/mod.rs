@@ -5,10 +5,15 @@
 //! through all of the layer while they are in the cache, forwards and backwards. The plain
 //! layers are the oracle of this one (`tests.rs`), and what every other device runs.
 
+// Without training nothing is computed backwards.
+#![cfg_attr(not(feature = "training"), allow(dead_code))]
+
 mod attention;
 mod convolution;
 mod dropout;
 mod elementwise;
+#[cfg(feature = "training")]
+mod graph;
 mod host;
 mod layer;
 mod matrix;
@@ -17,7 +22,7 @@ mod parameters;
 #[cfg(test)]
 mod tests;
 
-use burn::backend::{Autodiff, Flex};
+use burn::backend::Flex;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{DType, Distribution, Tensor};
 
@@ -55,7 +60,9 @@ impl EncoderLayer<'_> {
         }
         let parameters = self.parameters()?;
         let plan = |seed| self.plan(tokens.dims(), lengths, seed);
+        #[cfg(feature = "training")]
         if tokens.device().is_autodiff() {
+            use burn::backend::Autodiff;
             let primitive = tokens.clone().try_into_primitive::<Autodiff<Flex>>().ok()?;
             let convert = |tensor: Tensor<1>| tensor.try_into_primitive::<Autodiff<Flex>>().ok();
             let parameters = parameters.into_array().map(convert);
@@ -64,7 +71,7 @@ impl EncoderLayer<'_> {
             }
             let parameters = parameters.map(|tensor| tensor.expect("none is missing"));
             let plan = plan(self.seed(tokens));
-            let output = operation::tracked(plan, primitive, parameters);
+            let output = graph::layer(plan, primitive, parameters);
             return Some(Tensor::from_primitive::<Autodiff<Flex>>(output));
         }
         let primitive = tokens.clone().try_into_primitive::<Flex>().ok()?;

@@ -1,22 +1,13 @@
-//! The fused layer as an operation of Burn: splitting the batch, threads, the graph.
+//! The fused layer on a whole batch: splitting it, threads.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use burn::backend::Autodiff;
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Flex, TensorMetadata};
+use burn::backend::TensorMetadata;
 use burn_flex::FlexTensor;
 
 use super::host::{Cutter, contiguous, for_each, numbers, tensor, threads};
 use super::layer::{Kept, Layer, Plan};
 use super::parameters::{COUNT, Parameters};
-
-type Tracked = FloatTensor<Autodiff<Flex>>;
 
 /// Rows that go through the layer together: they should stay in a core's cache.
 const ROWS: usize = 384;
@@ -28,79 +19,15 @@ pub fn untracked(plan: &Plan, tokens: FlexTensor, parameters: [FlexTensor; COUNT
     work.tensor(output)
 }
 
-/// Output as a node of the graph, with `tokens` and `parameters` as parents.
-pub fn tracked(plan: Plan, tokens: Tracked, parameters: [Tracked; COUNT]) -> Tracked {
-    let mut guards = vec![tokens.node()];
-    guards.extend(parameters.iter().map(Tracked::node));
-    let guards: [_; COUNT + 1] = guards.try_into().expect("one and all parameters");
-    let parameters = parameters.map(Tracked::into_primitive);
-    let work = Work::new(&plan, tokens.into_primitive(), parameters);
-    match LayerBackward.prepare::<NoCheckpointing>(guards).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => {
-            let rows = work.rows();
-            let mut kept = Kept::<()>::widths(&plan).map(|width| vec![0f32; rows * width]);
-            let output = work.forward(Some(&mut kept));
-            let output = work.tensor(output);
-            let (tokens, parameters) = (work.tokens, work.parameters);
-            prepared.finish(Arc::new(State { plan, tokens, parameters, kept }), output)
-        }
-        OpsKind::UnTracked(prepared) => {
-            let output = work.forward(None);
-            prepared.finish(work.tensor(output))
-        }
-    }
-}
-
-/// What the backward pass needs.
-struct State {
-    plan: Plan,
-    tokens: FlexTensor,
-    parameters: Parameters<FlexTensor>,
-    kept: [Vec<f32>; 5],
-}
-
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("plan", &self.plan).finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug)]
-struct LayerBackward;
-
-impl Backward<Flex, { COUNT + 1 }> for LayerBackward {
-    type State = Arc<State>;
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, { COUNT + 1 }>,
-        grads: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let gradient = contiguous(grads.consume::<Flex>(&ops.node));
-        let State { plan, tokens, parameters, kept } = &*ops.state;
-        let work = Work { plan, tokens: tokens.clone(), parameters: parameters.clone() };
-        let (d_tokens, d_parameters) = work.backward(numbers(&gradient), kept);
-        let mut values = vec![work.tensor(d_tokens)];
-        let shapes = parameters.clone().into_array().map(|tensor| tensor.shape());
-        values.extend(d_parameters.into_array().into_iter().zip(shapes).map(|(v, s)| tensor(v, s)));
-        for (parent, value) in ops.parents.into_iter().zip(values) {
-            if let Some(parent) = parent {
-                grads.register::<Flex>(parent.id, value);
-            }
-        }
-    }
-}
-
 /// One layer on one batch.
-struct Work<'a> {
-    plan: &'a Plan,
-    tokens: FlexTensor,
-    parameters: Parameters<FlexTensor>,
+pub(super) struct Work<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) tokens: FlexTensor,
+    pub(super) parameters: Parameters<FlexTensor>,
 }
 
 impl<'a> Work<'a> {
-    fn new(plan: &'a Plan, tokens: FlexTensor, parameters: [FlexTensor; COUNT]) -> Self {
+    pub(super) fn new(plan: &'a Plan, tokens: FlexTensor, parameters: [FlexTensor; COUNT]) -> Self {
         let parameters = Parameters::from_array(parameters).map(contiguous);
         Self { plan, tokens: contiguous(tokens), parameters }
     }
@@ -109,11 +36,11 @@ impl<'a> Work<'a> {
         Layer { plan: self.plan, parameters: self.parameters.each_ref().map(numbers) }
     }
 
-    fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         numbers(&self.tokens).len() / self.plan.width
     }
 
-    fn tensor(&self, values: Vec<f32>) -> FlexTensor {
+    pub(super) fn tensor(&self, values: Vec<f32>) -> FlexTensor {
         tensor(values, self.tokens.shape())
     }
 
@@ -128,7 +55,7 @@ impl<'a> Work<'a> {
         range.step_by(size).map(move |start| start..(start + size).min(end))
     }
 
-    fn forward(&self, kept: Option<&mut [Vec<f32>; 5]>) -> Vec<f32> {
+    pub(super) fn forward(&self, kept: Option<&mut [Vec<f32>; 5]>) -> Vec<f32> {
         let (plan, layer) = (self.plan, self.layer());
         let input = numbers(&self.tokens);
         let mut output = vec![0f32; input.len()];
@@ -166,7 +93,11 @@ impl<'a> Work<'a> {
 
     /// One share of the batch for each thread, whose parameter gradients are added in
     /// order: with the same number of threads the sums are the same, bit for bit.
-    fn backward(&self, gradient: &[f32], kept: &[Vec<f32>; 5]) -> (Vec<f32>, Parameters<Vec<f32>>) {
+    pub(super) fn backward(
+        &self,
+        gradient: &[f32],
+        kept: &[Vec<f32>; 5],
+    ) -> (Vec<f32>, Parameters<Vec<f32>>) {
         let (plan, layer) = (self.plan, self.layer());
         let input = numbers(&self.tokens);
         let sequence = plan.length * plan.width;

@@ -4,8 +4,8 @@ use burn::backend::{Autodiff, Flex};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Distribution, Tensor};
 
+use super::graph;
 use super::layer::NormPlacement;
-use super::operation;
 use crate::config::{Activation, BertConfig, VitConfig};
 use crate::image::VitLayer;
 use crate::text::BertLayer;
@@ -149,7 +149,7 @@ fn gradients_with_dropout_are_slopes() {
                 |tensor: Tensor<1>| tensor.try_into_primitive::<Autodiff<Flex>>().unwrap();
             let parameters = fused.parameters().unwrap().into_array().map(primitive);
             let tokens = tokens.try_into_primitive::<Autodiff<Flex>>().unwrap();
-            let output = operation::tracked(plan, tokens, parameters);
+            let output = graph::layer(plan, tokens, parameters);
             Tensor::<3>::from_primitive::<Autodiff<Flex>>(output)
         };
         let loss = |tokens: Tensor<3>| (forward(tokens).square().sum()).into_scalar::<f32>();

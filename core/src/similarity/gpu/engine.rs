@@ -116,18 +116,23 @@ impl GpuEngine {
         let packed = wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct;
         let packed_dot = options.packed_dot && instance.wgsl_language_features().contains(packed);
         let engine = Self::from_parts(device, queue, &GpuOptions { packed_dot, ..options.clone() });
-        // What concerns a call is caught by its scope; the default handler would panic.
-        engine.device.on_uncaptured_error(Arc::new(|_| {}));
-        let lost = engine.lost.clone();
-        engine.device.set_device_lost_callback(move |reason, message| {
-            let text = if message.is_empty() { format!("{reason:?}") } else { message };
-            *lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
-        });
+        engine.watch();
         Ok(engine)
     }
 
+    /// Takes over the device's callbacks, to know when it is lost. [`GpuEngine::new`] has done so.
+    pub fn watch(&self) {
+        // What concerns a call is caught by its scope; the default handler would panic.
+        self.device.on_uncaptured_error(Arc::new(|_| {}));
+        let lost = self.lost.clone();
+        self.device.set_device_lost_callback(move |reason, message| {
+            let text = if message.is_empty() { format!("{reason:?}") } else { message };
+            *lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+        });
+    }
+
     /// Shares a device, for example Burn's (`init_with_setup_async` hands out both parts).
-    /// Its callbacks stay as they are. Work already submitted to `queue` runs first; flush what Burn has
+    /// Its callbacks stay as they are, unless [`watch`](Self::watch) is called. Work already submitted to `queue` runs first; flush what Burn has
     /// not submitted yet.
     ///
     /// `options` count for what an existing device leaves open: `shard_bytes`,

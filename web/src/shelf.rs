@@ -1,0 +1,158 @@
+//! The galleries that are open, by number.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use avse_core::gallery::{Gallery, GallerySpec, Item};
+use avse_core::similarity::Blocks;
+
+use crate::failure::{Failure, Result};
+
+/// Open galleries by handle.
+#[derive(Default)]
+pub struct Shelf {
+    galleries: RefCell<BTreeMap<u32, Shelved>>,
+    last: Cell<u32>,
+}
+
+/// A gallery: as its files say, or while it is changed, as its rows.
+struct Shelved {
+    /// Made of the draft when it is asked for.
+    ready: Option<Rc<Gallery>>,
+    draft: Option<Draft>,
+}
+
+/// Rows that are not in a gallery's format yet: adding one there would write and hash all.
+struct Draft {
+    spec: GallerySpec,
+    values: Vec<f32>,
+    items: Vec<Item>,
+}
+
+impl Shelf {
+    /// Puts a gallery there; its handle.
+    pub fn put(&self, gallery: Gallery) -> u32 {
+        let handle = self.last.get() + 1;
+        self.last.set(handle);
+        let shelved = Shelved { ready: Some(Rc::new(gallery)), draft: None };
+        self.galleries.borrow_mut().insert(handle, shelved);
+        handle
+    }
+
+    /// Takes a gallery away.
+    pub fn remove(&self, handle: u32) {
+        self.galleries.borrow_mut().remove(&handle);
+    }
+
+    /// The gallery as it is now.
+    pub fn get(&self, handle: u32) -> Result<Rc<Gallery>> {
+        self.with(handle, |shelved| {
+            if let Some(ready) = &shelved.ready {
+                return Ok(ready.clone());
+            }
+            let draft = shelved.draft.as_ref().ok_or_else(|| unknown(handle))?;
+            let blocks = Blocks::new(&draft.values, draft.spec.shape)?;
+            let gallery = Rc::new(Gallery::build(draft.spec.clone(), blocks, &draft.items)?);
+            shelved.ready = Some(gallery.clone());
+            Ok(gallery)
+        })
+    }
+
+    /// Adds a row behind the others.
+    pub fn add(&self, handle: u32, values: &[f32], item: Item) -> Result<()> {
+        self.change(handle, |draft| {
+            let blocks = Blocks::new(values, draft.spec.shape)?;
+            if blocks.rows() != 1 {
+                let count = blocks.rows();
+                return Err(Failure::new("shape", format!("{count} embeddings of one item")));
+            }
+            draft.values.extend_from_slice(values);
+            draft.items.push(item);
+            Ok(())
+        })
+    }
+
+    /// Takes a row out; later ones move up.
+    pub fn remove_row(&self, handle: u32, row: usize) -> Result<()> {
+        self.change(handle, |draft| {
+            let rows = draft.items.len();
+            if row >= rows {
+                return Err(Failure::new("shape", format!("no row {row} of {rows}")));
+            }
+            let size = draft.spec.shape.size();
+            draft.values.drain(row * size..(row + 1) * size);
+            draft.items.remove(row);
+            Ok(())
+        })
+    }
+
+    fn change(&self, handle: u32, change: impl FnOnce(&mut Draft) -> Result<()>) -> Result<()> {
+        self.with(handle, |shelved| {
+            if shelved.draft.is_none()
+                && let Some(gallery) = &shelved.ready
+            {
+                shelved.draft = Some(Draft::of(gallery)?);
+            }
+            let draft = shelved.draft.as_mut().ok_or_else(|| unknown(handle))?;
+            change(draft)?;
+            shelved.ready = None;
+            Ok(())
+        })
+    }
+
+    fn with<T>(&self, handle: u32, work: impl FnOnce(&mut Shelved) -> Result<T>) -> Result<T> {
+        let mut galleries = self.galleries.borrow_mut();
+        work(galleries.get_mut(&handle).ok_or_else(|| unknown(handle))?)
+    }
+}
+
+impl Draft {
+    fn of(gallery: &Gallery) -> Result<Self> {
+        if !gallery.is_exact() {
+            let message = "a gallery of 8-bit blocks alone cannot be changed";
+            return Err(Failure::new("refused", message));
+        }
+        let mut values = Vec::with_capacity(gallery.len() * gallery.spec().shape.size());
+        for row in 0..gallery.len() {
+            values.extend(gallery.embedding(row)?);
+        }
+        let items = gallery.items().iter().collect::<avse_core::Result<_>>()?;
+        Ok(Self { spec: gallery.spec().clone(), values, items })
+    }
+}
+
+fn unknown(handle: u32) -> Failure {
+    Failure::new("internal", format!("no open gallery has the handle {handle}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use avse_core::gallery::{GalleryKind, ModelTag, StoredPrecision};
+    use avse_core::similarity::BlockShape;
+
+    #[test]
+    fn rows_come_and_go() {
+        let shape = BlockShape { blocks: 2, width: 4 };
+        let model = ModelTag { fingerprint: "ab".into(), path: None };
+        let precision = StoredPrecision::F32;
+        let spec = GallerySpec { kind: GalleryKind::Images, shape, precision, model };
+        let empty = Gallery::build(spec, Blocks::new(&[], shape).unwrap(), &[]).unwrap();
+        let (shelf, item) =
+            (Shelf::default(), |key: &str| Item { key: key.into(), ..Item::default() });
+        let handle = shelf.put(empty);
+        for (at, key) in ["a", "b", "c"].into_iter().enumerate() {
+            shelf.add(handle, &[at as f32; 8], item(key)).unwrap();
+        }
+        assert_eq!(shelf.get(handle).unwrap().embedding(1).unwrap(), [1.0; 8]);
+        shelf.remove_row(handle, 1).unwrap();
+        let gallery = shelf.get(handle).unwrap();
+        assert_eq!((gallery.len(), gallery.embedding(1).unwrap()), (2, vec![2.0; 8]));
+        assert_eq!(gallery.items().get(1).unwrap().key, "c");
+        assert_eq!(shelf.remove_row(handle, 2).unwrap_err().code, "shape");
+        assert_eq!(shelf.add(handle, &[0.0; 16], item("two")).unwrap_err().code, "shape");
+        shelf.remove(handle);
+        assert_eq!(shelf.get(handle).unwrap_err().code, "internal");
+    }
+}
