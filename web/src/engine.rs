@@ -1,6 +1,5 @@
 //! A loaded model and the galleries that are open.
 
-use std::rc::Rc;
 use std::str::FromStr;
 
 use avse_core::Avse;
@@ -20,11 +19,16 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::device::Place;
 use crate::failure::{Failure, Result};
-use crate::shelf::Shelf;
+use crate::shelf::{OpenGallery, Shelf};
 use crate::values::{BundleParts, GalleryParts, from_js, object_of_bytes, to_js};
 
 /// Longest header of a picture that is looked at for its size, in bytes.
 const HEADER: usize = 1 << 20;
+
+/// From this many rows on a WebGPU device searches; below, the processor has answered before a
+/// device would have begun.
+#[cfg(feature = "gpu")]
+const GPU_ROWS: usize = 10_000;
 
 /// A loaded model and the galleries that are open. Embeddings are unit blocks, one row of
 /// `blocks * blockSize` numbers.
@@ -148,7 +152,7 @@ impl Engine {
     /// What is known of a gallery.
     #[wasm_bindgen(js_name = galleryInfo, unchecked_return_type = "GalleryInfo")]
     pub fn gallery_info(&self, handle: u32) -> Result<JsValue> {
-        let gallery = self.shelf.get(handle)?;
+        let gallery = &self.shelf.get(handle)?.content;
         let spec = gallery.spec();
         to_js(&json!({
             "kind": spec.kind,
@@ -194,11 +198,11 @@ impl Engine {
     ) -> Result<JsValue> {
         let (gallery, asked) = (self.shelf.get(handle)?, kind_of(&asked)?);
         let query = Blocks::new(&blocks, asked.shape(&self.avse.config))?;
-        let hits = self.rank(handle, &gallery, asked, query, k).await?;
+        let hits = self.rank(&gallery, asked, query, k).await?;
         let rows: Vec<Value> = hits
             .into_iter()
             .map(|hit| {
-                let item = gallery.items().get(hit.index)?;
+                let item = gallery.content.items().get(hit.index)?;
                 let mut row = json!({ "index": hit.index, "score": hit.score, "key": item.key });
                 if let Some(caption) = item.caption {
                     row["caption"] = caption.into();
@@ -218,16 +222,16 @@ impl Engine {
     /// What a row is.
     #[wasm_bindgen(unchecked_return_type = "EngineItem")]
     pub fn item(&self, handle: u32, row: usize) -> Result<JsValue> {
-        let gallery = self.shelf.get(handle)?;
-        check_row(&gallery, row)?;
+        let gallery = &self.shelf.get(handle)?.content;
+        check_row(gallery, row)?;
         to_js(&gallery.items().get(row)?)
     }
 
     /// The embedding of a row.
     #[wasm_bindgen(js_name = rowBlocks)]
     pub fn row_blocks(&self, handle: u32, row: usize) -> Result<Vec<f32>> {
-        let gallery = self.shelf.get(handle)?;
-        check_row(&gallery, row)?;
+        let gallery = &self.shelf.get(handle)?.content;
+        check_row(gallery, row)?;
         Ok(gallery.embedding(row)?)
     }
 
@@ -244,7 +248,7 @@ impl Engine {
     /// The contents of a gallery's files, to be stored.
     #[wasm_bindgen(js_name = galleryFiles, unchecked_return_type = "GalleryParts")]
     pub fn gallery_files(&self, handle: u32) -> Result<JsValue> {
-        let files = self.shelf.get(handle)?.to_bytes()?;
+        let files = self.shelf.get(handle)?.content.to_bytes()?;
         Ok(object_of_bytes([
             ("manifest", &files.manifest),
             ("embeddings", &files.embeddings),
@@ -280,16 +284,28 @@ impl Engine {
         Ok(values)
     }
 
+    /// Large galleries are searched where the network runs; the hits are the same.
     async fn rank(
         &self,
-        handle: u32,
-        gallery: &Rc<Gallery>,
+        gallery: &OpenGallery,
         asked: GalleryKind,
         query: Blocks<'_>,
         k: usize,
     ) -> Result<Vec<Hit>> {
-        let _ = handle;
-        Ok(gallery.rank(asked, query, k)?.into_iter().next().unwrap_or_default())
+        #[cfg(feature = "gpu")]
+        if let Some(gpu) = &self.place.gpu
+            && gallery.content.len() >= GPU_ROWS
+        {
+            let view = gallery.content.view()?;
+            if let (Some(precise), Some(quantised)) = (view.precise, view.quantised) {
+                let direction = gallery.content.direction(asked);
+                let uploaded = gallery.uploaded(gpu, quantised).await?;
+                let k = k.min(gallery.content.len());
+                let hits = gpu.search_exact(&uploaded, precise, query, direction, k).await?;
+                return Ok(hits.into_iter().next().unwrap_or_default());
+            }
+        }
+        Ok(gallery.content.rank(asked, query, k)?.into_iter().next().unwrap_or_default())
     }
 }
 

@@ -6,6 +6,10 @@ use std::rc::Rc;
 
 use avse_core::gallery::{Gallery, GallerySpec, Item};
 use avse_core::similarity::Blocks;
+#[cfg(feature = "gpu")]
+use avse_core::similarity::QuantisedView;
+#[cfg(feature = "gpu")]
+use avse_core::similarity::gpu::{GpuEngine, GpuGallery};
 
 use crate::failure::{Failure, Result};
 
@@ -19,8 +23,41 @@ pub struct Shelf {
 /// A gallery: as its files say, or while it is changed, as its rows.
 struct Shelved {
     /// Made of the draft when it is asked for.
-    ready: Option<Rc<Gallery>>,
+    ready: Option<Rc<OpenGallery>>,
     draft: Option<Draft>,
+}
+
+/// A gallery that can be searched.
+pub struct OpenGallery {
+    pub content: Gallery,
+    #[cfg(feature = "gpu")]
+    on_gpu: RefCell<Option<Rc<GpuGallery>>>,
+}
+
+impl OpenGallery {
+    fn new(content: Gallery) -> Rc<Self> {
+        Rc::new(Self {
+            content,
+            #[cfg(feature = "gpu")]
+            on_gpu: RefCell::default(),
+        })
+    }
+
+    /// Its 8-bit blocks on the device, there from the first call on.
+    #[cfg(feature = "gpu")]
+    pub async fn uploaded(
+        &self,
+        gpu: &GpuEngine,
+        blocks: QuantisedView<'_>,
+    ) -> Result<Rc<GpuGallery>> {
+        let there = self.on_gpu.borrow().clone();
+        if let Some(uploaded) = there {
+            return Ok(uploaded);
+        }
+        let uploaded = Rc::new(gpu.upload_quantised(blocks).await?);
+        *self.on_gpu.borrow_mut() = Some(uploaded.clone());
+        Ok(uploaded)
+    }
 }
 
 /// Rows that are not in a gallery's format yet: adding one there would write and hash all.
@@ -35,7 +72,7 @@ impl Shelf {
     pub fn put(&self, gallery: Gallery) -> u32 {
         let handle = self.last.get() + 1;
         self.last.set(handle);
-        let shelved = Shelved { ready: Some(Rc::new(gallery)), draft: None };
+        let shelved = Shelved { ready: Some(OpenGallery::new(gallery)), draft: None };
         self.galleries.borrow_mut().insert(handle, shelved);
         handle
     }
@@ -46,14 +83,15 @@ impl Shelf {
     }
 
     /// The gallery as it is now.
-    pub fn get(&self, handle: u32) -> Result<Rc<Gallery>> {
+    pub fn get(&self, handle: u32) -> Result<Rc<OpenGallery>> {
         self.with(handle, |shelved| {
             if let Some(ready) = &shelved.ready {
                 return Ok(ready.clone());
             }
             let draft = shelved.draft.as_ref().ok_or_else(|| unknown(handle))?;
             let blocks = Blocks::new(&draft.values, draft.spec.shape)?;
-            let gallery = Rc::new(Gallery::build(draft.spec.clone(), blocks, &draft.items)?);
+            let gallery = Gallery::build(draft.spec.clone(), blocks, &draft.items)?;
+            let gallery = OpenGallery::new(gallery);
             shelved.ready = Some(gallery.clone());
             Ok(gallery)
         })
@@ -92,7 +130,7 @@ impl Shelf {
             if shelved.draft.is_none()
                 && let Some(gallery) = &shelved.ready
             {
-                shelved.draft = Some(Draft::of(gallery)?);
+                shelved.draft = Some(Draft::of(&gallery.content)?);
             }
             let draft = shelved.draft.as_mut().ok_or_else(|| unknown(handle))?;
             change(draft)?;
@@ -145,14 +183,14 @@ mod tests {
         for (at, key) in ["a", "b", "c"].into_iter().enumerate() {
             shelf.add(handle, &[at as f32; 8], item(key)).unwrap();
         }
-        assert_eq!(shelf.get(handle).unwrap().embedding(1).unwrap(), [1.0; 8]);
+        assert_eq!(shelf.get(handle).unwrap().content.embedding(1).unwrap(), [1.0; 8]);
         shelf.remove_row(handle, 1).unwrap();
-        let gallery = shelf.get(handle).unwrap();
+        let gallery = &shelf.get(handle).unwrap().content;
         assert_eq!((gallery.len(), gallery.embedding(1).unwrap()), (2, vec![2.0; 8]));
         assert_eq!(gallery.items().get(1).unwrap().key, "c");
         assert_eq!(shelf.remove_row(handle, 2).unwrap_err().code, "shape");
         assert_eq!(shelf.add(handle, &[0.0; 16], item("two")).unwrap_err().code, "shape");
         shelf.remove(handle);
-        assert_eq!(shelf.get(handle).unwrap_err().code, "internal");
+        assert_eq!(shelf.get(handle).err().unwrap().code, "internal");
     }
 }

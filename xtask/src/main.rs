@@ -5,6 +5,7 @@ mod checks;
 mod setup;
 mod shell;
 mod similarity;
+mod web;
 
 use std::process::ExitCode;
 
@@ -19,7 +20,8 @@ Commands:
                  the browser build and the CUDA build
   e2e            Run the end-to-end tests of the `avse` command line only
   bench [ARGS]   Build and run `avse bench [ARGS]`, for example `cargo xtask bench model`
-  web check      Check that the core and the web crate compile for a browser
+  web build      Build the browser package and the demo page with its data
+  web serve      The same, then serve the page on this machine
   help           Print this text; `cargo xtask <COMMAND> --help` prints more
 ";
 
@@ -70,9 +72,13 @@ in cargo's target folder: a Python environment of bench/peers/requirements.txt
 ";
 
 const WEB: &str = "\
-Usage: cargo xtask web check
+Usage: cargo xtask web check|build|serve [ARGS]
 
-Checks that the core and the web crate compile for wasm32-unknown-unknown.
+  check   Check that the core and the web crate compile for wasm32-unknown-unknown
+  build   Build both WebAssembly modules, the npm package (web/package) and the demo page
+          with a model and galleries of emoji, as static files: target/web/site
+  serve   Build, then serve that folder under a strict content security policy;
+          ARGS go to web/tools/serve.mjs, for example --port 8080
 ";
 
 fn main() -> ExitCode {
@@ -99,7 +105,7 @@ fn main() -> ExitCode {
             forward(Step::cargo("e2e", cli).args(rest))
         }
         ("bench", [what, rest @ ..]) if what == "similarity" && !wants_help => {
-            if similarity::run(rest) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            code(similarity::run(rest))
         }
         ("bench", rest) => {
             let bench = ["run", "--release", "-p", "trainer-native", "--", "bench"];
@@ -107,6 +113,8 @@ fn main() -> ExitCode {
         }
         ("web", []) => say(WEB),
         ("web", [what]) if what == "check" => forward(checks::wasm()),
+        ("web", [what]) if what == "build" => code(web::build()),
+        ("web", [what, rest @ ..]) if what == "serve" => code(web::serve(rest)),
         _ => {
             eprintln!("cargo xtask: cannot understand `{}`\n\n{HELP}", args.join(" "));
             ExitCode::from(2)
@@ -120,5 +128,9 @@ fn say(text: &str) -> ExitCode {
 }
 
 fn forward(step: Step) -> ExitCode {
-    if step.run() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    code(step.run())
+}
+
+fn code(succeeded: bool) -> ExitCode {
+    if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

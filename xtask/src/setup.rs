@@ -41,22 +41,36 @@ fn wasm_target() {
 
 fn npm_packages() {
     let what = "emoji packages in data/node_modules";
-    let data = root().join("data");
-    let lock = data.join("package-lock.json");
-    if !lock.is_file() {
-        return;
-    }
-    let modified = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
-    // npm writes this file last, so an interrupted installation has none.
-    let installed = modified(&data.join("node_modules/.package-lock.json"));
-    let fresh = installed.is_some() && installed >= modified(&lock);
-    let install =
-        || Step::new("npm", "npm", ["ci", "--prefix", "data", "--no-audit", "--no-fund"]).run();
-    if fresh || install() {
+    if npm_ci("data") {
         ready(what);
     } else {
         missing(what, "The emoji set cannot be made. It needs Node.js with npm and a registry");
     }
+}
+
+/// The tools of the browser package; false, said loudly, when they cannot be had.
+pub fn web_packages() -> bool {
+    let what = "tools of the browser package in web/node_modules";
+    let installed = npm_ci("web");
+    if installed {
+        ready(what);
+    } else {
+        missing(
+            what,
+            "The browser package cannot be built. It needs Node.js with npm and a registry",
+        );
+    }
+    installed
+}
+
+/// What `folder`/package-lock.json lists, installed when it is not there yet.
+fn npm_ci(folder: &str) -> bool {
+    let path = root().join(folder);
+    let modified = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    // npm writes this file last, so an interrupted installation has none.
+    let installed = modified(&path.join("node_modules/.package-lock.json"));
+    let fresh = installed.is_some() && installed >= modified(&path.join("package-lock.json"));
+    fresh || Step::new("npm", "npm", ["ci", "--prefix", folder, "--no-audit", "--no-fund"]).run()
 }
 
 fn vulkan_driver() {

@@ -100,3 +100,10 @@ pub fn root() -> PathBuf {
         .and_then(|package| PathBuf::from(package).parent().map(PathBuf::from))
         .unwrap_or_else(|| PathBuf::from("."))
 }
+
+/// Cargo's target folder: this program lies in `release/` there.
+pub fn target() -> PathBuf {
+    let own = std::env::current_exe().ok();
+    own.and_then(|path| Some(path.parent()?.parent()?.to_owned()))
+        .unwrap_or_else(|| root().join("target"))
+}

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::setup::{self, WASM};
-use crate::shell::{Step, root};
+use crate::shell::{Step, root, target};
 
 /// Images that the WebAssembly modules search, and how often.
 const WASM_ROWS: [(&str, &str); 2] = [("20000", "9"), ("300", "2")];
@@ -59,13 +59,6 @@ fn missing(what: &str) {
 
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
-}
-
-/// Cargo's target folder: this program lies in `release/` there.
-fn target() -> PathBuf {
-    let own = std::env::current_exe().ok();
-    own.and_then(|path| Some(path.parent()?.parent()?.to_owned()))
-        .unwrap_or_else(|| root().join("target"))
 }
 
 /// A Python that has bench/peers/requirements.txt: that of `AVSE_PEERS_PYTHON`, or of a virtual

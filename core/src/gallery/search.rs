@@ -59,10 +59,14 @@ impl Gallery {
         queries: Blocks<'_>,
         limit: usize,
     ) -> Result<Vec<Vec<Hit>>> {
-        let direction = match (asked, self.spec().kind) {
+        cpu::search(queries, &self.view()?, self.direction(asked), limit.min(self.len()))
+    }
+
+    /// Whose blocks are summed over, and whose best is taken: see [`Gallery::search`].
+    pub fn direction(&self, asked: GalleryKind) -> Direction {
+        match (asked, self.spec().kind) {
             (GalleryKind::Images, GalleryKind::Captions) => Direction::CaptionsForImage,
             _ => Direction::ImagesForCaption,
-        };
-        cpu::search(queries, &self.view()?, direction, limit.min(self.len()))
+        }
     }
 }

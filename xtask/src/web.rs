@@ -1,0 +1,143 @@
+//! `cargo xtask web …`: the browser package, the demo page and their tests.
+//!
+//! Everything made lies in `web/package/dist` (the npm package) and in cargo's target folder (`web/`: the site,
+//! its data, the tools).
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::setup::{self, WASM};
+use crate::shell::{Step, root, target};
+
+/// The two builds of the engine: folder, cargo features.
+const BUILDS: [(&str, &str); 2] = [("cpu", ""), ("gpu", "gpu")];
+/// Must be the version of the wasm-bindgen crate in Cargo.lock.
+const WASM_BINDGEN: &str = "0.2.130";
+
+/// The site that `web build` makes.
+pub fn site() -> PathBuf {
+    target().join("web/site")
+}
+
+/// The engine, the package and the demo page with its data; false when a step failed.
+pub fn build() -> bool {
+    setup::web_packages() && engine() && package() && demo() && data()
+}
+
+/// Builds, then serves the site until interrupted.
+pub fn serve(arguments: &[String]) -> bool {
+    build()
+        && Step::new("serve", "node", ["web/tools/serve.mjs", "--root"])
+            .args(&[text(&site())])
+            .args(arguments)
+            .run()
+}
+
+/// Both WebAssembly builds, their glue, and the list of their sizes and hashes.
+fn engine() -> bool {
+    let Some(bindgen) = wasm_bindgen() else { return false };
+    let folder = target().join("web/cargo");
+    for (name, features) in BUILDS {
+        let built = Step::cargo("engine", ["build", "--profile", "web", "--target", WASM])
+            .args(&["-p", "avse-web", "--features", features].map(str::to_owned))
+            .args(&["--target-dir".into(), text(&folder)])
+            .run();
+        let module = folder.join(WASM).join("web/avse_web.wasm");
+        let out = root().join("web/package/dist/wasm").join(name);
+        let bound = || {
+            Step::new("wasm-bindgen", &bindgen, ["--target", "web", "--out-dir"])
+                .args(&[text(&out), text(&module)])
+                .run()
+        };
+        if !built || !bound() {
+            return false;
+        }
+    }
+    Step::new("sizes", "node", ["web/tools/sizes.mjs"]).run()
+}
+
+/// The TypeScript of the package.
+fn package() -> bool {
+    typescript("web/package")
+}
+
+/// The page, with the package beside it.
+fn demo() -> bool {
+    let (site, demo) = (site(), root().join("web/demo"));
+    let copied = || -> io::Result<()> {
+        for entry in fs::read_dir(&demo)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let hidden = ["src", "tsconfig.json"].iter().any(|other| name == *other);
+            if !hidden {
+                copy(&entry.path(), &site.join(&name))?;
+            }
+        }
+        copy(&root().join("web/package/dist"), &site.join("avse-web"))
+    };
+    if !typescript("web/demo") {
+        return false;
+    }
+    match copied() {
+        Ok(()) => true,
+        Err(error) => {
+            eprintln!("{}: {error}", site.display());
+            false
+        }
+    }
+}
+
+/// What the page searches: made once for each model.
+fn data() -> bool {
+    let out = site().join("data");
+    let model = root().join("data/emoji-model/manifest.json");
+    let modified = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    let made = modified(&out.join("avse.json"));
+    if made.is_some() && made >= modified(&model) {
+        return true;
+    }
+    Step::cargo("data", ["run", "--release", "-p", "trainer-native", "--", "export-web", "--out"])
+        .args(&[text(&out)])
+        .run()
+}
+
+fn typescript(project: &str) -> bool {
+    let out = if project == "web/demo" { text(&site()) } else { format!("{project}/dist") };
+    Step::new("typescript", "node", ["web/node_modules/typescript/bin/tsc", "--project", project])
+        .args(&["--outDir".into(), out])
+        .run()
+}
+
+/// The program of the version that Cargo.lock asks for, installed when it is missing.
+fn wasm_bindgen() -> Option<PathBuf> {
+    let tools = target().join("web/tools");
+    let program = tools.join("bin").join(format!("wasm-bindgen{}", std::env::consts::EXE_SUFFIX));
+    let ready = || {
+        let version = Step::new("wasm-bindgen", &program, ["--version"]).output();
+        version.is_some_and(|version| version.contains(WASM_BINDGEN))
+    };
+    let install = || {
+        Step::cargo("wasm-bindgen", ["install", "wasm-bindgen-cli", "--version", WASM_BINDGEN])
+            .args(&["--root".into(), text(&tools)])
+            .run()
+    };
+    (ready() || (install() && ready())).then_some(program)
+}
+
+/// Copies a file, or a folder with all that is in it.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    if !from.is_dir() {
+        return fs::copy(from, to).map(|_| ());
+    }
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        copy(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
