@@ -85,7 +85,7 @@ impl Avse {
         device: &Device,
     ) -> Result<(Self, LoadReport)> {
         let tokenizer = CaptionTokenizer::from_json(tokenizer)?;
-        let network = AvseModel::new(&config, device)?;
+        let network = AvseModel::for_inference(&config, device)?;
         let (model, report) = load_into(network, weights, Naming::OFFICIAL)?;
         Ok((Self::new(config, model, tokenizer)?, report))
     }
