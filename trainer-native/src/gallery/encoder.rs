@@ -12,7 +12,7 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use crate::evaluate::host_blocks;
-use crate::{Error, Result};
+use crate::Result;
 
 /// Pictures encoded together.
 const PICTURES: usize = 32;
