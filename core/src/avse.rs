@@ -13,8 +13,8 @@ use crate::similarity::reference::similarity;
 use crate::text::TextTower;
 use crate::text::tokenizer::{CaptionTokenizer, TokenBatch};
 use crate::weights::{
-    Bundle, BundleContents, BundleFiles, LoadReport, Manifest, Naming, Precision, StateDict, Towers,
-    load_into, state_dict_of,
+    Bundle, BundleContents, BundleFiles, LoadReport, Manifest, Naming, Precision, StateDict,
+    Towers, load_into, state_dict_of,
 };
 use crate::{Error, Result};
 

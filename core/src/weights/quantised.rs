@@ -71,10 +71,8 @@ fn split(name: &str, data: &TensorData) -> Result<Option<(TensorData, TensorData
     }
     let rows = rows(&shape);
     let mut integers: Vec<i8> = Vec::with_capacity(values.len());
-    let scales: Vec<f32> = values
-        .chunks_exact(values.len() / rows)
-        .map(|row| round_row(row, &mut integers))
-        .collect();
+    let scales: Vec<f32> =
+        values.chunks_exact(values.len() / rows).map(|row| round_row(row, &mut integers)).collect();
     Ok(Some((TensorData::new(integers, shape), TensorData::new(scales, [rows]))))
 }
 

@@ -19,6 +19,8 @@ use crate::report::metrics_table;
 use crate::train::{TrainConfig, Trainer};
 use crate::{Error, Result};
 
+pub(crate) use queries::SENTENCES;
+
 /// Side of the emoji drawings in pixels.
 pub(crate) const DRAWING_SIZE: u32 = 96;
 /// Caption kinds that training never shows.
