@@ -57,7 +57,8 @@ impl Fixture {
 
     /// The thumbnails of the pictures, empty ones too.
     fn thumbnails(&self) -> Vec<Vec<u8>> {
-        let index: Value = serde_json::from_slice(&self.read("site/pictures/thumbnails.json")).unwrap();
+        let index: Value =
+            serde_json::from_slice(&self.read("site/pictures/thumbnails.json")).unwrap();
         let bytes = self.read("site/pictures/thumbnails.bin");
         assert_eq!((&index["format"], &index["version"]), (&json!("avse-thumbnails"), &json!(1)));
         assert_eq!(index["file"], serde_json::to_value(FileEntry::of_bytes(&bytes)).unwrap());
@@ -212,7 +213,8 @@ fn exports_rank_as_native_searches_do() {
 #[test]
 fn the_loss_is_measured() {
     let fixture = Fixture::trained();
-    let rsum = fixture.eval("run/best", &[]).succeeds().json()["sets"][0]["metrics"]["rsum"].clone();
+    let rsum =
+        fixture.eval("run/best", &[]).succeeds().json()["sets"][0]["metrics"]["rsum"].clone();
     let exact = ["--precision", "f32", "--gallery-precision", "f32"];
     let report = fixture.export_split(&exact);
     let recall = &report["loss"]["recall"];
@@ -229,7 +231,8 @@ fn the_loss_is_measured() {
     let said = fixture.export(&["--dataset", "f30k", "--data_path", &data, "--precision", "int8"]);
     let said = said.succeeds().stdout;
     let before = format!("rSum {:.1} before, ", rsum.as_f64().unwrap());
-    for part in [&before, "source bundle", "int8 weights, f16 gallery", "total bytes", "avse.json"] {
+    for part in [&before, "source bundle", "int8 weights, f16 gallery", "total bytes", "avse.json"]
+    {
         assert!(said.contains(part), "{part:?} is not in: {said}");
     }
     // Without a dataset: how far both agree, on the captions that there are.
@@ -347,7 +350,8 @@ fn captions_come_from_anywhere() {
     fixture.write("credits.json", "[{\"what\": \"squares\", \"by\": \"us\"}]");
     let credits = fixture.arg("credits.json");
     refused(&["--credits", &credits], &["credits.json", "licence"]);
-    fixture.write("credits.json", "[{\"what\": \"squares\", \"by\": \"us\", \"licence\": \"MIT\"}]");
+    fixture
+        .write("credits.json", "[{\"what\": \"squares\", \"by\": \"us\", \"licence\": \"MIT\"}]");
     fixture.export(&["--images", images, "--credits", &credits]).succeeds();
     let page: Value = serde_json::from_slice(&fixture.read("site/avse.json")).unwrap();
     assert_eq!(page["credits"], json!([{ "what": "squares", "by": "us", "licence": "MIT" }]));
@@ -371,7 +375,10 @@ fn hostile_pictures_are_left_out() {
     assert_eq!(keys, ["test2", "test3", "test5"]);
     let items = fixture.gallery("pictures");
     let keys: Vec<_> = items.items().iter().map(|item| item.unwrap().key).collect();
-    assert_eq!((keys, fixture.thumbnails().len()), (vec!["test0".into(), "test1".into(), "test4".to_string()], 3));
+    assert_eq!(
+        (keys, fixture.thumbnails().len()),
+        (vec!["test0".into(), "test1".into(), "test4".to_string()], 3)
+    );
     let data = fixture.arg("data");
     let said = fixture.export(&["--dataset", "f30k", "--data_path", &data]).succeeds().stderr;
     assert!(said.contains("3 could not be read") && said.contains("test2: "), "{said}");
@@ -435,7 +442,8 @@ fn a_model_of_published_size_is_exported() {
         for precision in ["f16", "int8"] {
             let fixed = ["--images", images, "--json", "--precision", precision];
             let report = fixture.export(&[&fixed[..], options].concat()).succeeds().json();
-            let files: Vec<(String, u64)> = serde_json::from_value(report["files"].clone()).unwrap();
+            let files: Vec<(String, u64)> =
+                serde_json::from_value(report["files"].clone()).unwrap();
             let weights = files.iter().find(|(path, _)| path == "model/model.safetensors").unwrap();
             println!("{precision} {options:?}: {} bytes, {}", weights.1, report["loss"]);
             sizes.push(weights.1);
@@ -452,8 +460,7 @@ pub fn export_demo() {
     let out = folder.path().join("site");
     let arguments = ["export-web", "--precision", "int8", "--json", "--gpu-id", "cpu", "--out"];
     let arguments = arguments.map(String::from).into_iter();
-    let report =
-        avse(arguments.chain([out.to_str().unwrap().to_string()])).succeeds().json();
+    let report = avse(arguments.chain([out.to_str().unwrap().to_string()])).succeeds().json();
     assert_eq!((&report["pictures"], &report["captions"]), (&json!(1000), &json!(5000)));
     let recall = &report["loss"]["recall"];
     let rsum = |side: &str| recall[side]["rsum"].as_f64().unwrap();
