@@ -86,7 +86,10 @@ impl Avse {
     ) -> Result<(Self, LoadReport)> {
         let tokenizer = CaptionTokenizer::from_json(tokenizer)?;
         let network = AvseModel::for_inference(&config, device)?;
-        let (model, report) = load_into(network, weights, Naming::OFFICIAL)?;
+        let (mut model, report) = load_into(network, weights, Naming::OFFICIAL)?;
+        if *device == Device::flex() {
+            model.image = model.image.for_cpu();
+        }
         Ok((Self::new(config, model, tokenizer)?, report))
     }
 

@@ -11,8 +11,8 @@ use avse_core::similarity::Blocks;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
-use crate::evaluate::host_blocks;
 use crate::Result;
+use crate::evaluate::host_blocks;
 
 /// Pictures encoded together.
 const PICTURES: usize = 32;
