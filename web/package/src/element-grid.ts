@@ -27,8 +27,7 @@ export class Grid {
   constructor(onSelect: (hit: Hit) => void, onLeave: () => void) {
     this.#onSelect = onSelect;
     this.#onLeave = onLeave;
-    this.element = document.createElement("div");
-    this.element.setAttribute("part", "grid");
+    this.element = make("div", "grid");
     this.element.setAttribute("role", "group");
     this.element.setAttribute("aria-label", "Results");
     this.element.addEventListener("keydown", (event) => this.#key(event));

@@ -76,7 +76,8 @@ export class AvseSearchElement extends Base {
       onRetry: () => void this.load().then(() => this.#repeat(), () => {}),
       onDown: () => this.#grid.enter(),
     });
-    this.addEventListener("focusin", () => void this.load().catch(() => {}));
+    // Not after a failure: the focus may be on its way to "Try again", which another load would take away.
+    this.addEventListener("focusin", () => this.#lease ?? void this.load().catch(() => {}));
   }
 
   /** The text in the field. Setting it does not search; {@link AvseSearchElement.search} does. */

@@ -36,12 +36,12 @@ function executable(path) {
 
 /**
  * A browser and a folder with the fake engine's export, for all tests of a file. The package is served at `/avse-web/`,
- * the export at `/export/`, and `/` is an empty page under the strict policy.
+ * the export at `/export/`, and `/` is an empty page under the strict policy. `flags` are further ones of the browser.
  */
-export function browserTests() {
+export function browserTests({ flags = [] } = {}) {
   const it = { browser: null, root: null, files: null };
   before(async () => {
-    it.browser = await chromium.launch({ executablePath: findChromium(), args: FLAGS });
+    it.browser = await chromium.launch({ executablePath: findChromium(), args: [...FLAGS, ...flags] });
     it.root = await mkdtemp(join(tmpdir(), "avse-web-browser-"));
     it.files = { ...(await exported()), ...(await builds()), "index.html": "<!doctype html><meta charset=utf-8><title>test</title>" };
     await write(it.root, it.files);
