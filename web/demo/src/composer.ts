@@ -34,7 +34,7 @@ export class Composer {
     );
     addEventListener("keydown", (event) => {
       const target = event.target instanceof HTMLElement ? event.target : null;
-      const inside = target?.closest("input, textarea, dialog, canvas");
+      const inside = target?.closest("input[type=text], textarea, dialog, canvas");
       if (event.key === "/" && !inside && !event.ctrlKey && !event.metaKey) {
         event.preventDefault();
         this.input.focus();

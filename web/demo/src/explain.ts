@@ -73,7 +73,7 @@ export class ExplainDialog {
       el("p", {}, lookTwice),
       views(picture, explanation),
       el("h3", {}, "All pairs of blocks"),
-      el("p", {}, `Darker is a better fit (the cosine); the frame with a dot is the best of its column, the one that counts.`),
+      el("p", {}, `The stronger the colour, the better the fit (the cosine of the two blocks). A frame with a dot marks the best of a column: the one that counts.`),
       this.map(explanation),
       el("p", { class: "next" }, button(match.next.label, () => {
         this.dialog.close();

@@ -43,13 +43,14 @@ export function numbers(count: number): number[] {
   return Array.from({ length: count }, (_, at) => at);
 }
 
-/** Cosines below 0 look like 0: a maximum hardly ever takes them. Above half the scale the ink turns over. */
+/** Cosines below 0 look like 0: a maximum hardly ever takes them. The ink turns over where the cell's colour asks for it, which differs between dark and light. */
 function cell(cosine: number, best: boolean): HTMLTableCellElement {
   const heat = Math.min(1, Math.max(0, cosine));
   const shown = el("span", { class: "number" }, cosine.toFixed(2));
   const element = el("td", { class: best ? "best" : null }, shown, best && el("span", { class: "sr" }, ", the best of its column"));
   element.style.setProperty("--heat", heat.toFixed(3));
-  if (heat > 0.56) element.classList.add("hot");
+  element.classList.toggle("warm", heat > 0.495);
+  element.classList.toggle("hot", heat > 0.615);
   return element;
 }
 

@@ -44,11 +44,11 @@ export class OwnPictures {
       input.value = "";
     });
     this.keep.addEventListener("change", () => void this.changeKept());
-    this.all.hidden = this.stop.hidden = this.keepRow.hidden = true;
+    this.all.hidden = this.stop.hidden = this.keepRow.hidden = this.list.hidden = true;
     byId("own", HTMLElement).append(
       el("h2", { id: "own-title" }, "Your own pictures"),
       el("p", {}, "Add some, and every sentence looks through them too. They are read in this page, are never sent anywhere, and are gone when you leave unless you keep them."),
-      el("div", { class: "ways" }, el("label", { class: "button strong" }, input, "Add pictures"), this.stop, this.all, this.keepRow),
+      el("div", { class: "ways" }, el("label", { class: "button" }, input, "Add pictures"), this.stop, this.all, this.keepRow),
       this.bar,
       this.status,
       this.list,
@@ -81,7 +81,7 @@ export class OwnPictures {
         }
         this.progress(at + 1, files.length);
       }
-      this.say(unread.length === 0 ? "" : `${many(unread.length, "file")} could not be read as pictures: ${unread.join(", ")}`);
+      this.say(unread.length === 0 ? "" : `Not readable as a picture: ${unread.join(", ")}`);
     } catch (error) {
       this.say(isAborted(error) ? "Stopped." : `${trouble(error).title}. ${trouble(error).help}`);
     } finally {
@@ -108,6 +108,7 @@ export class OwnPictures {
     this.adding?.abort();
     if (this.gallery) forgetThumbnails(this.gallery);
     this.gallery = null;
+    this.list.replaceChildren();
     this.owner.changed(null);
   }
 
@@ -161,6 +162,7 @@ export class OwnPictures {
     const size = gallery?.size ?? 0;
     this.all.hidden = this.keepRow.hidden = size === 0;
     this.owner.changed(size > 0 ? gallery : null);
+    this.list.hidden = size === 0;
     if (!gallery) return this.list.replaceChildren();
     const tiles = Array.from({ length: size }, async (_, row) => {
       const [item, url] = await Promise.all([gallery.item(row), thumbnailUrl(gallery, row)]);

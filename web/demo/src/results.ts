@@ -1,7 +1,7 @@
 // The answer on the page: pictures for a sentence, sentences and similar pictures for a picture,
 // and before any question a handful of the collection to begin with.
 
-import type { Gallery } from "./avse-web/index.js";
+import type { Gallery, Hit } from "./avse-web/index.js";
 import { captionList } from "./captions.js";
 import { announce, button, byId, el } from "./dom.js";
 import type { Answer, Group } from "./finder.js";
@@ -134,7 +134,13 @@ export class Results {
 }
 
 function tiles(group: Group): Tile[] {
-  return group.hits.map((hit) => ({ row: hit.index, words: hit.caption ?? "", score: hit.score, best: group.best }));
+  return group.hits.map((hit) => ({ row: hit.index, words: wordsOf(hit), score: hit.score, best: group.best }));
+}
+
+/** A picture's name in the collection; the file name of one of the visitor's own. */
+function wordsOf(hit: Hit): string {
+  const name = hit.metadata?.["name"];
+  return hit.caption ?? (typeof name === "string" ? name : "");
 }
 
 /** Rows spread over the whole collection, others every time. */
