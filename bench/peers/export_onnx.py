@@ -1,11 +1,11 @@
 """An AVSE bundle as two ONNX graphs, for other runtimes to be measured against ours.
 
-    python export_onnx.py BUNDLE OUT [--half] [--search N ...] [--queries FILE] [--check NPY ...]
+    python export_onnx.py BUNDLE OUT [--half] [--search KIND:N ...] [--queries FILE] [--check NPY ...]
 
 OUT/image.onnx   pixels [B, 3, R, R], normalised, f32 -> blocks [B, blocks * width], both fixed views
 OUT/text.onnx    ids [1, T], int64 -> blocks [1, blocks * width]
-OUT/search-N.onnx  query [blocks, width] -> scores [10], rows [10]: the ten best of N images; the gallery's blocks
-                   are external data, `gallery.f32`, which the runtime is given
+OUT/search-KIND-N.onnx   query [blocks, width] -> scores [10], rows [10]: the ten best of N images (or captions);
+                         the gallery's blocks are external data, `gallery.f32`, which the runtime is given
 OUT/queries.json FILE, a list of sentences, with their token ids
 
 ResNet and ViT backbones; weights of f32 or f16 (with --half they are stored in f16 and widened when loaded).
@@ -27,7 +27,7 @@ def main():
     parser.add_argument("bundle", help="folder of the model")
     parser.add_argument("out", type=Path, help="folder to write")
     parser.add_argument("--half", action="store_true", help="store weights in f16")
-    parser.add_argument("--search", type=int, nargs="*", default=[], help="sizes of galleries to make search graphs for")
+    parser.add_argument("--search", nargs="*", default=[], help="galleries to make search graphs for: images:2000")
     parser.add_argument("--queries", type=Path, help="JSON list of sentences whose token ids are wanted")
     parser.add_argument("--check", nargs="*", default=[], help=".npy files of `avse encode` to compare with")
     parser.add_argument("--limit", type=int, default=200, help="rows of each that are compared")
@@ -35,7 +35,8 @@ def main():
     bundle, out = Bundle(arguments.bundle), arguments.out
     out.mkdir(parents=True, exist_ok=True)
     graphs = {"image": image.build(bundle, arguments.half), "text": text.build(bundle, arguments.half)}
-    graphs |= {f"search-{rows}": search.build(bundle, rows) for rows in arguments.search}
+    for kind, rows in (gallery.split(":") for gallery in arguments.search):
+        graphs[f"search-{kind}-{rows}"] = search.build(bundle, kind, int(rows))
     for name, graph in graphs.items():
         path = out / f"{name}.onnx"
         path.write_bytes(graph.SerializeToString())
