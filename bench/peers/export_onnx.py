@@ -1,6 +1,6 @@
 """An AVSE bundle as two ONNX graphs, for other runtimes to be measured against ours.
 
-    python export_onnx.py BUNDLE OUT [--half] [--search KIND:N ...] [--queries FILE] [--check NPY ...]
+    python export_onnx.py BUNDLE OUT [--search KIND:N ...] [--queries FILE] [--check NPY ...]
 
 OUT/image.onnx   pixels [B, 3, R, R], normalised, f32 -> blocks [B, blocks * width], both fixed views
 OUT/text.onnx    ids [1, T], int64 -> blocks [1, blocks * width]
@@ -8,7 +8,8 @@ OUT/search-KIND-N.onnx   query [blocks, width] -> scores [10], rows [10]: the te
                          the gallery's blocks are external data, `gallery.f32`, which the runtime is given
 OUT/queries.json FILE, a list of sentences, with their token ids
 
-ResNet and ViT backbones; weights of f32 or f16 (with --half they are stored in f16 and widened when loaded).
+ResNet and ViT backbones. Weights that the bundle has in f16 are stored so, and widened when they are loaded; those of
+f32 and int8 bundles are stored in f32.
 """
 
 import argparse
@@ -26,7 +27,6 @@ def main():
     parser = argparse.ArgumentParser(description="An AVSE bundle as ONNX graphs")
     parser.add_argument("bundle", help="folder of the model")
     parser.add_argument("out", type=Path, help="folder to write")
-    parser.add_argument("--half", action="store_true", help="store weights in f16")
     parser.add_argument("--search", nargs="*", default=[], help="galleries to make search graphs for: images:2000")
     parser.add_argument("--queries", type=Path, help="JSON list of sentences whose token ids are wanted")
     parser.add_argument("--check", nargs="*", default=[], help=".npy files of `avse encode` to compare with")
@@ -34,7 +34,8 @@ def main():
     arguments = parser.parse_args()
     bundle, out = Bundle(arguments.bundle), arguments.out
     out.mkdir(parents=True, exist_ok=True)
-    graphs = {"image": image.build(bundle, arguments.half), "text": text.build(bundle, arguments.half)}
+    half = bundle.precision == "f16"
+    graphs = {"image": image.build(bundle, half), "text": text.build(bundle, half)}
     for kind, rows in (gallery.split(":") for gallery in arguments.search):
         graphs[f"search-{kind}-{rows}"] = search.build(bundle, kind, int(rows))
     for name, graph in graphs.items():

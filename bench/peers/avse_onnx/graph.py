@@ -13,7 +13,8 @@ RUNTIME = "com.microsoft"
 
 class Graph:
     def __init__(self, half=False):
-        """`half`: weights are stored in f16, half the download; the runtime widens them once, when it folds constants."""
+        """`half`: matrices are stored in f16, half the download; the runtime widens them once, when it folds
+        constants."""
         self.half = half
         self.nodes, self.weights, self.inputs, self.outputs = [], [], [], []
         self.count = 0
@@ -41,7 +42,7 @@ class Graph:
         return name
 
     def weight(self, values):
-        if not self.half:
+        if not self.half or values.ndim < 2:
             return self.constant(values, np.float32)
         return self.op("Cast", self.constant(values, np.float16), to=TensorProto.FLOAT)
 
