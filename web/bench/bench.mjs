@@ -1,6 +1,6 @@
 // The browser package beside onnxruntime-web, in one run of one Chromium.
 //
-//   node web/bench/bench.mjs --site SITE --graphs GRAPHS --made FOLDER --json FILE [--quick]
+//   node web/bench/bench.mjs --site SITE --graphs GRAPHS --made FOLDER --json FILE [--quick] [--backends wasm,webgpu]
 //
 // SITE has the package (`avse-web/`) and an export (`data/`), as `cargo xtask web build` makes them; GRAPHS is what
 // bench/peers/export_onnx.py wrote of the same model, with the galleries that `--list` prints; synthetic galleries
@@ -29,6 +29,7 @@ const { values: options } = parseArgs({
     made: { type: "string" },
     json: { type: "string" },
     quick: { type: "boolean" },
+    backends: { type: "string", default: "wasm,webgpu" },
     list: { type: "boolean" },
   },
 });
@@ -99,6 +100,7 @@ async function backend(name, works, load) {
 
 let measured = true;
 for (const [name, { works, load }] of Object.entries(plan(options.quick))) {
+  if (!options.backends.split(",").includes(name)) continue;
   try {
     await backend(name, works, load);
   } catch (error) {

@@ -1,4 +1,4 @@
-// Timed runs: ours and the peer in turn, one run each, then again.
+// Timed runs: ours and the peer in turn, one run each, then again in the other order.
 
 import { row } from "./statistics.mjs";
 
@@ -6,7 +6,7 @@ import { row } from "./statistics.mjs";
 const TOLERANCE = 1e-2;
 
 /** Calls before the timed ones: compilers of the browser have their say in them. */
-const WARM_UP = { wasm: 5, webgpu: 2 };
+const WARM_UP = { wasm: 10, webgpu: 2 };
 
 function agree(work, { value: ours }, { value: peer }) {
   const differs = Array.isArray(ours)
@@ -23,7 +23,7 @@ export async function rounds(page, { work, backend, method, gallery, runs, inner
   const times = Object.fromEntries(sides.map((name) => [name, { page: [], inner: [] }]));
   for (let run = -WARM_UP[backend]; run < runs; run++) {
     const found = [];
-    for (const name of sides) {
+    for (const name of run % 2 === 0 ? sides : sides.toReversed()) {
       const once = await call(name, run + WARM_UP[backend]);
       found.push(once);
       if (run >= 0) {
