@@ -4,6 +4,7 @@
 import { imageFile } from "./picture.js";
 import { side } from "./sides.js";
 
+performance.mark("page-begins");
 const asked = new URLSearchParams(location.search);
 const gallery = asked.get("gallery");
 const query = { text: asked.get("text"), ids: JSON.parse(asked.get("ids")) };
