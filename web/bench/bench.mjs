@@ -111,8 +111,11 @@ for (const [name, { works, load }] of Object.entries(plan(options.quick))) {
 const browser_version = browser.version();
 await browser.close();
 server.close();
-for (const row of await sizes.code(join(options.site, "avse-web"), ort, version)) add(row);
-add(await sizes.data(join(options.site, "data")));
+// Compressing takes minutes, and the sizes do not depend on how often anything is measured.
+if (!options.quick) {
+  for (const row of await sizes.code(join(options.site, "avse-web"), ort, version)) add(row);
+  add(await sizes.data(join(options.site, "data")));
+}
 
 if (options.json && measured) {
   writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);

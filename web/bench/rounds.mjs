@@ -8,11 +8,14 @@ const TOLERANCE = 1e-2;
 /** Calls before the timed ones: compilers of the browser have their say in them. */
 const WARM_UP = { wasm: 10, webgpu: 2 };
 
-function agree(work, { value: ours }, { value: peer }) {
-  const differs = Array.isArray(ours)
-    ? ours.length !== peer.length || !ours.every((number, at) => Math.abs(number - peer[at]) <= TOLERANCE)
-    : ours !== peer;
-  if (differs) throw new Error(`${work}: ours and the peer disagree`);
+/** How far two embeddings are apart, or throws; hits have to be the same. */
+function difference(work, { value: ours }, { value: peer }) {
+  const apart = Array.isArray(ours)
+    ? ours.reduce((most, number, at) => Math.max(most, Math.abs(number - peer[at])), 0)
+    : Math.abs(ours - peer) && Infinity;
+  // Also refuses NaN.
+  if (!(apart <= TOLERANCE)) throw new Error(`${work}: ours and the peer disagree`);
+  return apart;
 }
 
 /** Runs `method` on each of `sides` (ours first). `inner`: the time is the worker's own, without messages to and
@@ -21,6 +24,7 @@ export async function rounds(page, { work, backend, method, gallery, runs, inner
   const call = (name, run) =>
     page.evaluate((args) => bench.call(...args), [name, method, gallery, sentences ? run % sentences : run]);
   const times = Object.fromEntries(sides.map((name) => [name, { page: [], inner: [] }]));
+  let apart = 0;
   for (let run = -WARM_UP[backend]; run < runs; run++) {
     const found = [];
     for (const name of run % 2 === 0 ? sides : sides.toReversed()) {
@@ -31,12 +35,13 @@ export async function rounds(page, { work, backend, method, gallery, runs, inner
         times[name].inner.push(once.inner);
       }
     }
-    if (found.length === 2) agree(work, ...found);
+    if (found.length === 2) apart = Math.max(apart, difference(work, ...found));
     if (method === "search") {
       const planted = await page.evaluate((name) => bench.planted(name), gallery);
       if (found.some(({ value }) => value !== planted)) throw new Error(`${work}: the planted row was not found`);
     }
   }
   const [ours, theirs] = sides.map((name) => times[name][inner ? "inner" : "page"]);
-  return row(work, ours, peer, theirs);
+  const about = method.startsWith("encode") && theirs ? { difference: apart } : {};
+  return { ...row(work, ours, peer, theirs), ...about };
 }

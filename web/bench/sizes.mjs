@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
 
-// Of pylate-rs only the raw size is known: its README names an npm package that the registry does not have.
-// 4.05 MB were measured by this project's design (section 8) on a wasm file of its demo.
-const PYLATE_RS = { peer: "pylate-rs, CPU only; size noted earlier, its npm package does not exist", peer_bytes: 4_050_000 };
+// Of pylate-rs only the raw size is known, from an earlier measurement (4.05 MB): the npm package that its README
+// names could not be had (the registry answered 404).
+const PYLATE_RS = { peer: "pylate-rs, CPU only (size noted earlier, npm package not to be had)", peer_bytes: 4_050_000 };
 
 const BUILDS = {
   cpu: { ours: ["wasm/cpu/avse_web.js", "wasm/cpu/avse_web_bg.wasm"], peer: ["wasm", "ort-wasm-simd-threaded.wasm"] },
