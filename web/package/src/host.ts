@@ -1,0 +1,186 @@
+/**
+ * What the worker does for each call.
+ */
+
+import type { Engine } from "./engine.js";
+import { AvseError } from "./errors.js";
+import { sha256 } from "./hash.js";
+import { loadModel, type Model } from "./model.js";
+import { pixelsOf, thumbnailOf } from "./pictures.js";
+import type { CallName, Calls, Picture, Question, Snapshot } from "./protocol.js";
+import { Queue } from "./queue.js";
+import { Shelf } from "./shelf.js";
+import type { Embedding, Explanation, Progress } from "./types.js";
+
+/** What goes with a call. */
+export interface Context {
+  /** Aborted when the page no longer wants the answer. */
+  signal: AbortSignal;
+  onProgress(progress: Progress): void;
+}
+
+type Handlers = {
+  [N in CallName]: (request: Calls[N]["request"], context: Context) => Calls[N]["answer"] | Promise<Calls[N]["answer"]>;
+};
+
+export class Host {
+  readonly #queue = new Queue();
+  #model: Model | null = null;
+  #shelf: Shelf | null = null;
+
+  /** The module's memory, for what a crash may have been about. */
+  get memory(): WebAssembly.Memory | undefined {
+    return this.#model?.memory;
+  }
+
+  /** Works off a call. */
+  call<N extends CallName>(name: N, request: Calls[N]["request"], context: Context): Promise<Calls[N]["answer"]> {
+    const handler = this.#handlers[name];
+    // Downloads run beside the engine's work; all else in the order of the calls.
+    if (name === "load" || name === "openGallery" || name === "salvage" || name === "thumbnail") {
+      return Promise.resolve(handler(request, context));
+    }
+    return this.#queue.run(() => handler(request, context), context.signal);
+  }
+
+  readonly #handlers: Handlers = {
+    load: async (request, context) => {
+      this.#model = await loadModel(request, context);
+      this.#shelf = new Shelf(this.#model.engine, this.#queue, request.cache);
+      const { info, exported } = this.#model;
+      return { info, exported };
+    },
+    wordPieces: ({ text }) => this.#engine.wordPieces(text),
+    encode: (request) => this.#encode(request),
+    search: async ({ gallery, question, k }, { signal }) => {
+      const { handle } = this.#galleries.get(gallery);
+      const query = await this.#encode(question);
+      signal.throwIfAborted();
+      const began = performance.now();
+      const hits = await this.#engine.search(handle, query.kind, query.blocks, k);
+      return { hits, query, seconds: { encode: query.seconds, search: since(began) } };
+    },
+    explain: ({ gallery, query, index }) => this.#explain(gallery, query, index),
+    openGallery: ({ gallery, url }, context) => this.#galleries.openUrl(gallery, url, context),
+    createGallery: ({ gallery, name, kind }) => this.#galleries.create(gallery, name, kind),
+    restoreGallery: ({ gallery, snapshot }) => this.#galleries.restore(gallery, snapshot),
+    add: (request, { signal }) => this.#add(request, signal),
+    remove: ({ gallery, row }) => {
+      const { handle, made } = this.#galleries.made(gallery);
+      this.#engine.removeRow(handle, row);
+      made.removed(row);
+      return { items: this.#galleries.info(gallery).items };
+    },
+    save: async ({ gallery }) => {
+      await this.#galleries.save(gallery);
+      return null;
+    },
+    thumbnail: async ({ gallery, row }, { signal }) => {
+      const { thumbnails } = this.#galleries.get(gallery);
+      if (thumbnails) return (await thumbnails())?.row(row) ?? null;
+      return this.#queue.run(() => this.#galleries.get(gallery).made?.thumbnails[row] ?? null, signal);
+    },
+    item: ({ gallery, row }) => this.#engine.item(this.#galleries.get(gallery).handle, row),
+    closeGallery: ({ gallery }) => {
+      this.#galleries.close(gallery);
+      return null;
+    },
+    salvage: (): Snapshot[] => this.#shelf?.snapshots() ?? [],
+    loseDevice: () => {
+      this.#engine.loseDevice();
+      return null;
+    },
+  };
+
+  get #engine(): Engine {
+    if (!this.#model) throw new AvseError("internal", "no model has been loaded");
+    return this.#model.engine;
+  }
+
+  get #galleries(): Shelf {
+    if (!this.#shelf) throw new AvseError("internal", "no model has been loaded");
+    return this.#shelf;
+  }
+
+  async #encode(question: Question): Promise<Embedding> {
+    if ("embedding" in question) return { ...question.embedding, seconds: 0 };
+    const began = performance.now();
+    if ("text" in question) {
+      const blocks = await this.#engine.encodeText(question.text);
+      return { kind: "captions", blocks, seconds: since(began) };
+    }
+    const blocks = await this.#encodePicture(question.picture);
+    return { kind: "images", blocks, seconds: since(began) };
+  }
+
+  async #encodePicture(picture: Picture): Promise<Float32Array<ArrayBuffer>> {
+    this.#expectImageTower();
+    const { width, height, rgba } = await pixelsOf(picture, this.#engine);
+    return this.#engine.encodeImage(width, height, new Uint8Array(rgba.buffer));
+  }
+
+  async #add({ gallery, content, key, metadata }: Calls["add"]["request"], signal: AbortSignal): Promise<Calls["add"]["answer"]> {
+    const { handle, kind, made } = this.#galleries.made(gallery);
+    const items = this.#engine.galleryInfo(handle).items;
+    const item: Record<string, unknown> = metadata === undefined ? {} : { metadata };
+    let blocks: Float32Array<ArrayBuffer>;
+    let hash: string;
+    let thumbnail: Blob | null = null;
+    if ("text" in content) {
+      if (kind !== "captions") throw new AvseError("refused", "a gallery of images takes pictures, not sentences");
+      blocks = await this.#engine.encodeText(content.text);
+      hash = await sha256(new TextEncoder().encode(content.text));
+      item["key"] = key ?? content.text;
+      item["caption"] = content.text;
+    } else {
+      if (kind !== "images") throw new AvseError("refused", "a gallery of captions takes sentences, not pictures");
+      this.#expectImageTower();
+      const file = typeof File === "function" && content.picture instanceof File ? content.picture : null;
+      const pixels = await pixelsOf(content.picture, this.#engine, { hash: true });
+      blocks = await this.#engine.encodeImage(pixels.width, pixels.height, new Uint8Array(pixels.rgba.buffer));
+      hash = pixels.hash!;
+      thumbnail = await thumbnailOf(pixels);
+      item["key"] = key ?? (file?.webkitRelativePath || file?.name || `picture ${items + 1}`);
+      if (pixels.bytes !== undefined) item["bytes"] = pixels.bytes;
+    }
+    // From here on it is done as a whole.
+    signal.throwIfAborted();
+    this.#engine.add(handle, blocks, item, hash);
+    made.added(item, hash, blocks, thumbnail);
+    return { row: items, items: items + 1 };
+  }
+
+  #explain(gallery: number, query: Embedding, index: number): Explanation {
+    const { handle, kind } = this.#galleries.get(gallery);
+    if (kind === query.kind) {
+      throw new AvseError("refused", `only an image and a caption can be explained, and both are ${kind}`);
+    }
+    const { info } = this.#model!;
+    const row = this.#engine.rowBlocks(handle, index);
+    const [image, caption] = kind === "images" ? [row, query.blocks] : [query.blocks, row];
+    const { products, chosen, score } = this.#engine.explain(image, caption);
+    const patches = this.#engine.viewPatches();
+    const ofView = info.imageBlocks / info.views;
+    return {
+      matrix: Float32Array.from(products),
+      imageBlocks: info.imageBlocks,
+      captionBlocks: info.captionBlocks,
+      chosen: Uint32Array.from(chosen),
+      chosenView: Uint32Array.from(chosen, (block) => Math.floor(block / ofView)),
+      score,
+      views: Array.from({ length: info.views }, (_, view) => patches.slice(view * info.kept, (view + 1) * info.kept)),
+      gridSide: info.grid.side,
+    };
+  }
+
+  #expectImageTower(): void {
+    if (!this.#model!.info.hasImageTower) {
+      throw new AvseError("refused", "this model was exported for text alone: it has no image tower");
+    }
+  }
+}
+
+/** Seconds since a time of `performance.now()`. */
+function since(began: number): number {
+  return (performance.now() - began) / 1000;
+}

@@ -1,0 +1,97 @@
+/**
+ * Loading the model in the worker: code and weights at once, then the engine.
+ */
+
+import { choose, checkWebAssembly, codeOf, fetchCode, manifestOfCode, type Choice } from "./code.js";
+import type { BundleParts, Engine, Glue } from "./engine.js";
+import { asAvseError, messageOf } from "./errors.js";
+import { Loader, type LoaderOptions, type Surroundings } from "./loader.js";
+import { candidates, expectFormat, exportOf, fileOf, type Manifest } from "./manifest.js";
+import type { LoadRequest, Loaded } from "./protocol.js";
+import type { ExportInfo } from "./types.js";
+
+/** A running engine, what is told of it, and its memory. */
+export interface Model extends Loaded {
+  engine: Engine;
+  memory?: WebAssembly.Memory | undefined;
+}
+
+/** What this browser offers for loading; `caches` is missing or forbidden on some pages. */
+export function surroundings(): Surroundings {
+  let caches: CacheStorage | undefined;
+  try {
+    caches = globalThis.caches;
+  } catch {
+    caches = undefined;
+  }
+  return { fetch: (...args) => globalThis.fetch(...args), caches };
+}
+
+/**
+ * Loads code and model.
+ *
+ * @throws AvseError, or what WebAssembly throws when it breaks.
+ */
+export async function loadModel(request: LoadRequest, options: Omit<LoaderOptions, "cache">): Promise<Model> {
+  checkWebAssembly();
+  const began = performance.now();
+  const loader = new Loader(surroundings(), { ...options, cache: request.cache });
+  const [choice, codeManifest, { model, exported }] = await Promise.all([
+    choose(request.device),
+    loader.manifest([manifestOfCode(request.wasmUrl)]),
+    findModel(request.url, loader),
+  ]);
+  const code = codeOf(codeManifest, choice.build, request.wasmUrl === undefined);
+  const files = ["config.json", "model.safetensors", "tokenizer.json"].map((name) => fileOf(model, name));
+  loader.plan([code.wasm, ...files]);
+
+  const coming = fetchCode(code, loader);
+  // It is waited for below, unless the model's files fail first.
+  coming.catch(() => {});
+  let here = began;
+  let memory: WebAssembly.Memory | undefined;
+  const engine = await loader.files(files, async ([config, weights, tokenizer]) => {
+    const { glue, module } = await coming;
+    here = performance.now();
+    memory = (await glue.default({ module_or_path: module })).memory;
+    const parts = { manifest: model.bytes, config: config!, weights: weights!, tokenizer: tokenizer! };
+    return createEngine(glue, parts, choice, request.device === "auto");
+  });
+  const ready = performance.now();
+  await loader.finish();
+  const info = {
+    ...engine.info(),
+    bytes: { code: code.wasm.bytes, model: files.reduce((sum, { bytes }) => sum + bytes, 0) },
+    seconds: { download: (here - began) / 1000, start: (ready - here) / 1000 },
+    ...(choice.fallback === undefined ? {} : { fallback: choice.fallback }),
+  };
+  return { engine, info, exported, memory };
+}
+
+/** The manifest of the model at an address, and the export's where it is one. */
+async function findModel(url: string, loader: Loader): Promise<{ model: Manifest; exported: ExportInfo | null }> {
+  const found = await loader.manifest(candidates(url, ["manifest.json", "avse.json"]));
+  if (found.content["format"] !== "avse-web") {
+    expectFormat(found, "avse-bundle");
+    return { model: found, exported: null };
+  }
+  const exported = exportOf(found);
+  const model = await loader.manifest(candidates(new URL(exported.model, found.url).href, ["manifest.json"]));
+  expectFormat(model, "avse-bundle");
+  return { model, exported };
+}
+
+/** The engine on the chosen device, or else, where that is allowed, on the CPU. */
+async function createEngine(glue: Glue, parts: BundleParts, choice: Choice, mayFallBack: boolean): Promise<Engine> {
+  try {
+    return await glue.Engine.create(parts, choice.device);
+  } catch (thrown) {
+    // After a trap this instance is no good; the page takes another worker.
+    if (thrown instanceof WebAssembly.RuntimeError || choice.device === "cpu" || !mayFallBack) throw thrown;
+    const ofDevice = ["no-device", "device-lost", "out-of-memory", "refused", "internal"];
+    if (!ofDevice.includes(asAvseError(thrown).code)) throw thrown;
+    const engine = await glue.Engine.create(parts, "cpu");
+    choice.fallback = `WebGPU failed at the start: ${messageOf(thrown)}`;
+    return engine;
+  }
+}

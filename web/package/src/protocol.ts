@@ -1,0 +1,87 @@
+/**
+ * The messages between page and worker. Every call has a number, which its answer repeats.
+ *
+ * Galleries are numbered by the page, so that they keep their numbers when a worker is replaced.
+ */
+
+import type { ErrorRecord } from "./errors.js";
+import type {
+  Device, Embedding, Explanation, ExportInfo, GalleryInfo, Item, Kind, ModelInfo, Progress, SearchResult,
+} from "./types.js";
+
+/** A picture that can be posted. */
+export type Picture = Blob | ImageBitmap | ImageData;
+
+/** A question: still to be encoded, or an embedding. */
+export type Question = { text: string } | { picture: Picture } | { embedding: Embedding };
+
+export interface LoadRequest {
+  url: string;
+  device: Device;
+  cache: boolean;
+  wasmUrl?: string;
+}
+
+export interface Loaded {
+  info: ModelInfo;
+  exported: ExportInfo | null;
+}
+
+/**
+ * A gallery that was made in the page, to be made again in a fresh worker: the files it began as, and what was
+ * changed since. Contents are blobs, which live outside both threads and cost nothing to post.
+ */
+export interface Snapshot {
+  gallery: number;
+  kind: Kind;
+  name?: string;
+  base?: { manifest: Blob; embeddings: Blob; items: Blob };
+  /** Blocks of the added rows, one after the other. */
+  blocks: Blob;
+  changes: Change[];
+  thumbnails: (Blob | null)[];
+}
+
+export type Change =
+  | { what: "add"; item: Record<string, unknown>; sha256: string; numbers: number }
+  | { what: "remove"; row: number };
+
+/** Every call: what is asked and what is answered. */
+export interface Calls {
+  load: { request: LoadRequest; answer: Loaded };
+  wordPieces: { request: { text: string }; answer: string[] };
+  encode: { request: { text: string } | { picture: Picture }; answer: Embedding };
+  search: { request: { gallery: number; question: Question; k: number }; answer: SearchResult };
+  explain: { request: { gallery: number; query: Embedding; index: number }; answer: Explanation };
+  openGallery: { request: { gallery: number; url: string }; answer: GalleryInfo };
+  createGallery: { request: { gallery: number; name?: string; kind?: Kind }; answer: GalleryInfo };
+  restoreGallery: { request: { gallery: number; snapshot: Snapshot }; answer: GalleryInfo };
+  add: {
+    request: { gallery: number; content: { text: string } | { picture: Picture }; key?: string; metadata?: object };
+    answer: { row: number; items: number };
+  };
+  remove: { request: { gallery: number; row: number }; answer: { items: number } };
+  save: { request: { gallery: number }; answer: null };
+  thumbnail: { request: { gallery: number; row: number }; answer: Blob | null };
+  item: { request: { gallery: number; row: number }; answer: Item };
+  closeGallery: { request: { gallery: number }; answer: null };
+  /** The galleries that were made in the page; the worker begins nothing new afterwards. */
+  salvage: { request: Record<never, never>; answer: Snapshot[] };
+  /** For tests: loses the GPU as a driver's reset would. */
+  loseDevice: { request: Record<never, never>; answer: null };
+}
+
+export type CallName = keyof Calls;
+
+/** From the page. */
+export type ToWorker =
+  | { [N in CallName]: { type: "call"; id: number; name: N; request: Calls[N]["request"] } }[CallName]
+  | { type: "abort"; id: number };
+
+/** From the worker. */
+export type ToPage =
+  | { type: "answer"; id: number; value: unknown }
+  | { type: "failure"; id: number; error: ErrorRecord }
+  | { type: "progress"; id: number; progress: Progress }
+  /** The engine is unusable; nothing but `salvage` is answered any more. */
+  | { type: "crash"; error: ErrorRecord };

@@ -1,0 +1,71 @@
+// What happens around WebGPU, with the browser's software adapter and the fake engine.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { bundle, png, write } from "../fixtures.mjs";
+import { browserTests } from "./chromium.mjs";
+
+const it = browserTests({ flags: ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"] });
+
+test("auto leaves a software adapter alone; webgpu takes it", async (context) => {
+  const server = await it.serve(context);
+  const page = await it.page(context, server.url);
+  const devices = await page.evaluate(async () => {
+    const { Avse } = await import("/avse-web/index.js");
+    const infos = [];
+    for (const device of ["auto", "webgpu"]) infos.push((await Avse.load("/export/", { device })).info);
+    return infos.map(({ device, fallback }) => [device, fallback]);
+  });
+  assert.deepEqual(devices, [["cpu", "the WebGPU adapter is made of software"], ["webgpu", undefined]]);
+});
+
+test("a lost GPU: a fresh worker answers the call, with every gallery as it was", async (context) => {
+  const server = await it.serve(context);
+  const page = await it.page(context, server.url);
+  const red = png(8, 8, () => [255, 0, 0, 255]).toString("base64");
+  const seen = await page.evaluate(async (red) => {
+    const { Avse, Gallery } = await import("/avse-web/index.js");
+    const avse = await Avse.load("/export/", { device: "webgpu" });
+    const events = [];
+    for (const event of ["devicelost", "restarted"]) avse.on(event, () => events.push(event));
+    const gallery = await avse.openGallery("/export/pictures/");
+    const mine = await Gallery.create(avse);
+    const picture = await createImageBitmap(await (await fetch(`data:image/png;base64,${red}`).catch(() => null))?.blob() ?? new ImageData(1, 1));
+    await mine.add(picture, { key: "one" });
+    await avse.loseDevice();
+    const found = await Promise.all([avse.searchText(gallery, "blue"), avse.searchImage(gallery, picture), mine.item(0)]);
+    const device = avse.info.device;
+    await avse.loseDevice();
+    const second = await avse.searchText(gallery, "green");
+    return {
+      keys: [found[0].hits[0].key, found[1].hits[0].key, found[2].key, second.hits[0].key], events, device,
+      after: [avse.info.device, avse.info.fallback], size: (await avse.searchText(mine, "white")).hits.length,
+    };
+  }, red);
+  assert.equal(seen.keys[0], "blue.png");
+  assert.deepEqual([seen.keys[2], seen.keys[3], seen.size], ["one", "green.png", 1]);
+  assert.deepEqual(seen.events, ["devicelost", "restarted", "devicelost", "restarted"]);
+  assert.equal(seen.device, "webgpu");
+  assert.deepEqual(seen.after, ["cpu", "the GPU was lost twice within 10 seconds"]);
+  await new Promise((done) => setTimeout(done, 100));
+  assert.equal(page.workers().length, 1);
+});
+
+test("a start on the GPU that fails is an error where it was asked for", async (context) => {
+  await write(it.root, bundle("nodevice/", { broken: "no-device" }));
+  await write(it.root, bundle("trap/", { broken: "trap" }));
+  const server = await it.serve(context);
+  const page = await it.page(context, server.url);
+  const codes = await page.evaluate(async () => {
+    const { Avse } = await import("/avse-web/index.js");
+    const codes = [];
+    for (const url of ["/nodevice/", "/trap/"]) {
+      const failed = await Avse.load(url, { device: "webgpu" }).catch((error) => error);
+      codes.push([failed.code, failed.message]);
+    }
+    return codes;
+  });
+  assert.deepEqual(codes.map(([code]) => code), ["no-device", "internal"]);
+  assert.match(codes[1][1], /panicked/);
+});
