@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::config::ModelConfig;
@@ -9,10 +10,11 @@ use crate::image::ImageTower;
 use crate::image::pixels::{Preprocess, RgbImage};
 use crate::model::AvseModel;
 use crate::similarity::reference::similarity;
+use crate::text::TextTower;
 use crate::text::tokenizer::{CaptionTokenizer, TokenBatch};
 use crate::weights::{
     Bundle, BundleContents, BundleFiles, LoadReport, Manifest, Naming, Precision, StateDict,
-    load_into, state_dict_of,
+    Towers, load_into, state_dict_of,
 };
 use crate::{Error, Result};
 
@@ -28,6 +30,13 @@ pub struct Avse {
     /// Pictures to pixels.
     pub preprocess: Preprocess,
     device: Device,
+    towers: Towers,
+}
+
+/// The text tower under the names that it has in the whole model.
+#[derive(Module, Debug)]
+struct TextAlone {
+    text: TextTower,
 }
 
 impl Avse {
@@ -45,9 +54,9 @@ impl Avse {
             );
             return Err(Error::config("text.vocab_size", message));
         }
-        let device = model.image.head.projection.weight.device();
+        let device = model.text.projection.weight.device();
         let preprocess = Preprocess::new(config.image_size);
-        Ok(Self { config, model, tokenizer, preprocess, device })
+        Ok(Self { config, model, tokenizer, preprocess, device, towers: Towers::Both })
     }
 
     /// Loads a bundle onto `device` and says which of its tensors it has no use for.
@@ -60,7 +69,8 @@ impl Avse {
         let config: ModelConfig = bundle.config()?;
         let tokenizer = bundle.tokenizer()?;
         let tokenizer = utf8(&tokenizer, &bundle.folder().join("tokenizer.json"))?;
-        Self::assemble(config, bundle.weights()?, tokenizer, device)
+        let towers = bundle.manifest().towers;
+        Self::assemble(config, bundle.weights()?, tokenizer, towers, device)
     }
 
     /// As [`Avse::load`], from the contents of a bundle's files, with their manifest.
@@ -75,19 +85,29 @@ impl Avse {
         let (length, path) = (files.weights.len() as u64, Path::new("model.safetensors"));
         let weights = StateDict::from_safetensors(files.weights.as_slice(), length, path)?;
         drop(files.weights);
-        Ok((Self::assemble(config, weights, tokenizer, device)?.0, manifest))
+        let (avse, _) = Self::assemble(config, weights, tokenizer, manifest.towers, device)?;
+        Ok((avse, manifest))
     }
 
     fn assemble(
         config: ModelConfig,
         weights: StateDict,
         tokenizer: &str,
+        towers: Towers,
         device: &Device,
     ) -> Result<(Self, LoadReport)> {
         let tokenizer = CaptionTokenizer::from_json(tokenizer)?;
-        let network = AvseModel::new(&config, device)?;
-        let (model, report) = load_into(network, weights, Naming::OFFICIAL)?;
-        Ok((Self::new(config, model, tokenizer)?, report))
+        let network = AvseModel::for_inference(&config, device)?;
+        let (model, report) = match towers {
+            Towers::Both => load_into(network, weights, Naming::OFFICIAL)?,
+            Towers::Text => {
+                // The image tower costs nothing: Burn makes a parameter when it is first used.
+                let AvseModel { image, text } = network;
+                let (alone, report) = load_into(TextAlone { text }, weights, Naming::OFFICIAL)?;
+                (AvseModel { image, text: alone.text }, report)
+            }
+        };
+        Ok((Self { towers, ..Self::new(config, model, tokenizer)? }, report))
     }
 
     /// Writes a bundle, atomically.
@@ -97,20 +117,44 @@ impl Avse {
     pub fn save(&self, folder: impl AsRef<Path>, precision: Precision) -> Result<()> {
         let config = serde_json::to_value(&self.config)
             .map_err(|e| Error::config("model", e.to_string()))?;
-        let weights = state_dict_of(&self.model, Naming::OFFICIAL)?;
+        let weights = match self.towers {
+            Towers::Both => state_dict_of(&self.model, Naming::OFFICIAL)?,
+            Towers::Text => {
+                state_dict_of(&TextAlone { text: self.model.text.clone() }, Naming::OFFICIAL)?
+            }
+        };
         let tokenizer = self.tokenizer.to_json()?;
         let contents = BundleContents {
             config: &config,
             weights: &weights,
             tokenizer: tokenizer.as_bytes(),
             precision,
+            towers: self.towers,
         };
         Bundle::write(folder, contents).map(|_| ())
     }
 
     /// Whether pictures can be encoded: a bundle may hold the text tower alone.
     pub fn has_image_tower(&self) -> bool {
-        true
+        self.towers.has_image()
+    }
+
+    /// Checks that pictures can be encoded.
+    ///
+    /// # Errors
+    /// [`Error::Image`] when the bundle holds the text tower alone.
+    pub fn expect_image_tower(&self) -> Result<()> {
+        if self.has_image_tower() {
+            return Ok(());
+        }
+        let message = "this model was exported for text alone: it has no image tower";
+        Err(Error::Image(message.into()))
+    }
+
+    /// Number of weights of the towers that are there.
+    pub fn parameters(&self) -> usize {
+        let image = if self.has_image_tower() { self.model.image.num_params() } else { 0 };
+        image + self.model.text.num_params()
     }
 
     /// The device that the network is on.
@@ -119,13 +163,21 @@ impl Avse {
     }
 
     /// Embeddings `[B, V * E]` of pictures, always the same for the same picture.
+    ///
+    /// # Panics
+    /// As [`Avse::encode_pixels`].
     pub fn encode_images(&self, images: &[RgbImage]) -> Tensor<2> {
         let pixels = images.iter().flat_map(|image| self.preprocess.evaluate(image)).collect();
         self.encode_pixels(pixels, images.len())
     }
 
     /// Embeddings `[B, V * E]` of `batch` network inputs, `[B, 3, R, R]` on the host.
+    ///
+    /// # Panics
+    /// Without an image tower, see [`Avse::expect_image_tower`].
     pub fn encode_pixels(&self, pixels: Vec<f32>, batch: usize) -> Tensor<2> {
+        // Its random weights would give embeddings that look like any other.
+        assert!(self.has_image_tower(), "this model has no image tower");
         let side = self.config.image_size;
         let pixels =
             Tensor::<4>::from_data(TensorData::new(pixels, [batch, 3, side, side]), &self.device);

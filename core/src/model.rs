@@ -7,6 +7,7 @@ use crate::Result;
 use crate::config::ModelConfig;
 use crate::image::ImageTower;
 use crate::image::sampling::ViewPlan;
+use crate::pooling::Gpo;
 use crate::similarity::reference::similarity;
 use crate::text::TextTower;
 
@@ -28,6 +29,19 @@ impl AvseModel {
     pub fn new(config: &ModelConfig, device: &Device) -> Result<Self> {
         config.validate()?;
         Ok(Self { image: ImageTower::new(config, device), text: TextTower::new(config, device) })
+    }
+
+    /// As [`AvseModel::new`], to load weights into and never to train: the pooling operators
+    /// are [`Gpo::for_inference`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn for_inference(config: &ModelConfig, device: &Device) -> Result<Self> {
+        let mut model = Self::new(config, device)?;
+        for pooling in [&mut model.image.head.pooling, &mut model.text.pooling] {
+            *pooling = Gpo::for_inference(&config.pooling);
+        }
+        Ok(model)
     }
 
     /// `[B, 3, R, R]` normalised pixels -> `[B, V * E]`.

@@ -1,13 +1,17 @@
 //! Generalised pooling operator (GPO): a learnt weighted mean of sorted token values.
 //!
 //! The weights depend on the number of tokens alone, so they are computed once for each
-//! distinct length of a batch, by a BiGRU over sinusoidal position codes.
+//! distinct length of a batch, by a BiGRU over sinusoidal position codes; at inference once for
+//! each length that ever comes.
+
+mod known;
 
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear};
 use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
+use self::known::KnownWeights;
 use crate::config::PoolingConfig;
 use crate::layers::init::default_linear;
 
@@ -81,6 +85,8 @@ pub struct Gpo {
     /// H -> 1, no bias.
     pub score: Linear,
     temperature: f64,
+    #[module(skip)]
+    known: Option<KnownWeights>,
 }
 
 impl Gpo {
@@ -100,7 +106,15 @@ impl Gpo {
             bias_hh_reverse: draw.init([3 * hidden], device),
             score: default_linear(hidden, 1, false, device),
             temperature: config.temperature,
+            known: None,
         }
+    }
+
+    /// An operator for inference on any device: its parameters, which must not change once it
+    /// has been used, stay on the CPU, and weights are remembered. The recurrent network is
+    /// hundreds of tiny operations, which a GPU would take longer for than for a whole tower.
+    pub fn for_inference(config: &PoolingConfig) -> Self {
+        Self { known: Some(KnownWeights::default()), ..Self::new(config, &Device::flex()) }
     }
 
     /// `[N, T, D] -> [N, D]` over the tokens that `mask` keeps.
@@ -124,6 +138,9 @@ impl Gpo {
 
     /// `[N, T]`: the weights of every row's sorted positions, 0 beyond its length.
     pub fn weights(&self, mask: &TokenMask, device: &Device) -> Tensor<2> {
+        if let Some(known) = &self.known {
+            return self.known_weights(known, mask, device);
+        }
         let mut distinct = mask.lengths.clone();
         distinct.sort_unstable();
         distinct.dedup();
@@ -140,6 +157,22 @@ impl Gpo {
         let count = rows.len();
         let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), device);
         table.select(0, rows)
+    }
+
+    fn known_weights(&self, known: &KnownWeights, mask: &TokenMask, device: &Device) -> Tensor<2> {
+        let own = self.weight_ih.device();
+        let compute = |length| {
+            let table = self.table(&[length], length, &own).into_data();
+            table.try_to_vec::<f32>().expect("f32 on the CPU")
+        };
+        let (rows, width) = (mask.lengths.len(), mask.width);
+        let mut weights = vec![0f32; rows * width];
+        for (row, &length) in weights.chunks_exact_mut(width.max(1)).zip(&mask.lengths) {
+            if length > 0 {
+                row[..length].copy_from_slice(&known.of(length, || compute(length)));
+            }
+        }
+        Tensor::from_data(TensorData::new(weights, [rows, width]), device)
     }
 
     /// `[lengths, width]`: the pooling weights for each length.
@@ -242,4 +275,29 @@ fn position_codes(length: usize, size: usize, device: &Device) -> Tensor<2> {
         })
         .collect();
     Tensor::from_data(TensorData::new(codes, [length, size]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remembered_weights_are_those_of_the_network() {
+        let device = Device::flex();
+        let plain = Gpo::new(&PoolingConfig::default(), &device);
+        let known = Gpo { known: Some(KnownWeights::default()), ..plain.clone() };
+        for lengths in [vec![5], vec![3, 7, 1, 7], vec![7, 0, 2]] {
+            let mask = TokenMask::from_lengths(&lengths, 7);
+            let numbers =
+                |gpo: &Gpo| gpo.weights(&mask, &device).into_data().try_to_vec::<f32>().unwrap();
+            let (expected, found) = (numbers(&plain), numbers(&known));
+            assert_eq!(found.len(), lengths.len() * 7);
+            for ((row, expected), length) in
+                found.chunks(7).zip(expected.chunks(7)).zip(&lengths).filter(|(_, l)| **l > 0)
+            {
+                let close = row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6);
+                assert!(close, "{length}: {row:?} {expected:?}");
+            }
+        }
+    }
 }

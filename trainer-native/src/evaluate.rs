@@ -48,11 +48,17 @@ impl Embeddings {
         Ok(Blocks::new(&self.values, self.shape)?)
     }
 
+    /// Numbers of this shape, row after row.
+    pub(crate) fn new(values: Vec<f32>, shape: BlockShape) -> Self {
+        Self { values, shape }
+    }
+
     fn with_room_for(rows: usize, shape: BlockShape) -> Self {
         Self { values: Vec::with_capacity(rows * shape.size()), shape }
     }
 
-    fn row(&self, row: usize) -> &[f32] {
+    /// One of them.
+    pub(crate) fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.shape.size()..(row + 1) * self.shape.size()]
     }
 }
@@ -72,6 +78,7 @@ pub fn encode_split(avse: &Avse, split: &Split, quiet: bool) -> Result<EncodedSp
 }
 
 fn encode_images(avse: &Avse, split: &Split, bar: &ProgressBar) -> Result<Embeddings> {
+    avse.expect_image_tower()?;
     let shape = shape(avse, avse.config.image_blocks());
     let mut encoded = Embeddings::with_room_for(split.images.len(), shape);
     for chunk in split.images.chunks(IMAGE_BATCH) {

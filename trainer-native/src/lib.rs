@@ -8,6 +8,7 @@ pub mod demo;
 pub mod device;
 mod error;
 pub mod evaluate;
+pub mod export;
 mod files;
 pub mod gallery;
 pub mod hub;

@@ -46,7 +46,8 @@ fn engine() -> bool {
         let module = folder.join(WASM).join("web/avse_web.wasm");
         let out = root().join("web/package/dist/wasm").join(name);
         let bound = || {
-            Step::new("wasm-bindgen", &bindgen, ["--target", "web", "--out-dir"])
+            Step::new("wasm-bindgen", &bindgen, ["--target", "web", "--remove-name-section"])
+                .args(&["--remove-producers-section".into(), "--out-dir".into()])
                 .args(&[text(&out), text(&module)])
                 .run()
         };

@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `config.json` | the model's configuration |
-//! | `model.safetensors` | the weights under their official names, f32 or f16 |
+//! | `model.safetensors` | the weights under their official names, f32, f16 or int8 |
 //! | `tokenizer.json` | the tokenizer, as the `tokenizers` library saves it |
 //! | `manifest.json` | format version, who wrote it, size and sha256 of the other three |
 
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::file_entry::{FileEntry, hex};
 use super::files::{sibling, temporary_sibling, write_atomically};
-use super::{Precision, StateDict};
+use super::{Precision, StateDict, Towers};
 use crate::{Error, Result};
 
 const CONFIG: &str = "config.json";
@@ -40,6 +40,8 @@ pub struct BundleContents<'a> {
     pub tokenizer: &'a [u8],
     /// The precision of the weights in the file.
     pub precision: Precision,
+    /// The towers that the weights are of.
+    pub towers: Towers,
 }
 
 /// The content of `manifest.json`.
@@ -53,6 +55,9 @@ pub struct Manifest {
     pub created_by: String,
     /// The precision of the weights.
     pub precision: Precision,
+    /// The towers that it holds.
+    #[serde(default, skip_serializing_if = "Towers::is_default")]
+    pub towers: Towers,
     /// The other files by name.
     pub files: BTreeMap<String, FileEntry>,
 }
@@ -231,6 +236,7 @@ fn fill(folder: &Path, contents: BundleContents<'_>) -> Result<Manifest> {
         version: VERSION,
         created_by: concat!("avse ", env!("CARGO_PKG_VERSION")).to_string(),
         precision: contents.precision,
+        towers: contents.towers,
         files,
     };
     write_json(&folder.join(MANIFEST), &manifest)?;

@@ -14,11 +14,14 @@ mod names;
 mod official;
 #[cfg(not(target_family = "wasm"))]
 pub mod pickle;
+mod precision;
+mod quantised;
 #[cfg(not(target_family = "wasm"))]
 mod source;
 mod state_dict;
 #[cfg(not(target_family = "wasm"))]
 mod torch;
+mod towers;
 
 pub use bundle::{Bundle, BundleContents, BundleFiles, Manifest};
 pub use file_entry::FileEntry;
@@ -26,8 +29,10 @@ pub use infer::infer_config;
 pub use load::{LoadReport, load_into, state_dict_of};
 pub use names::Naming;
 pub use official::complete_official;
+pub use precision::Precision;
 #[cfg(not(target_family = "wasm"))]
 pub use source::{HUGGING_FACE_FILES, read_weights};
-pub use state_dict::{Precision, StateDict};
+pub use state_dict::StateDict;
 #[cfg(not(target_family = "wasm"))]
 pub use torch::{Checkpoint, read_torch};
+pub use towers::Towers;

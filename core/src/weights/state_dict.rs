@@ -10,32 +10,11 @@ use half::f16;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use super::files::write_atomically;
+use super::{Precision, quantised};
 use crate::{Error, Result};
 
 /// The largest header the safetensors format allows, in bytes.
 const MAX_HEADER: u64 = 100_000_000;
-
-/// The precision in which floating-point weights are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32-bit floats: what is read back is bit for bit what was written.
-    #[default]
-    F32,
-    /// 16-bit floats for tensors of two and more dimensions. Vectors (biases,
-    /// norms, running statistics) stay in f32: they are next to nothing in
-    /// size, and a running variance can leave the range of f16.
-    F16,
-}
-
-impl std::fmt::Display for Precision {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-        })
-    }
-}
 
 /// Tensors by name, in the order of their names, held in memory.
 ///
@@ -93,12 +72,13 @@ impl StateDict {
         Self { tensors: tensors.filter_map(|(name, data)| Some((rename(&name)?, data))).collect() }
     }
 
-    /// Reads a safetensors file.
+    /// Reads a safetensors file; 8-bit weights become f32.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read; [`Error::Format`] if its header is
-    /// broken, its length is not what the header says, or it holds a type that
-    /// no supported model uses (quantised floats, complex numbers).
+    /// broken, its length is not what the header says, 8-bit weights and their
+    /// scales do not fit, or it holds a type that no supported model uses
+    /// (quantised floats, complex numbers).
     pub fn read_safetensors(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|e| Error::io(path, e))?;
@@ -143,7 +123,7 @@ impl StateDict {
                 .map_err(|e| broken(format!("`{name}`: {e}")))?;
             tensors.insert(name, data);
         }
-        Ok(Self { tensors })
+        quantised::restore(Self { tensors }).map_err(|message| Error::format(origin, message))
     }
 
     /// Writes a safetensors file, atomically and always the same bytes for the
@@ -155,6 +135,10 @@ impl StateDict {
     /// tensor is of a type that safetensors does not know.
     pub fn write_safetensors(&self, path: impl AsRef<Path>, precision: Precision) -> Result<()> {
         let path = path.as_ref();
+        if precision == Precision::Int8 {
+            // What is still a float then are vectors.
+            return quantised::quantise(self)?.write_safetensors(path, Precision::F32);
+        }
         let mut entries = Vec::with_capacity(self.tensors.len());
         for (name, data) in &self.tensors {
             let dtype = stored_dtype(name, data, precision)?;

@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod backbones;
+mod web;
 
 use std::fs;
 use std::path::Path;
 
 use avse_core::config::{BertConfig, ImageBackboneConfig, ModelConfig, SwinConfig, VitConfig};
 use avse_core::weights::{
-    Bundle, BundleContents, Naming, Precision, StateDict, infer_config, load_into, pickle,
+    Bundle, BundleContents, Naming, Precision, StateDict, Towers, infer_config, load_into, pickle,
     read_torch, read_weights, state_dict_of,
 };
 use avse_core::{AvseModel, Error};
@@ -216,8 +217,8 @@ fn write_bundle(folder: &Path, weights: &StateDict) -> avse_core::Result<Bundle>
     let config = model_config(ImageBackboneConfig::Vit(vit()));
     let config = serde_json::to_value(config).unwrap();
     let tokenizer = br#"{"version":"1.0"}"#;
-    let contents =
-        BundleContents { config: &config, weights, tokenizer, precision: Precision::F32 };
+    let (precision, towers) = (Precision::F32, Towers::Both);
+    let contents = BundleContents { config: &config, weights, tokenizer, precision, towers };
     Bundle::write(folder, contents)
 }
 

@@ -8,7 +8,7 @@ use avse_core::AvseModel;
 use avse_core::config::ModelConfig;
 use avse_core::text::tokenizer::CaptionTokenizer;
 use avse_core::weights::{
-    Bundle, BundleContents, Naming, Precision, StateDict, complete_official, infer_config,
+    Bundle, BundleContents, Naming, Precision, StateDict, Towers, complete_official, infer_config,
     load_into, read_torch, state_dict_of,
 };
 use burn::tensor::Device;
@@ -65,10 +65,15 @@ enum Form {
     Safetensors,
 }
 
+/// How precisely weights are written.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum PrecisionArg {
+pub(super) enum PrecisionArg {
+    /// 4 bytes a weight: what was there.
     F32,
+    /// 2 bytes a weight.
     F16,
+    /// 1 byte a weight, with a scale for each row of a matrix.
+    Int8,
 }
 
 impl From<PrecisionArg> for Precision {
@@ -76,6 +81,7 @@ impl From<PrecisionArg> for Precision {
         match precision {
             PrecisionArg::F32 => Self::F32,
             PrecisionArg::F16 => Self::F16,
+            PrecisionArg::Int8 => Self::Int8,
         }
     }
 }
@@ -97,6 +103,10 @@ impl Args {
     /// # Errors
     /// Whatever is wrong with the input, or could not be written.
     pub fn run(self) -> Result<ExitCode> {
+        if matches!(self.precision, PrecisionArg::Int8) && self.to != Form::Bundle {
+            let message = "--precision int8 is for bundles: other programs do not know its scales";
+            return Err(Error::Usage(message.into()));
+        }
         let source = self.read()?;
         if !source.unused.is_empty() {
             let names: Vec<_> = source.unused.names().collect();
@@ -112,6 +122,10 @@ impl Args {
         let path = Path::new(&self.from);
         if Bundle::is_at(path) {
             let bundle = Bundle::open(path)?;
+            if !bundle.manifest().towers.has_image() {
+                let message = "holds the text tower alone: convert the bundle it was made from";
+                return Err(Error::format(path, message));
+            }
             let tokenizer = Some(bundle.tokenizer()?);
             return checked(path, bundle.config()?, bundle.weights()?, tokenizer);
         }
@@ -182,8 +196,13 @@ impl Args {
                 self.check_vocabulary(&tokenizer, &config)?;
                 let config = serde_json::to_value(&config)
                     .map_err(|e| Error::format(&self.out, e.to_string()))?;
-                let (weights, tokenizer) = (&weights, tokenizer.as_slice());
-                let contents = BundleContents { config: &config, weights, tokenizer, precision };
+                let contents = BundleContents {
+                    config: &config,
+                    weights: &weights,
+                    tokenizer: &tokenizer,
+                    precision,
+                    towers: Towers::Both,
+                };
                 Bundle::write(&self.out, contents)?;
             }
             Form::Official => {

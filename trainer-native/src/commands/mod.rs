@@ -7,6 +7,7 @@ mod data;
 mod demo;
 mod encode;
 mod eval;
+mod export_web;
 mod index;
 mod official;
 mod search;
@@ -45,6 +46,8 @@ enum Command {
     Encode(encode::Args),
     /// Turn weights from one form into another.
     Convert(convert::Args),
+    /// Write model, galleries and thumbnails as static files for a web page.
+    ExportWeb(export_web::Args),
     /// Measure speed and memory on this machine.
     Bench(bench::Args),
 }
@@ -69,6 +72,7 @@ impl Cli {
             Command::Search(args) => args.run(),
             Command::Encode(args) => args.run(),
             Command::Convert(args) => args.run(),
+            Command::ExportWeb(args) => args.run(),
             Command::Bench(args) => args.run(),
         }
     }

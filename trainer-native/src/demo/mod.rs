@@ -19,10 +19,12 @@ use crate::report::metrics_table;
 use crate::train::{TrainConfig, Trainer};
 use crate::{Error, Result};
 
+pub(crate) use queries::SENTENCES;
+
 /// Side of the emoji drawings in pixels.
-const DRAWING_SIZE: u32 = 96;
+pub(crate) const DRAWING_SIZE: u32 = 96;
 /// Caption kinds that training never shows.
-const UNSEEN_KINDS: [&str; 2] = ["keywords", "shortcodes"];
+pub(crate) const UNSEEN_KINDS: [&str; 2] = ["keywords", "shortcodes"];
 
 /// What the demo is to do.
 #[derive(Clone, Debug)]

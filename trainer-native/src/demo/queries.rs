@@ -14,7 +14,7 @@ const HITS: usize = 6;
 const FAILURES: usize = 6;
 
 /// Sentences of ours, none of them a caption of the set.
-const SENTENCES: [&str; 12] = [
+pub(crate) const SENTENCES: [&str; 12] = [
     "a slice of pizza with cheese",
     "a red fire truck",
     "a cat with hearts in its eyes",

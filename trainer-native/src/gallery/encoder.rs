@@ -1,7 +1,7 @@
 //! Pictures and sentences to unit blocks, many at a time.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
 use avse_core::Avse;
@@ -11,8 +11,8 @@ use avse_core::similarity::Blocks;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
+use crate::Result;
 use crate::evaluate::host_blocks;
-use crate::{Error, Result};
 
 /// Pictures encoded together.
 const PICTURES: usize = 32;
@@ -24,7 +24,7 @@ const SORTED: usize = 32 * SENTENCES;
 const MAX_FILE: u64 = 512 << 20;
 
 /// What was found out about a picture.
-pub(super) enum Seen {
+pub(crate) enum Seen {
     /// It can be encoded, or has been.
     Content(ContentHash),
     /// It is left out.
@@ -32,10 +32,10 @@ pub(super) enum Seen {
 }
 
 /// Takes the embeddings of some contents, in their order.
-pub(super) type Sink<'a> = dyn FnMut(Blocks<'_>, &[ContentHash]) -> Result<()> + 'a;
+pub(crate) type Sink<'a> = dyn FnMut(Blocks<'_>, &[ContentHash]) -> Result<()> + 'a;
 
 /// A model at work.
-pub(super) struct Encoder<'a> {
+pub(crate) struct Encoder<'a> {
     avse: &'a Avse,
     bar: &'a ProgressBar,
     /// Contents that need not be encoded; `None` to encode every one, also twice.
@@ -50,7 +50,7 @@ enum Prepared {
 }
 
 impl<'a> Encoder<'a> {
-    pub(super) fn new(avse: &'a Avse, bar: &'a ProgressBar) -> Self {
+    pub(crate) fn new(avse: &'a Avse, bar: &'a ProgressBar) -> Self {
         Self { avse, bar, known: None }
     }
 
@@ -60,7 +60,8 @@ impl<'a> Encoder<'a> {
     }
 
     /// Encodes pictures and says for each what came of it.
-    pub(super) fn pictures(&self, paths: &[PathBuf], sink: &mut Sink<'_>) -> Result<Vec<Seen>> {
+    pub(crate) fn pictures(&self, paths: &[PathBuf], sink: &mut Sink<'_>) -> Result<Vec<Seen>> {
+        self.avse.expect_image_tower()?;
         let shape = GalleryKind::Images.shape(&self.avse.config);
         let mut seen = Vec::with_capacity(paths.len());
         let mut encoded = HashSet::new();
@@ -103,17 +104,9 @@ impl<'a> Encoder<'a> {
     }
 
     fn prepare(&self, path: &PathBuf) -> Prepared {
-        let bytes = match std::fs::metadata(path) {
-            Ok(found) if found.len() > MAX_FILE => {
-                let message = format!("{} bytes are more than {MAX_FILE}", found.len());
-                return Prepared::Unreadable(message);
-            }
-            Ok(_) => std::fs::read(path),
-            Err(error) => Err(error),
-        };
-        let bytes = match bytes {
+        let bytes = match read_picture(path) {
             Ok(bytes) => bytes,
-            Err(error) => return Prepared::Unreadable(error.to_string()),
+            Err(reason) => return Prepared::Unreadable(reason),
         };
         let content = ContentHash::of(&bytes);
         if self.known.is_some_and(|known| known(&content)) {
@@ -126,7 +119,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Encodes sentences; returns how many were longer than the network has positions for.
-    pub(super) fn sentences(&self, texts: &[&str], sink: &mut Sink<'_>) -> Result<usize> {
+    pub(crate) fn sentences(&self, texts: &[&str], sink: &mut Sink<'_>) -> Result<usize> {
         let shape = GalleryKind::Captions.shape(&self.avse.config);
         let mut truncated = 0;
         for texts in texts.chunks(SORTED) {
@@ -151,4 +144,13 @@ impl<'a> Encoder<'a> {
         }
         Ok(truncated)
     }
+}
+
+/// A picture's file, unless it is far too long for one.
+pub(crate) fn read_picture(path: &Path) -> Result<Vec<u8>, String> {
+    let length = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
+    if length > MAX_FILE {
+        return Err(format!("{length} bytes are more than {MAX_FILE}"));
+    }
+    std::fs::read(path).map_err(|e| e.to_string())
 }

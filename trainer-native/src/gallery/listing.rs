@@ -130,7 +130,7 @@ fn dataset(source: &Source, kind: GalleryKind) -> Result<Listing> {
 }
 
 /// A relative path with `/` between its parts; `None` when it is not UTF-8.
-pub(super) fn slashes(path: &Path) -> Option<String> {
+pub(crate) fn slashes(path: &Path) -> Option<String> {
     let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
     // An absolute path starts with a part that is the separator itself.
     Some(parts?.join("/").replacen("//", "/", 1))
@@ -146,7 +146,7 @@ impl Entry {
     }
 
     /// The entry as an item, its hash and stat left for the caller.
-    pub(super) fn item(&self, source: usize) -> Item {
+    pub(crate) fn item(&self, source: usize) -> Item {
         let caption = match &self.content {
             Content::Picture { caption, .. } => caption.clone(),
             Content::Caption { text, .. } => Some(text.clone()),

@@ -85,6 +85,7 @@ pub fn search(options: &SearchOptions) -> Result<Answer> {
             (GalleryKind::Captions, avse.encode_tokens(&tokens), tokens.truncated > 0)
         }
         Asked::Image(path) => {
+            avse.expect_image_tower().map_err(|e| Error::format(&bundle.folder, e.to_string()))?;
             let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
             let image = RgbImage::decode(&bytes, &DecodeLimits::default())
                 .map_err(|e| Error::format(path, e.to_string()))?;

@@ -1,0 +1,127 @@
+// Questions and their answers: one question at a time, a newer one gives up the one before.
+
+import type { Embedding, Gallery, Hit } from "./avse-web/index.js";
+import type { Session } from "./session.js";
+import { isAborted } from "./words.js";
+
+/** Pause in typing after which a sentence is looked up, in milliseconds. */
+export const PAUSE = 120;
+
+/** Pictures that fill whole rows of three and of nine columns, the first one being four times as large. */
+const PICTURES = 24;
+const CAPTIONS = 10;
+const SIMILAR = 12;
+const OWN = 9;
+
+/** What is asked. */
+export type Question = { kind: "sentence"; text: string } | { kind: "picture"; source: Blob; name: string };
+
+/** Hits of one gallery. */
+export interface Group {
+  gallery: Gallery;
+  hits: Hit[];
+  /** What the best possible score would be. */
+  best: number;
+}
+
+/** Seconds of the last question. */
+export interface Timing {
+  encode: number;
+  search: number;
+  /** As the visitor waited for it, without the pause in typing. */
+  total: number;
+}
+
+/** The answer to a question. */
+export interface Answer {
+  question: Question;
+  query: Embedding;
+  pictures: Group;
+  captions: Group | null;
+  own: Group | null;
+  timing: Timing;
+}
+
+/** Who is told. */
+export interface Listener {
+  answered(answer: Answer): void;
+  failed(question: Question, error: unknown): void;
+  /** A question has begun (`true`) or none is left (`false`). */
+  busy(busy: boolean): void;
+}
+
+/** Asks the session. */
+export class Finder {
+  /** The visitor's own pictures, when there are any. */
+  own: Gallery | null = null;
+  private current: AbortController | null = null;
+  private timer = 0;
+
+  constructor(
+    private readonly session: Session,
+    private readonly listener: Listener,
+  ) {}
+
+  /** Whether a question is under way. */
+  get active(): boolean {
+    return this.current !== null;
+  }
+
+  /** Asks at once, or after a pause that a further question starts anew. */
+  ask(question: Question, pause = 0): void {
+    this.stop();
+    const current = new AbortController();
+    this.current = current;
+    this.listener.busy(true);
+    if (pause === 0) void this.run(question, current);
+    else this.timer = setTimeout(() => void this.run(question, current), pause);
+  }
+
+  /** Gives up the question that is under way. */
+  stop(): void {
+    clearTimeout(this.timer);
+    this.current?.abort();
+    this.current = null;
+    this.listener.busy(false);
+  }
+
+  private async run(question: Question, current: AbortController): Promise<void> {
+    try {
+      const answer = await this.answer(question, current.signal);
+      if (this.current === current) this.listener.answered(answer);
+    } catch (error) {
+      if (this.current === current && !isAborted(error)) this.listener.failed(question, error);
+    } finally {
+      if (this.current === current) {
+        this.current = null;
+        this.listener.busy(false);
+      }
+    }
+  }
+
+  private async answer(question: Question, signal: AbortSignal): Promise<Answer> {
+    const { avse, pictures, captions } = await this.session.whenReady(signal);
+    const began = performance.now();
+    const query =
+      question.kind === "sentence"
+        ? await avse.encodeText(question.text, { signal })
+        : await avse.encodeImage(question.source, { signal });
+    let search = 0;
+    const group = async (gallery: Gallery, k: number): Promise<Group> => {
+      const result = await avse.search(gallery, query, { k, signal });
+      search += result.seconds.search;
+      const cross = gallery.info.kind !== query.kind;
+      return { gallery, hits: result.hits, best: cross ? avse.info.captionBlocks : avse.info.imageBlocks };
+    };
+    const sentence = question.kind === "sentence";
+    const found = await group(pictures, sentence ? PICTURES : SIMILAR);
+    const own = this.own && this.own.size > 0 ? await group(this.own, OWN) : null;
+    const worked = performance.now() - began;
+    // The captions may still be on their way; waiting for them is no part of the time taken.
+    const sentences = sentence ? null : await captions();
+    const resumed = performance.now();
+    const said = sentences && (await group(sentences, CAPTIONS));
+    const total = (worked + performance.now() - resumed) / 1000;
+    return { question, query, pictures: found, captions: said, own, timing: { encode: query.seconds, search, total } };
+  }
+}

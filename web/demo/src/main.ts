@@ -1,0 +1,144 @@
+// The demo page: wires its parts.
+
+import { deviceInAddress, onAddress, questionInAddress, rememberDevice } from "./address.js";
+import { AskedPicture } from "./asked.js";
+import type { Device, Gallery } from "./avse-web/index.js";
+import { Composer } from "./composer.js";
+import { showCredits } from "./credits.js";
+import { announce, byId } from "./dom.js";
+import { ExplainDialog } from "./explain.js";
+import { Facts } from "./facts.js";
+import { Finder, type Answer, type Question } from "./finder.js";
+import { LoadingPanel, showTrouble, type Remedy } from "./loading.js";
+import { keepShell } from "./offline.js";
+import { OwnPictures } from "./own.js";
+import { pictureInput } from "./picture-input.js";
+import { Results } from "./results.js";
+import { Session } from "./session.js";
+import { themeToggle } from "./theme.js";
+import { thumbnailUrl } from "./thumbnails.js";
+import { codeOf } from "./words.js";
+
+const session = new Session(deviceInAddress());
+const asked = new AskedPicture();
+const dialog = new ExplainDialog();
+let answer: Answer | null = null;
+
+const results = new Results({ why, lookUp });
+const finder = new Finder(session, {
+  answered(next) {
+    answer = next;
+    showTrouble(null);
+    if (session.loaded) results.show(next, session.loaded);
+    facts.timed(next.timing);
+  },
+  failed: questionFailed,
+  busy: (busy) => results.busy(busy),
+});
+const composer = new Composer(finder, asked, nothing);
+const facts = new Facts(session, (device) => void switchTo(device));
+const own = new OwnPictures(session, {
+  changed(gallery) {
+    finder.own = gallery;
+    // The answer on the page may show rows that have moved or are gone.
+    if (answer && session.stage === "ready") finder.ask(answer.question);
+  },
+  lookUp,
+});
+
+new LoadingPanel(session);
+themeToggle();
+pictureInput({
+  one: (file) => composer.picture(file, file.name),
+  several: (files) => void own.add(files).then(() => byId("own", HTMLElement).scrollIntoView({ block: "nearest" })),
+});
+onAddress((question) => composer.sentence(question, false));
+
+session.addEventListener("stage", () => {
+  const { stage, loaded } = session;
+  if (stage === "failed") startFailed(session.error);
+  if (stage === "loading") showTrouble(null);
+  if (stage === "ready" && loaded) {
+    asked.domain = loaded.site.domain;
+    showCredits(loaded.site);
+    announce("The model is ready");
+    if (!busyWith()) nothing();
+  }
+});
+session.addEventListener("devicelost", () => announce("The graphics device was lost. Starting it again."));
+session.addEventListener("restarted", () => announce("Started again."));
+
+results.waiting();
+const first = questionInAddress();
+if (first) composer.sentence(first, false);
+if (!savesData()) void session.start();
+void keepShell(() => facts.worksOffline());
+
+/** Nothing is asked: something to begin with. */
+function nothing(): void {
+  answer = null;
+  if (session.loaded) void results.welcome(session.loaded).catch(() => undefined);
+  else results.waiting();
+}
+
+/** A question is on the page or under way. */
+function busyWith(): boolean {
+  return answer !== null || finder.active;
+}
+
+function why(gallery: Gallery, row: number, words: string): void {
+  const { loaded } = session;
+  if (!answer || !loaded) return;
+  const { query, question } = answer;
+  const sentence = question.kind === "sentence" ? question.text : words;
+  const source = question.kind === "picture" ? question.source : null;
+  void dialog.open({
+    sentence,
+    picture: source ? Promise.resolve(URL.createObjectURL(source)) : thumbnailUrl(gallery, row),
+    explanation: (signal) => loaded.avse.explain(gallery, query, row, { signal }),
+    next: source
+      ? { label: "Find pictures for this sentence", action: () => composer.sentence(sentence, true) }
+      : { label: "Look this picture up", action: () => lookUp(gallery, row, words) },
+  });
+}
+
+function lookUp(gallery: Gallery, row: number, words: string): void {
+  void gallery.thumbnail(row).then(
+    (blob) => blob && composer.picture(blob, words),
+    (error: unknown) => showTrouble(error),
+  );
+}
+
+function questionFailed(question: Question, error: unknown): void {
+  const remedies: Remedy[] = [];
+  const code = codeOf(error);
+  if (code !== "image" && code !== "text") remedies.push({ label: "Try again", action: () => finder.ask(question) });
+  remedies.push(...otherDevice(code));
+  showTrouble(error, remedies);
+}
+
+function startFailed(error: unknown): void {
+  showTrouble(error, [{ label: "Try again", action: () => void session.start() }, ...otherDevice(codeOf(error))]);
+}
+
+/** WebAssembly is a way out of what can go wrong with a graphics device. */
+function otherDevice(code: string): Remedy[] {
+  const helps = ["no-device", "device-lost", "out-of-memory", "internal"].includes(code) && session.device !== "wasm";
+  return helps ? [{ label: "Use WebAssembly", action: () => void switchTo("wasm") }] : [];
+}
+
+async function switchTo(device: Device): Promise<void> {
+  rememberDevice(device);
+  facts.choose(device);
+  const question = answer?.question;
+  finder.stop();
+  // The question waits for the fresh start and is asked again.
+  const started = session.start(device);
+  if (question) finder.ask(question);
+  await started;
+}
+
+function savesData(): boolean {
+  const connection = (navigator as Navigator & { connection?: { saveData?: boolean } }).connection;
+  return connection?.saveData === true;
+}
