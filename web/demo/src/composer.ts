@@ -6,7 +6,8 @@ import { button, byId, el } from "./dom.js";
 import { DrawingPad } from "./drawing.js";
 import { PAUSE, type Finder } from "./finder.js";
 
-const EXAMPLES = ["a cat in love", "snowy mountain", "party time", "something to drink", "a person doing sport", "angry face", "red fruit"];
+// The small emoji model answers these well.
+const EXAMPLES = ["an angry cat", "a broken heart", "birthday cake", "a woman running", "house with a garden", "ghost", "a clock"];
 
 /** Puts the visitor's questions to the finder. `nothing` is called when none is left. */
 export class Composer {

@@ -4,6 +4,7 @@ import type { Device } from "./avse-web/index.js";
 import { byId, el } from "./dom.js";
 import type { Timing } from "./finder.js";
 import type { Session } from "./session.js";
+import { thumbnailBytes } from "./site.js";
 import { count, deviceName, size, time } from "./words.js";
 
 const DEVICES: [device: Device, label: string][] = [["auto", "Automatic"], ["webgpu", "WebGPU"], ["wasm", "WebAssembly"]];
@@ -15,6 +16,7 @@ export class Facts {
   private readonly reason = el("p", { class: "aside" });
   private timing: Timing | null = null;
   private offline = false;
+  private thumbnails = 0;
 
   constructor(
     private readonly session: Session,
@@ -32,6 +34,7 @@ export class Facts {
       this.list,
     );
     for (const event of ["stage", "captions"]) session.addEventListener(event, () => this.show());
+    session.addEventListener("captions", () => void this.weighThumbnails());
     this.show();
   }
 
@@ -52,6 +55,13 @@ export class Facts {
     this.show();
   }
 
+  /** They are fetched in the background and count in no download bar. */
+  private async weighThumbnails(): Promise<void> {
+    const site = this.session.loaded?.site;
+    if (site) this.thumbnails = await thumbnailBytes(site.pictures.url);
+    this.show();
+  }
+
   private show(): void {
     const { loaded, stage, galleryBytes } = this.session;
     this.running.dataset["stage"] = stage;
@@ -69,7 +79,7 @@ export class Facts {
       ["Last question", this.timing ? time(this.timing.total) : "none yet", this.timing ? `encoding ${time(this.timing.encode)}, searching ${time(this.timing.search)}` : ""],
       ["Code", size(info.bytes.code), "as it lies on the site, unpacked"],
       ["Model", size(info.bytes.model), `${(info.parameters / 1e6).toFixed(1)} million parameters in ${info.precision}`],
-      ["Collection", galleryBytes > 0 ? size(galleryBytes) : "on its way", `${count(loaded.pictures.size)} pictures, ${count(loaded.site.captions.items)} sentences`],
+      ["Collection", galleryBytes > 0 ? size(galleryBytes) : "on its way", `${count(loaded.pictures.size)} pictures, ${count(loaded.site.captions.items)} sentences${this.thumbnails > 0 ? `; thumbnails ${size(this.thumbnails)} more` : ""}`],
       ["Start", time(info.seconds.download + info.seconds.start), `download ${time(info.seconds.download)}, start ${time(info.seconds.start)}`],
       ["Sees", `${info.imageSize} × ${info.imageSize} pixels`, `${info.views} views, ${info.imageBlocks} image blocks, ${info.captionBlocks} sentence blocks`],
       ["Offline", this.offline ? "ready" : "not yet", this.offline ? "the next visit needs no network" : ""],

@@ -94,7 +94,9 @@ export class OwnPictures {
 
   private async reopen(loaded: Loaded): Promise<void> {
     try {
-      if (this.kept || (await Gallery.names()).includes(NAME)) {
+      // Where the store is closed (private windows) nothing is kept.
+      const names = await Gallery.names().catch((): string[] => []);
+      if (this.kept || names.includes(NAME)) {
         this.gallery = await Gallery.create(loaded.avse, { name: NAME, kind: "images" });
         this.kept = this.keep.checked = true;
         await this.show();

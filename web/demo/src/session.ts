@@ -98,7 +98,7 @@ export class Session extends EventTarget {
       loaded: sum((part) => part.loaded),
       total: sum((part) => part.total),
       what: current?.what ?? "",
-      fromCache: parts.every((part) => part.fromCache),
+      fromCache: parts.some((part) => part.loaded > 0) && parts.every((part) => part.loaded === 0 || part.fromCache),
     };
   }
 
@@ -113,7 +113,7 @@ export class Session extends EventTarget {
     await Promise.all(
       places.map(async ([part, url, what]) => {
         const total = await statedBytes(url, signal);
-        this.parts.set(part, { loaded: 0, total, what, fromCache: true });
+        this.parts.set(part, { loaded: 0, total, what, fromCache: false });
       }),
     );
     const avse = await Avse.load(site.model, { device: this.device, signal, onProgress: this.follow("model") });

@@ -64,6 +64,16 @@ export async function statedBytes(folder: URL, signal: AbortSignal): Promise<num
   }
 }
 
+/** Bytes of a gallery's thumbnails, or 0 when it has none. */
+export async function thumbnailBytes(folder: URL): Promise<number> {
+  try {
+    const { file } = await fetchJson(new URL("thumbnails.json", folder), new AbortController().signal);
+    return (file as { bytes?: number } | undefined)?.bytes ?? 0;
+  } catch {
+    return 0;
+  }
+}
+
 async function fetchJson(url: URL, signal: AbortSignal): Promise<Record<string, unknown>> {
   let response: Response;
   try {

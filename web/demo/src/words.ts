@@ -48,6 +48,7 @@ const TROUBLES: Record<string, [title: string, help: string]> = {
   "no-device": ["No graphics device is free", "WebGPU is not available here. WebAssembly does the same work, a little slower."],
   "device-lost": ["The graphics device went away", "Try again, or switch to WebAssembly under “What is running”."],
   "out-of-memory": ["There is not enough memory", "Close other tabs, or remove some of your own pictures, and try again."],
+  storage: ["The browser's store is full or closed", "Free some space, or leave a private window."],
   unsupported: ["This browser cannot run the model", "It needs WebAssembly and module workers, which current browsers have."],
 };
 

@@ -26,7 +26,7 @@
     if (url.origin !== home.origin || !url.pathname.startsWith(home.pathname)) return false;
     const name = url.pathname.slice(home.pathname.length);
     if (name === "" || name.endsWith("/")) return !name.startsWith("data/");
-    return /\.(html|css|js|svg|webmanifest|json)$/.test(name) && !/(thumbnails|tokenizer)\.json$/.test(name);
+    return /\.(html|css|js|svg|webmanifest|json)$/.test(name) && !/tokenizer\.json$/.test(name);
   }
 
   async function networkFirst(request: Request): Promise<Response> {
@@ -81,10 +81,12 @@
   }
 
   /** The glue in `wasm/manifest.json`, the manifests of model and galleries in `avse.json`. */
-  function inJson(json: { builds?: Record<string, { js?: string }>; model?: string; galleries?: { path?: string }[] }): string[] {
+  function inJson(json: { builds?: Record<string, { js?: string }>; model?: string; galleries?: { path?: string; kind?: string }[] }): string[] {
     const glue = Object.values(json.builds ?? {}).map((build) => build.js);
     const folders = [json.model, ...(json.galleries ?? []).map((gallery) => gallery.path)];
-    return [...glue, ...folders.map((folder) => folder && `${folder}manifest.json`)].filter((name): name is string => !!name);
+    const pictures = (json.galleries ?? []).filter(({ kind, path }) => kind === "images" && path);
+    const described = [...folders.map((folder) => folder && `${folder}manifest.json`), ...pictures.map(({ path }) => `${path}thumbnails.json`)];
+    return [...glue, ...described].filter((name): name is string => !!name);
   }
 
   function withoutQuery(url: string | URL): string {

@@ -7,11 +7,11 @@ import { AvseError } from "./errors.js";
 import { prepareImage } from "./inputs.js";
 import { type Session, SESSIONS, untilAborted } from "./session.js";
 import * as store from "./store.js";
-import type { AddOptions, CreateOptions, GalleryInfo, ImageInput, Item } from "./types.js";
+import type { AddOptions, CallOptions, CreateOptions, GalleryInfo, ImageInput, Item } from "./types.js";
 
 /**
  * An open gallery. {@link Avse.openGallery} opens downloaded ones, {@link Gallery.create} makes one of the visitor's own
- * pictures; nothing of it leaves the machine.
+ * pictures; nothing of it leaves the machine. A signal that comes too late, when the worker has begun, undoes nothing.
  *
  * @example
  * ```js
@@ -41,9 +41,9 @@ export class Gallery {
   static async create(avse: Avse, options: CreateOptions = {}): Promise<Gallery> {
     const session = SESSIONS.get(avse);
     if (!session) throw new AvseError("refused", "Gallery.create needs a loaded Avse");
-    const { name, kind } = options;
+    const { name, kind, signal } = options;
     const origin = { ...(name === undefined ? {} : { name }), ...(kind === undefined ? {} : { kind }) };
-    const { gallery, info } = await session.open(origin);
+    const { gallery, info } = await session.open(origin, { signal });
     return new Gallery(session, gallery, info);
   }
 
@@ -87,10 +87,10 @@ export class Gallery {
   }
 
   /** Takes a row out; later ones move up. */
-  async remove(row: number): Promise<void> {
+  async remove(row: number, options: CallOptions = {}): Promise<void> {
     const gallery = this.handle(this.#session);
     this.#session.changed(gallery, true);
-    const { items } = await this.#session.call("remove", () => ({ request: { gallery, row } }));
+    const { items } = await this.#session.call("remove", () => ({ request: { gallery, row } }), options);
     this.#info = { ...this.#info, items };
   }
 
@@ -99,22 +99,22 @@ export class Gallery {
    *
    * Rejects with `refused` when it was made without a name, and with `storage` when the browser's store is full.
    */
-  async save(): Promise<void> {
+  async save(options: CallOptions = {}): Promise<void> {
     const gallery = this.handle(this.#session);
-    await this.#session.call("save", () => ({ request: { gallery } }));
+    await this.#session.call("save", () => ({ request: { gallery } }), options);
     this.#session.changed(gallery, false);
   }
 
   /** A small picture of a row, as a file of its own; `null` where the gallery has none. */
-  async thumbnail(index: number): Promise<Blob | null> {
+  async thumbnail(index: number, options: CallOptions = {}): Promise<Blob | null> {
     const gallery = this.handle(this.#session);
-    return this.#session.call("thumbnail", () => ({ request: { gallery, row: index } }));
+    return this.#session.call("thumbnail", () => ({ request: { gallery, row: index } }), options);
   }
 
   /** What a row is. */
-  async item(index: number): Promise<Item> {
+  async item(index: number, options: CallOptions = {}): Promise<Item> {
     const gallery = this.handle(this.#session);
-    return this.#session.call("item", () => ({ request: { gallery, row: index } }));
+    return this.#session.call("item", () => ({ request: { gallery, row: index } }), options);
   }
 
   /** Closes the gallery and frees its memory. Later calls reject with `disposed`. */

@@ -25,7 +25,8 @@ interface OpenGallery {
   unsaved: boolean;
   /** The worker in which it is open. */
   openIn?: Client;
-  opening?: Promise<unknown>;
+  /** Its opening in a fresh worker. */
+  opening?: { client: Client; done: Promise<void> };
 }
 
 /** What a call asks; made anew for each attempt, because pictures are handed over and are gone afterwards. */
@@ -109,10 +110,15 @@ export class Session {
     options: SendOptions = {},
   ): Promise<{ gallery: number; info: Calls["openGallery"]["answer"] }> {
     const gallery = ++this.#lastGallery;
-    const info =
+    const call =
       "url" in origin
-        ? await this.call("openGallery", () => ({ request: { gallery, url: origin.url } }), options)
-        : await this.call("createGallery", () => ({ request: { gallery, ...origin } }), options);
+        ? this.call("openGallery", () => ({ request: { gallery, url: origin.url } }), options)
+        : this.call("createGallery", () => ({ request: { gallery, ...origin } }), options);
+    const info = await call.catch((error: unknown) => {
+      // When it is given up late, the worker may have opened it already.
+      if (this.#client?.usable) void this.#client.call("closeGallery", { gallery }).catch(() => {});
+      throw error;
+    });
     // The worker that answered may be gone already; then the next call opens it again.
     const opened: OpenGallery = { origin, unsaved: false };
     if (this.#client) opened.openIn = this.#client;
@@ -237,8 +243,13 @@ export class Session {
     const open = this.#galleries.get(gallery);
     // A gallery that is only being opened now is not listed yet.
     if (!open || open.openIn === client) return;
-    open.opening ??= this.#openAgain(client, gallery, open).finally(() => delete open.opening);
-    await open.opening;
+    if (open.opening?.client !== client) open.opening = { client, done: this.#openAgain(client, gallery, open) };
+    const { opening } = open;
+    try {
+      await opening.done;
+    } finally {
+      if (open.opening === opening) delete open.opening;
+    }
   }
 
   async #openAgain(client: Client, gallery: number, open: OpenGallery): Promise<void> {

@@ -196,7 +196,7 @@ export interface GalleryInfo {
 }
 
 /** Options of {@link Gallery.create}. */
-export interface CreateOptions {
+export interface CreateOptions extends CallOptions {
   /** The gallery is kept in the browser under this name by {@link Gallery.save}, and reopened when it is there. */
   name?: string;
   /** Default `images`, or what the kept gallery holds. */

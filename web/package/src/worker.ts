@@ -35,8 +35,9 @@ scope.addEventListener("error", (event: ErrorEvent) => {
   crash(event.error ?? event.message);
 });
 scope.addEventListener("unhandledrejection", (event: PromiseRejectionEvent) => {
+  if (!(event.reason instanceof WebAssembly.RuntimeError)) return;
   event.preventDefault();
-  if (event.reason instanceof WebAssembly.RuntimeError) crash(event.reason);
+  crash(event.reason);
 });
 
 // The engine's panic hook writes here; the trap itself says "unreachable" and no more.

@@ -1,0 +1,104 @@
+// The example pages with the packed package: installed from its tarball, bundled by Vite, served under the strict policy.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { cp, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { serve } from "../../../tools/serve.mjs";
+import { folder, write } from "../fixtures.mjs";
+import { browserTests } from "./chromium.mjs";
+
+const it = browserTests();
+const WEB = fileURLToPath(new URL("../../../", import.meta.url));
+
+/** The package as it would be published, with the fake engine in place of the builds. */
+async function pack(context) {
+  const place = await folder(context);
+  for (const name of ["package.json", "README.md", "LICENSE", "dist"]) await cp(join(WEB, "package", name), join(place, "package", name), { recursive: true });
+  const builds = Object.entries(it.files).filter(([path]) => path.startsWith("wasm/"));
+  await write(join(place, "package", "dist"), Object.fromEntries(builds));
+  // Both builds get a content of their own, or the bundler makes one file of them.
+  for (const build of ["cpu", "gpu"]) {
+    const glue = join(place, "package/dist/wasm", build, "avse_web.js");
+    await writeFile(glue, `${await readFile(glue)}\n// ${build}\n`);
+  }
+  const npm = (...args) => execFileSync("npm", args, { cwd: place, stdio: ["ignore", "pipe", "pipe"], shell: process.platform === "win32" });
+  npm("pack", "./package", "--silent");
+  return join(place, (await readdir(place)).find((name) => name.endsWith(".tgz")));
+}
+
+/** The Vite example with the package installed from its tarball. */
+async function viteProject(context) {
+  const tarball = await pack(context);
+  const project = await folder(context);
+  await cp(join(WEB, "examples/vite"), project, { recursive: true, filter: (path) => !path.includes("node_modules") });
+  const description = JSON.parse(await readFile(join(project, "package.json"), "utf8"));
+  description.dependencies["avse-web"] = `file:${tarball}`;
+  // The bundler itself is the one that is installed here.
+  description.devDependencies = {};
+  await writeFile(join(project, "package.json"), JSON.stringify(description));
+  const install = ["install", "--offline", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"];
+  execFileSync("npm", install, { cwd: project, shell: process.platform === "win32" });
+  await cp(join(it.root, "export"), join(project, "public/data"), { recursive: true });
+  return project;
+}
+
+async function works(page) {
+  await page.waitForFunction(() => /pictures, on/.test(document.getElementById("status").textContent), null, { timeout: 15000 });
+  assert.match(await page.locator("#status").innerText(), /^5 pictures, on the processor$/);
+  await page.locator("#text").fill("green");
+  await page.waitForFunction(() => document.querySelector("#results li")?.textContent.includes("a green square"));
+  await page.waitForFunction(() => [...document.querySelectorAll("#results img")].every((image) => image.naturalWidth === 8));
+  await page.getByRole("searchbox", { name: "Find captions" }).fill("blue");
+  await page.waitForFunction(() => /something blue/.test(document.querySelector("avse-search").shadowRoot.querySelector(".item")?.textContent));
+}
+
+test("the tarball holds what is used and nothing else", async (context) => {
+  const names = execFileSync("tar", ["-tzf", await pack(context)], { encoding: "utf8" }).trim().split("\n");
+  for (const name of ["package.json", "README.md", "LICENSE", "dist/index.js", "dist/index.d.ts", "dist/element.js", "dist/worker.js", "dist/wasm/cpu/avse_web_bg.wasm"]) {
+    assert.ok(names.includes(`package/${name}`), name);
+  }
+  assert.deepEqual(names.filter((name) => /\/(src|test|node_modules)\//.test(name)), []);
+  const { scripts, dependencies } = JSON.parse(await readFile(join(WEB, "package/package.json"), "utf8"));
+  assert.deepEqual(Object.keys(scripts).filter((name) => /install|prepare/.test(name)), []);
+  assert.equal(dependencies, undefined);
+});
+
+test("bundled by Vite, under the strict policy", async (context) => {
+  const project = await viteProject(context);
+  const { build } = await import("vite");
+  await build({ root: project, configFile: join(project, "vite.config.js"), logLevel: "error" });
+  const server = await serve({ root: join(project, "dist") });
+  context.after(() => server.close());
+  const page = await it.page(context, server.url);
+  await works(page);
+  assert.deepEqual(page.errors.filter((text) => !/404/.test(text)), []);
+  assert.equal(page.workers().length, 2, "one of the page, one of the element");
+});
+
+test("in Vite's development server", async (context) => {
+  const project = await viteProject(context);
+  const { createServer } = await import("vite");
+  const server = await createServer({ root: project, configFile: join(project, "vite.config.js"), logLevel: "error", server: { port: 0, host: "127.0.0.1" } });
+  await server.listen();
+  try {
+    const page = await it.page(context, server.resolvedUrls.local[0]);
+    await works(page);
+  } finally {
+    // Before its folder goes, which it watches.
+    await server.close();
+  }
+});
+
+test("the plain page: one script tag, one element", async (context) => {
+  const server = await it.serve(context, {
+    mounts: { "/plain/avse-web/wasm/": join(it.root, "wasm"), "/plain/avse-web/": join(WEB, "package/dist"), "/plain/data/": join(it.root, "export"), "/plain/": join(WEB, "examples/plain") },
+  });
+  const page = await it.page(context, `${server.url}plain/`);
+  await page.getByRole("searchbox", { name: "Describe a drawing" }).fill("red");
+  await page.waitForFunction(() => /a red square/.test(document.querySelector("avse-search").shadowRoot.querySelector(".item")?.textContent));
+  assert.deepEqual(page.errors.filter((text) => !/404/.test(text)), []);
+});
