@@ -47,14 +47,15 @@ function executable(path) {
 }
 
 let scratch;
+const removeScratch = () => {
+  if (scratch) rmSync(scratch, { recursive: true, force: true });
+};
+// A hook that is made inside of a test belongs to that test alone, so it is made here. Ctrl-C runs no hooks.
+after(removeScratch);
+process.once("exit", removeScratch);
 
-/** A folder of this run, gone when it ends, also after Ctrl-C. */
+/** A folder of this run, gone when it ends. */
 export function scratchFolder() {
-  if (!scratch) {
-    scratch = mkdtempSync(join(tmpdir(), "avse-browser-tests-"));
-    const remove = () => rmSync(scratch, { recursive: true, force: true });
-    after(remove);
-    process.once("exit", remove);
-  }
+  scratch ??= mkdtempSync(join(tmpdir(), "avse-browser-tests-"));
   return scratch;
 }
