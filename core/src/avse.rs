@@ -99,7 +99,13 @@ impl Avse {
         let tokenizer = CaptionTokenizer::from_json(tokenizer)?;
         let network = AvseModel::for_inference(&config, device)?;
         let (model, report) = match towers {
-            Towers::Both => load_into(network, weights, Naming::OFFICIAL)?,
+            Towers::Both => {
+                let (mut model, report) = load_into(network, weights, Naming::OFFICIAL)?;
+                if *device == Device::flex() {
+                    model.image = model.image.for_cpu();
+                }
+                (model, report)
+            }
             Towers::Text => {
                 // The image tower costs nothing: Burn makes a parameter when it is first used.
                 let AvseModel { image, text } = network;

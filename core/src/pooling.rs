@@ -5,6 +5,7 @@
 //! each length that ever comes.
 
 mod known;
+mod sorted;
 
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear};
@@ -49,6 +50,12 @@ impl TokenMask {
     /// Tokens that count in each row.
     pub fn lengths(&self) -> &[usize] {
         &self.lengths
+    }
+
+    /// Whether a token of a row counts.
+    fn keeps(&self, row: usize, at: usize) -> bool {
+        // Without flags every token counts.
+        self.keep.is_empty() || self.keep[row * self.width + at]
     }
 
     /// `[N, T, 1]`, true where a token does not count; `None` when all do.
@@ -119,9 +126,14 @@ impl Gpo {
 
     /// `[N, T, D] -> [N, D]` over the tokens that `mask` keeps.
     pub fn forward(&self, tokens: Tensor<3>, mask: &TokenMask) -> Tensor<2> {
-        let device = tokens.device();
-        let weights = self.weights(mask, &device);
-        let tokens = match mask.dropped(&device) {
+        let weights = self.weights(mask, &tokens.device());
+        sorted::pool(&tokens, mask, &weights)
+            .unwrap_or_else(|| Self::pool_plain(tokens, mask, weights))
+    }
+
+    /// The pooling in tensor operations, given the `weights` `[N, T]`.
+    fn pool_plain(tokens: Tensor<3>, mask: &TokenMask, weights: Tensor<2>) -> Tensor<2> {
+        let tokens = match mask.dropped(&tokens.device()) {
             Some(dropped) => {
                 let shape = tokens.dims();
                 tokens.mask_fill(dropped.expand(shape), MASKED)

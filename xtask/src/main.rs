@@ -1,7 +1,9 @@
 //! `cargo xtask …`: the chores of this repository, in plain `std` so that they
 //! compile in a moment. `cargo xtask help` lists them.
 
+mod bench_web;
 mod checks;
+mod python;
 mod setup;
 mod shell;
 mod similarity;
@@ -69,6 +71,11 @@ one run and writes bench/similarity.json and bench/roofline.svg, unless `--json`
 in cargo's target folder: a Python environment of bench/peers/requirements.txt
 (several GB; AVSE_PEERS_PYTHON names another Python) and two WebAssembly modules
 (node runs them). The shaders meet a naive one on a software Vulkan driver.
+
+`cargo xtask bench web [--quick]` builds the browser package and measures it in Chromium
+beside onnxruntime-web, which runs the same network; it writes bench/web.json and its
+table in bench/README.md. It makes a Python environment of bench/peers/requirements-web.txt
+for the export (AVSE_WEB_PEERS_PYTHON names another Python); AVSE_CHROMIUM names the browser.
 ";
 
 const WEB: &str = "\
@@ -107,6 +114,7 @@ fn main() -> ExitCode {
         ("bench", [what, rest @ ..]) if what == "similarity" && !wants_help => {
             code(similarity::run(rest))
         }
+        ("bench", [what, rest @ ..]) if what == "web" && !wants_help => code(bench_web::run(rest)),
         ("bench", rest) => {
             let bench = ["run", "--release", "-p", "trainer-native", "--", "bench"];
             forward(Step::cargo("bench", bench).args(rest))

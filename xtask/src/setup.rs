@@ -64,7 +64,7 @@ pub fn web_packages() -> bool {
 }
 
 /// What `folder`/package-lock.json lists, installed when it is not there yet.
-fn npm_ci(folder: &str) -> bool {
+pub fn npm_ci(folder: &str) -> bool {
     let path = root().join(folder);
     let modified = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
     // npm writes this file last, so an interrupted installation has none.

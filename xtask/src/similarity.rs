@@ -2,8 +2,9 @@
 //! missing. Everything made lies in cargo's target folder.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::python;
 use crate::setup::{self, WASM};
 use crate::shell::{Step, root, target};
 
@@ -41,7 +42,7 @@ pub fn run(arguments: &[String]) -> bool {
         bench.extend(["--roofline".into(), "bench/roofline.svg".into()]);
     }
     // The last, since it takes all words that follow.
-    match python(&folder) {
+    match python::environment(&folder, "requirements.txt", "AVSE_PEERS_PYTHON") {
         Some(python) => {
             let script = root().join("bench/peers/similarity.py");
             bench.extend(["--peers".into(), text(&python), text(&script)]);
@@ -59,31 +60,6 @@ fn missing(what: &str) {
 
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
-}
-
-/// A Python that has bench/peers/requirements.txt: that of `AVSE_PEERS_PYTHON`, or of a virtual
-/// environment that is made when it is not there or was made for other requirements.
-fn python(folder: &Path) -> Option<PathBuf> {
-    if let Some(python) = std::env::var_os("AVSE_PEERS_PYTHON") {
-        return Some(python.into());
-    }
-    let wanted = root().join("bench/peers/requirements.txt");
-    let requirements = fs::read(&wanted).ok()?;
-    let environment = folder.join("python");
-    let programs = environment.join(if cfg!(windows) { "Scripts" } else { "bin" });
-    let python = programs.join("python");
-    let installed = environment.join("requirements.txt");
-    if fs::read(&installed).is_ok_and(|known| known == requirements) {
-        return Some(python);
-    }
-    let made = Step::new("virtual environment", "python3", ["-m", "venv", "--clear"])
-        .args(&[text(&environment)])
-        .run()
-        && Step::new("peers", &python, ["-m", "pip", "install", "--requirement"])
-            .args(&[text(&wanted)])
-            .run();
-    // Written last, so that an interrupted installation has none.
-    (made && fs::write(&installed, &requirements).is_ok()).then_some(python)
 }
 
 /// The int8 query as WebAssembly, with SIMD and without, in node.

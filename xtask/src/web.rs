@@ -60,33 +60,33 @@ fn engine() -> bool {
 
 /// The TypeScript of the package.
 fn package() -> bool {
-    typescript("web/package")
+    typescript("web/package/tsconfig.json", &root().join("web/package/dist"))
 }
 
 /// The page, with the package beside it.
 fn demo() -> bool {
     let (site, demo) = (site(), root().join("web/demo"));
+    let scripts = ["tsconfig.json", "tsconfig.sw.json"]
+        .iter()
+        .all(|project| typescript(&format!("web/demo/{project}"), &site));
     let copied = || -> io::Result<()> {
         for entry in fs::read_dir(&demo)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let hidden = ["src", "tsconfig.json"].iter().any(|other| name == *other);
-            if !hidden {
-                copy(&entry.path(), &site.join(&name))?;
+            let from = entry?.path();
+            let extension = from.extension().unwrap_or_default();
+            if ["html", "css", "svg", "webmanifest"].iter().any(|kind| extension == *kind) {
+                copy(&from, &site.join(from.file_name().unwrap_or_default()))?;
             }
         }
         copy(&root().join("web/package/dist"), &site.join("avse-web"))
     };
-    if !typescript("web/demo") {
+    if !scripts {
         return false;
     }
-    match copied() {
-        Ok(()) => true,
-        Err(error) => {
-            eprintln!("{}: {error}", site.display());
-            false
-        }
+    let result = copied();
+    if let Err(error) = &result {
+        eprintln!("{}: {error}", site.display());
     }
+    result.is_ok()
 }
 
 /// What the page searches: made once for each model.
@@ -103,10 +103,9 @@ fn data() -> bool {
         .run()
 }
 
-fn typescript(project: &str) -> bool {
-    let out = if project == "web/demo" { text(&site()) } else { format!("{project}/dist") };
+fn typescript(project: &str, out: &Path) -> bool {
     Step::new("typescript", "node", ["web/node_modules/typescript/bin/tsc", "--project", project])
-        .args(&["--outDir".into(), out])
+        .args(&["--outDir".into(), text(out)])
         .run()
 }
 

@@ -12,7 +12,7 @@ use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{ResNetConfig, ResNetLayerType};
-use crate::layers::{convolve, token_batch_norm};
+use crate::layers::{channels_last, convolve, token_batch_norm};
 
 /// Bottleneck blocks compute at a quarter of their width.
 const REDUCTION: usize = 4;
@@ -71,6 +71,17 @@ impl ResNet {
             })
             .collect();
         Self { stem, stages }
+    }
+
+    /// The same encoder with its weights in the order that convolutions on the CPU read.
+    pub fn channels_last(mut self) -> Self {
+        let blocks = self.stages.iter_mut().flat_map(|stage| &mut stage.blocks);
+        let layers = blocks.flat_map(|block| block.layers.iter_mut().chain(&mut block.shortcut));
+        for layer in layers.chain([&mut self.stem]) {
+            let weight = layer.convolution.weight.clone();
+            layer.convolution.weight = weight.map(channels_last);
+        }
+        self
     }
 
     /// `[B, 3, R, R] -> [B, n, D]`: the last map, row by row.

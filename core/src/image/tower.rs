@@ -57,6 +57,16 @@ impl ImageTower {
         Self { backbone, head }
     }
 
+    /// The same tower with its weights in the order that the CPU reads them; other devices have
+    /// orders of their own.
+    pub fn for_cpu(mut self) -> Self {
+        self.backbone = match self.backbone {
+            Backbone::ResNet(resnet) => Backbone::ResNet(resnet.channels_last()),
+            other => other,
+        };
+        self
+    }
+
     /// The grid that a [`ViewPlan`] for this model draws from.
     pub fn grid(config: &ModelConfig) -> Grid {
         Grid {

@@ -12,4 +12,4 @@ pub(crate) use attention::{attend, merge_heads, split_heads};
 pub use batch_norm::token_batch_norm;
 pub use drop_path::drop_path;
 pub use feed_forward::{FeedForward, FeedForwardSizes};
-pub(crate) use fused::{EncoderLayer, NormPlacement, convolve};
+pub(crate) use fused::{EncoderLayer, NormPlacement, channels_last, convolve, host};

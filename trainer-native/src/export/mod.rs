@@ -149,7 +149,7 @@ pub fn export(options: &WebOptions) -> Result<WebReport> {
     let began = Instant::now();
     let staging = Staging::beside(&options.out)?;
     let folder = staging.folder();
-    let mut collection = Collection::read(&options.pictures)?;
+    let collection = Collection::read(&options.pictures)?;
     let captions = collection.captions(&options.captions)?;
     let tag = collection.embedded.as_ref().map(|gallery| &gallery.spec().model);
     let source = ChosenBundle::choose(options.model.as_deref(), tag)?;

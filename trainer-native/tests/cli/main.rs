@@ -5,6 +5,7 @@ mod bad_bundles;
 mod bad_data;
 mod bad_options;
 mod demo;
+mod export_web;
 mod gallery;
 #[cfg(unix)]
 mod interrupt;

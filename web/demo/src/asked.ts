@@ -8,7 +8,8 @@ export class AskedPicture {
   private readonly column = byId("asked", HTMLElement);
   private readonly figure = byId("shown", HTMLElement);
   private readonly note = byId("photograph", HTMLElement);
-  private url: string | null = null;
+  /** Address of the picture while it is asked about. */
+  url: string | null = null;
   /** What the model knows, from the site's description; empty while unknown. */
   domain = "";
 

@@ -91,10 +91,10 @@ function why(gallery: Gallery, row: number, words: string): void {
   if (!answer || !loaded) return;
   const { query, question } = answer;
   const sentence = question.kind === "sentence" ? question.text : words;
-  const source = question.kind === "picture" ? question.source : null;
+  const source = question.kind === "picture";
   void dialog.open({
     sentence,
-    picture: source ? Promise.resolve(URL.createObjectURL(source)) : thumbnailUrl(gallery, row),
+    picture: source ? Promise.resolve(asked.url) : thumbnailUrl(gallery, row),
     explanation: (signal) => loaded.avse.explain(gallery, query, row, { signal }),
     next: source
       ? { label: "Find pictures for this sentence", action: () => composer.sentence(sentence, true) }

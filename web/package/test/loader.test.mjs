@@ -175,6 +175,17 @@ test("a missing file is named with its status, and the other downloads end", asy
   assert.ok(performance.now() - began < 1500);
 });
 
+test("of two downloads at once the one that failed is named by both", async (context) => {
+  const { server } = await setup(context, ({ path }) =>
+    path.endsWith("tokenizer.json") ? { status: 404 } : path.endsWith("safetensors") ? { pause: 2000 } : undefined);
+  const loader = new Loader({ fetch }, { cache: false });
+  const manifest = await loader.manifest([`${server.url}model/manifest.json`]);
+  const [slow, missing] = ["model.safetensors", "tokenizer.json"].map((name) => [fileOf(manifest, name)]);
+  loader.plan([...slow, ...missing]);
+  const both = await Promise.allSettled([loader.files(slow, () => {}), loader.files(missing, () => {})]);
+  for (const { reason } of both) fails("network", "tokenizer.json")(reason);
+});
+
 test("an aborted download stops, rejects with the reason, and keeps nothing", async (context) => {
   const controller = new AbortController();
   const { load, caches } = await setup(context, ({ path }) => (path.endsWith("safetensors") ? { pause: 1000 } : undefined));

@@ -36,10 +36,18 @@ pub fn convolve(layer: &Conv2d, map: Tensor<4>) -> Tensor<4> {
     conv2d(map.permute([0, 3, 1, 2]), weight, None, options).permute([0, 2, 3, 1])
 }
 
-/// `[out, C, k, k] -> [k * k * C, out]`.
+/// `[out, C, k, k] -> [out, k * k * C]`: no work when the numbers of a position lie together
+/// already, see [`channels_last`].
 pub(super) fn rows_of(weight: Tensor<4>) -> Tensor<2> {
     let [out, channels, kernel, _] = weight.dims();
-    weight.permute([2, 3, 1, 0]).reshape([kernel * kernel * channels, out])
+    weight.permute([0, 2, 3, 1]).reshape([out, kernel * kernel * channels])
+}
+
+/// The same weight `[out, C, k, k]`, in memory as [`convolve`] reads it: for inference, where
+/// putting it in order would otherwise take a third of the time of encoding one image.
+pub fn channels_last(weight: Tensor<4>) -> Tensor<4> {
+    let [out, channels, kernel, _] = weight.dims();
+    rows_of(weight).reshape([out, kernel, kernel, channels]).permute([0, 3, 1, 2])
 }
 
 /// Of one convolution.
@@ -98,7 +106,7 @@ impl Sizes {
 pub(super) struct Work {
     sizes: Sizes,
     pub(super) input: FlexTensor,
-    /// `[k * k * C, out]`.
+    /// `[out, k * k * C]`.
     pub(super) weight: FlexTensor,
 }
 
@@ -142,8 +150,8 @@ impl Work {
             for (at, output) in share.zip(output.chunks_exact_mut(size)) {
                 self.rows(at, &mut rows);
                 let rows = Matrix::new(&rows, sizes.row_length());
-                let weight = Matrix::new(numbers(&self.weight), out);
-                MatrixMut::new(output, out).set_product(1.0, rows, weight);
+                let weight = Matrix::new(numbers(&self.weight), sizes.row_length());
+                MatrixMut::new(output, out).set_product(1.0, rows, weight.transposed());
             }
         });
         tensor(output, [sizes.batch, sizes.output[0], sizes.output[1], out].into())
@@ -171,10 +179,10 @@ impl Work {
             for at in share {
                 let d_output = Matrix::new(&gradient[at * size..(at + 1) * size], out);
                 self.rows(at, &mut rows);
-                let seen = Matrix::new(&rows, length).transposed();
-                MatrixMut::new(sum, out).add_product(seen, d_output);
+                let seen = Matrix::new(&rows, length);
+                MatrixMut::new(sum, length).add_product(d_output.transposed(), seen);
                 if with_input {
-                    let weight = Matrix::new(numbers(&self.weight), out).transposed();
+                    let weight = Matrix::new(numbers(&self.weight), length);
                     MatrixMut::new(&mut d_rows, length).set_product(1.0, d_output, weight);
                     let d_image = &mut d_input[(at - first) * image..][..image];
                     sizes.pieces(|from, into, length| {

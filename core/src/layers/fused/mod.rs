@@ -14,7 +14,7 @@ mod dropout;
 mod elementwise;
 #[cfg(feature = "training")]
 mod graph;
-mod host;
+pub mod host;
 mod layer;
 mod matrix;
 mod operation;
@@ -31,7 +31,7 @@ use self::layer::Plan;
 use self::parameters::{Pair, Parameters};
 use super::{FeedForward, SelfAttention};
 
-pub use self::convolution::convolve;
+pub use self::convolution::{channels_last, convolve};
 pub use self::layer::NormPlacement;
 
 /// The parts of an encoder layer.

@@ -68,5 +68,22 @@ export function browserTests({ flags = [] } = {}) {
     await page.goto(url);
     return page;
   };
+  /** A server and its page with the prelude. */
+  it.ready = async (context, options = {}) => {
+    const server = await it.serve(context, options);
+    const page = await it.page(context, server.url);
+    await page.evaluate(PRELUDE);
+    return { server, page };
+  };
   return it;
 }
+
+/** Runs in the page: what tests need there. */
+export const PRELUDE = `
+  globalThis.load = async (url = "/export/", options = {}) => {
+    const { Avse, Gallery } = await import("/avse-web/index.js");
+    return Object.assign(globalThis, { Avse, Gallery, avse: await Avse.load(url, { device: "wasm", ...options }) }).avse;
+  };
+  globalThis.failure = (promise) => promise.then(() => "no failure", ({ name, code, message, url }) => ({ name, code, message, url }));
+  globalThis.file = (base64, name, type) => new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type });
+`;

@@ -4,29 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { png } from "../fixtures.mjs";
-import { browserTests } from "./chromium.mjs";
+import { browserTests, PRELUDE } from "./chromium.mjs";
 
 const it = browserTests();
 
-/** Runs in the page: what tests need there. */
-const PRELUDE = `
-  globalThis.load = async (url = "/export/", options = {}) => {
-    const { Avse, Gallery } = await import("/avse-web/index.js");
-    return Object.assign(globalThis, { Avse, Gallery, avse: await Avse.load(url, { device: "wasm", ...options }) }).avse;
-  };
-  globalThis.failure = (promise) => promise.then(() => "no failure", ({ name, code, message, url }) => ({ name, code, message, url }));
-  globalThis.file = (base64, name, type) => new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type });
-`;
-
-async function ready(context, options = {}) {
-  const server = await it.serve(context, options);
-  const page = await it.page(context, server.url);
-  await page.evaluate(PRELUDE);
-  return { server, page };
-}
-
 test("both forms of the address load under the strict policy, with real progress", async (context) => {
-  const { page } = await ready(context);
+  const { page } = await it.ready(context);
   for (const url of ["/export/", "/export", "/export/avse.json", "/export/model/", "/export/model/manifest.json"]) {
     const { reports, info, exported } = await page.evaluate(async (url) => {
       const reports = [];
@@ -46,7 +29,7 @@ test("both forms of the address load under the strict policy, with real progress
 });
 
 test("texts and pictures find what fits, and matches are explained", async (context) => {
-  const { page } = await ready(context);
+  const { page } = await it.ready(context);
   const found = await page.evaluate(async () => {
     const avse = await load();
     const pictures = await avse.openGallery("/export/pictures/");
@@ -80,7 +63,7 @@ test("texts and pictures find what fits, and matches are explained", async (cont
 });
 
 test("pictures of all kinds are seen on white; what is no picture is named", async (context) => {
-  const { page } = await ready(context);
+  const { page } = await it.ready(context);
   const half = png(4, 4, () => [255, 0, 0, 0]).toString("base64");
   const red = png(4, 4, () => [255, 0, 0, 255]);
   const bomb = Buffer.from(red);
@@ -129,94 +112,9 @@ test("pictures of all kinds are seen on white; what is no picture is named", asy
   assert.deepEqual([seen.text.code, seen.nothing.code], ["image", "image"]);
 });
 
-test("a second visit needs no network", async (context) => {
-  const { page, server } = await ready(context);
-  await page.evaluate(async () => {
-    const avse = await load();
-    await (await avse.openGallery("/export/pictures/")).thumbnail(0);
-    avse.dispose();
-  });
-  const asked = server.requests.length;
-  const found = await page.evaluate(async () => {
-    const reports = [];
-    const avse = await load("/export/", { onProgress: (progress) => reports.push(progress) });
-    await avse.openGallery("/export/pictures/");
-    return reports.every(({ fromCache }) => fromCache);
-  });
-  assert.equal(found, true);
-  assert.deepEqual(server.requests.slice(asked).filter((path) => /\.(wasm|safetensors|bin)$/.test(path)), []);
-  // The data alone: the page itself is a service worker's affair.
-  await page.context().route(/export|wasm\/manifest\.json|\.wasm$/, (route) => route.abort());
-  const offline = await page.evaluate(async () => {
-    const avse = await load();
-    const gallery = await avse.openGallery("/export/pictures/");
-    return [(await avse.searchText(gallery, "red")).hits[0].key, (await gallery.thumbnail(0)).type];
-  });
-  assert.deepEqual(offline, ["red.png", "image/png"]);
-});
-
-test("missing and corrupt files are typed errors with their address", async (context) => {
-  let fault = {};
-  const { page } = await ready(context, { intercept: ({ path }) => fault[Object.keys(fault).find((end) => path.endsWith(end))] });
-  const attempt = async (faults, url = "/export/model/") => {
-    fault = faults;
-    return page.evaluate((url) => failure(load(url, { cache: false })), url);
-  };
-  const cases = [
-    [{ "model.safetensors": { corrupt: true } }, "format", "model.safetensors"],
-    [{ "model.safetensors": { truncate: 10 } }, "format", "model.safetensors"],
-    [{ "model.safetensors": { breakAfter: 70_000 } }, "network", "model.safetensors"],
-    [{ "tokenizer.json": { status: 404 } }, "network", "tokenizer.json"],
-    [{ "manifest.json": { status: 404 } }, "network", "manifest.json"],
-    [{ "avse_web_bg.wasm": { corrupt: true } }, "format", "avse_web_bg.wasm"],
-    [{ "avse_web.js": { status: 404 } }, "network", "avse_web.js"],
-    [{ "worker.js": { status: 404 } }, "network", "worker"],
-  ];
-  for (const [faults, code, name] of cases) {
-    const error = await attempt(faults);
-    assert.deepEqual([error.name, error.code], ["AvseError", code], JSON.stringify(faults));
-    assert.ok(error.message.includes(name), error.message);
-    if (name !== "worker") assert.ok(error.url.includes(name), error.url);
-  }
-  assert.equal(await attempt({}), "no failure");
-  assert.equal((await attempt({}, "/nowhere/")).code, "network");
-});
-
-test("aborting a download stops it at once; dispose ends what is pending", async (context) => {
-  const { page } = await ready(context, { intercept: ({ path }) => (path.endsWith("safetensors") ? { pause: 3000 } : undefined) });
-  const [aborted, time] = await page.evaluate(async () => {
-    const began = performance.now();
-    const error = await failure(load("/export/", { signal: AbortSignal.timeout(100) }));
-    return [error, performance.now() - began];
-  });
-  assert.equal(aborted.name, "TimeoutError");
-  assert.ok(time < 1000);
-  const { page: other } = await ready(context);
-  const ends = await other.evaluate(async () => {
-    const avse = await load();
-    const gallery = await avse.openGallery("/export/pictures/");
-    const controller = new AbortController();
-    const slow = failure(avse.encodeText("slow"));
-    const dropped = failure(avse.encodeText("slow and dropped", { signal: controller.signal }));
-    const after = avse.encodeText("red");
-    const began = performance.now();
-    controller.abort();
-    const first = [await dropped, performance.now() - began < 100];
-    await after;
-    // The dropped call never ran: only the one before it took its time.
-    const order = performance.now() - began < 550;
-    await slow;
-    const pending = failure(avse.encodeText("slow"));
-    avse.dispose();
-    return { first, order, pending: await pending, late: await failure(avse.encodeText("x")), gallery: await failure(gallery.item(0)) };
-  });
-  assert.deepEqual([ends.first[0].name, ends.first[1], ends.order], ["AbortError", true, true]);
-  assert.deepEqual([ends.pending.code, ends.late.code, ends.gallery.code], ["disposed", "disposed", "disposed"]);
-});
-
 for (const word of ["trap", "late trap"]) {
   test(`after a ${word} everything pending rejects, and a fresh worker has the galleries`, async (context) => {
-    const { page } = await ready(context);
+    const { page } = await it.ready(context);
     const seen = await page.evaluate(async (word) => {
       const avse = await load();
       const gallery = await avse.openGallery("/export/pictures/");
@@ -237,85 +135,8 @@ for (const word of ["trap", "late trap"]) {
   });
 }
 
-test("the visitor's own pictures are found, changed, kept, reopened and deleted", async (context) => {
-  const { page } = await ready(context);
-  const pictures = Object.fromEntries(
-    [["red", [255, 0, 0, 255]], ["green", [0, 255, 0, 255]], ["blue", [0, 0, 255, 255]]].map(([name, colour]) => [
-      name, png(400, 200, () => colour).toString("base64"),
-    ]),
-  );
-  const first = await page.evaluate(async (pictures) => {
-    const avse = await load();
-    const mine = await Gallery.create(avse, { name: "my/pictures" });
-    const rows = [];
-    for (const [name, content] of Object.entries(pictures)) rows.push(await mine.add(file(content, `${name}.png`), { metadata: { name } }));
-    const { hits } = await avse.searchText(mine, "green", { k: 1 });
-    await mine.save();
-    await mine.remove(0);
-    const after = (await avse.searchText(mine, "green", { k: 1 })).hits[0].index;
-    const thumbnail = await createImageBitmap(await mine.thumbnail(after));
-    const refused = await failure(mine.add("a sentence"));
-    const other = await avse.openGallery("/export/pictures/");
-    return {
-      rows, hit: hits[0], after, size: mine.size, thumbnail: [thumbnail.width, thumbnail.height], names: await Gallery.names(), refused,
-      fixed: await failure(other.add(file(pictures.red, "x.png"))), unnamed: await failure((await Gallery.create(avse)).save()),
-    };
-  }, pictures);
-  assert.deepEqual(first.rows, [0, 1, 2]);
-  assert.deepEqual([first.hit.key, first.hit.metadata, first.after, first.size], ["green.png", { name: "green" }, 0, 2]);
-  assert.deepEqual([first.thumbnail, first.names], [[160, 80], ["my/pictures"]]);
-  assert.deepEqual([first.refused.code, first.fixed.code, first.unnamed.code], ["refused", "refused", "refused"]);
-
-  await page.reload();
-  await page.evaluate(PRELUDE);
-  const second = await page.evaluate(async (pictures) => {
-    const avse = await load();
-    const mine = await Gallery.create(avse, { name: "my/pictures" });
-    const size = mine.size;
-    await mine.add(file(pictures.red, "another.png"));
-    await mine.save();
-    // A state whose list of files is missing was never completed, and is passed over.
-    const folder = await (await (await navigator.storage.getDirectory()).getDirectoryHandle("avse-web-galleries"))
-      .getDirectoryHandle(`g${encodeURIComponent("my/pictures")}`);
-    const states = [];
-    for await (const name of folder.keys()) states.push(name);
-    const half = await folder.getDirectoryHandle("99", { create: true });
-    await half.getFileHandle("manifest.json", { create: true });
-    const again = await Gallery.create(avse, { name: "my/pictures" });
-    const wrong = await failure(Gallery.create(avse, { name: "my/pictures", kind: "captions" }));
-    await again.save();
-    const after = [];
-    for await (const name of folder.keys()) after.push(name);
-    const thumbnail = (await again.thumbnail(3)).size > 0;
-    await again.close();
-    const closed = await failure(again.item(0));
-    await Gallery.delete("my/pictures");
-    await Gallery.delete("never there");
-    return { size, states, again: again.size, after, wrong, thumbnail, closed, names: await Gallery.names() };
-  }, pictures);
-  assert.deepEqual([second.size, second.again, second.states, second.after], [3, 4, ["2"], ["100"]]);
-  assert.deepEqual([second.wrong.code, second.thumbnail, second.closed.code, second.names], ["refused", true, "disposed", []]);
-});
-
-test("pictures that are not saved outlive a lost worker", async (context) => {
-  const { page } = await ready(context);
-  const red = png(8, 8, () => [255, 0, 0, 255]).toString("base64");
-  const kept = await page.evaluate(async (red) => {
-    const avse = await load();
-    const mine = await Gallery.create(avse, { name: "unsaved" });
-    await mine.add(file(red, "one.png"));
-    await mine.save();
-    await mine.add(file(red, "two.png"));
-    await mine.add(file(red, "three.png"));
-    await mine.remove(0);
-    for (let round = 0; round < 2; round++) await failure(avse.encodeText("trap"));
-    return [(await mine.item(0)).key, (await mine.item(1)).key, (await mine.thumbnail(1)).size > 0, (await avse.searchText(mine, "red")).hits.length];
-  }, red);
-  assert.deepEqual(kept, ["two.png", "three.png", true, 2]);
-});
-
 test("two instances beside each other, and twenty one after the other", async (context) => {
-  const { page } = await ready(context);
+  const { page } = await it.ready(context);
   const seen = await page.evaluate(async () => {
     const { Avse } = await import("/avse-web/index.js");
     const [a, b] = await Promise.all([1, 2].map(() => Avse.load("/export/model/", { device: "wasm" })));
@@ -369,7 +190,7 @@ test("a policy without 'wasm-unsafe-eval' is named", async (context) => {
 });
 
 test("WebGPU that is not there: auto says why, webgpu refuses", async (context) => {
-  const { page } = await ready(context);
+  const { page } = await it.ready(context);
   const [info, refused] = await page.evaluate(async () => {
     const { info } = await load("/export/", { device: "auto" });
     return [info, await failure(load("/export/", { device: "webgpu" }))];
@@ -380,7 +201,7 @@ test("WebGPU that is not there: auto says why, webgpu refuses", async (context) 
 });
 
 test("the page is never kept busy for 50 ms", async (context) => {
-  const { page } = await ready(context);
+  const { page } = await it.ready(context);
   const longest = await page.evaluate(async () => {
     await load();
     const canvas = new OffscreenCanvas(3000, 3000);

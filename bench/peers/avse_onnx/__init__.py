@@ -1,0 +1,1 @@
+"""AVSE bundles as ONNX graphs, for runtimes to be measured against."""
