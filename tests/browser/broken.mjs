@@ -71,7 +71,7 @@ test("galleries with broken files are named, the model goes on, and a retry succ
   assert.notEqual(foreign.code, "internal", foreign.message);
 });
 
-test("a server that goes away and comes back", { timeout: PATIENCE }, async (t) => {
+test("a server that goes away and comes back", { timeout: 2 * PATIENCE }, async (t) => {
   let down = false;
   const server = await site(t, { intercept: ({ path }) => (down && path.startsWith("/data/") ? { breakAfter: 0 } : undefined) });
   const page = await open(t, server.empty);
@@ -84,7 +84,7 @@ test("a server that goes away and comes back", { timeout: PATIENCE }, async (t) 
   assert.equal(await page.evaluate(() => failure(load("/data/", { cache: false }))), null);
 });
 
-test("a broken copy in the cache heals by itself", { timeout: PATIENCE }, async (t) => {
+test("a broken copy in the cache heals by itself", { timeout: 2 * PATIENCE }, async (t) => {
   const server = await site(t);
   const page = await open(t, server.empty);
   const seen = await page.evaluate(async () => {

@@ -7,7 +7,7 @@ import { open, PATIENCE, until, workers } from "./support/browser.mjs";
 import { collectGarbage, rendererBytes } from "./support/memory.mjs";
 import { site } from "./support/server.mjs";
 
-test("two instances on one page do not disturb each other", { timeout: PATIENCE }, async (t) => {
+test("two instances on one page do not disturb each other", { timeout: 2 * PATIENCE }, async (t) => {
   const server = await site(t);
   const page = await open(t, server.empty);
   const seen = await page.evaluate(async () => {
@@ -28,7 +28,7 @@ test("two instances on one page do not disturb each other", { timeout: PATIENCE 
   assert.equal(workers(page), 1);
 });
 
-test("two elements share one model, which goes with the last of them", { timeout: PATIENCE }, async (t) => {
+test("two elements share one model, which goes with the last of them", { timeout: 2 * PATIENCE }, async (t) => {
   const element = (id, gallery) =>
     `<avse-search id="${id}" model="/tiny/" gallery="/tiny/${gallery}/" device="wasm" placeholder="Find ${gallery}" k="4"></avse-search>`;
   const both = `<!doctype html><html lang="en"><meta charset="utf-8"><title>two</title><link rel="icon" href="data:,">

@@ -9,7 +9,7 @@ import { site } from "./support/server.mjs";
 
 const MODEL = /\/model\.safetensors$/;
 
-test("progress never falls, and ends at the total that it named first", { timeout: PATIENCE }, async (t) => {
+test("progress never falls, and ends at the total that it named first", { timeout: 2 * PATIENCE }, async (t) => {
   // Slow enough that there is something to report.
   const server = await site(t, { intercept: ({ path }) => (MODEL.test(path) ? { pause: 5 } : undefined) });
   const page = await open(t, server.empty);
@@ -30,7 +30,7 @@ test("progress never falls, and ends at the total that it named first", { timeou
   assert.equal(model[0].total, info.bytes.code + info.bytes.model, "code and model are the total");
 });
 
-test("a download that is given up rejects with AbortError, and its requests end", { timeout: PATIENCE }, async (t) => {
+test("a download that is given up rejects with AbortError, and its requests end", { timeout: 2 * PATIENCE }, async (t) => {
   const server = await site(t, { intercept: ({ path }) => (MODEL.test(path) ? { pause: 2000 } : undefined) });
   const page = await open(t, server.empty);
   const error = await page.evaluate(async () => {
@@ -49,7 +49,7 @@ test("a download that is given up rejects with AbortError, and its requests end"
   assert.equal(late, null, `a load after a given-up one failed: ${late?.message}`);
 });
 
-test("an aborted signal starts nothing", { timeout: PATIENCE }, async (t) => {
+test("an aborted signal starts nothing", { timeout: 2 * PATIENCE }, async (t) => {
   const server = await site(t);
   const page = await open(t, server.empty);
   const before = server.requests.length;
@@ -61,7 +61,7 @@ test("an aborted signal starts nothing", { timeout: PATIENCE }, async (t) => {
   assert.deepEqual(server.requests.slice(before).filter((path) => path.startsWith("/tiny/")), []);
 });
 
-test("a running search is given up at once, and the next one is answered", { timeout: PATIENCE }, async (t) => {
+test("a running search is given up at once, and the next one is answered", { timeout: 2 * PATIENCE }, async (t) => {
   const server = await site(t);
   const page = await open(t, server.empty);
   // Large enough that decoding and encoding take their time.

@@ -54,7 +54,7 @@ test("a second loss within moments: the CPU takes over and says so", { timeout: 
   assert.match(seen.fallback, /lost twice/);
 });
 
-test("a worker that is ended from outside: the next call says so or is answered", { timeout: PATIENCE }, async (t) => {
+test("a worker that is ended from outside: the next call says so or is answered", { timeout: 2 * PATIENCE }, async (t) => {
   const server = await site(t);
   const page = await open(t, server.empty);
   const found = await page.evaluate(async () => {
