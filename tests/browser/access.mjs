@@ -60,7 +60,8 @@ test("demo page: the keyboard alone goes from the question to an explanation and
   // Answers come while typing, and what is read out follows when the typing has stopped.
   const words = await until(async () => {
     const [now, said] = [await pictures(page), await page.locator("#live").innerText()];
-    return now && said.includes(`best: ${now[0]}`) && /angry cat/.test(await page.title()) && now;
+    const settled = (await page.locator("#found").getAttribute("aria-busy")) === "false" && /angry cat/.test(await page.title());
+    return settled && now && said.includes(`best: ${now[0]}`) && now;
   }, "the best picture was not announced");
   assert.ok(["polite", "assertive"].includes(await page.locator("#live").getAttribute("aria-live")), "what is announced is not live");
 
