@@ -27,7 +27,7 @@ pub fn run(arguments: &[String]) -> bool {
             .run()
     };
     let tabulate = || Step::new("table", "node", ["web/bench/table.mjs"]).run();
-    web::build()
+    web::build(web::Native::Fresh)
         && setup::npm_ci("web/bench")
         && export(&folder, &site, &graphs)
         && measure()

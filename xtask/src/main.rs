@@ -121,7 +121,7 @@ fn main() -> ExitCode {
         }
         ("web", []) => say(WEB),
         ("web", [what]) if what == "check" => forward(checks::wasm()),
-        ("web", [what]) if what == "build" => code(web::build()),
+        ("web", [what]) if what == "build" => code(web::build(web::Native::Fresh)),
         ("web", [what, rest @ ..]) if what == "serve" => code(web::serve(rest)),
         _ => {
             eprintln!("cargo xtask: cannot understand `{}`\n\n{HELP}", args.join(" "));

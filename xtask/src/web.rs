@@ -20,14 +20,38 @@ pub fn site() -> PathBuf {
     target().join("web/site")
 }
 
+/// The native program that makes the page's data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Native {
+    /// Built when it is out of date.
+    Fresh,
+    /// As the tests have built it: with fewer packages cargo would choose other features and
+    /// build Burn again.
+    Tested,
+}
+
+impl Native {
+    fn avse(self) -> Step {
+        match self {
+            Self::Fresh => Step::cargo("data", ["run", "--release", "-p", "trainer-native", "--"]),
+            Self::Tested => Step::new("data", avse(), []),
+        }
+    }
+}
+
+/// The native program in cargo's target folder.
+pub fn avse() -> PathBuf {
+    target().join("release").join(format!("avse{}", std::env::consts::EXE_SUFFIX))
+}
+
 /// The engine, the package and the demo page with its data; false when a step failed.
-pub fn build() -> bool {
-    setup::web_packages() && engine() && package() && demo() && data()
+pub fn build(native: Native) -> bool {
+    setup::web_packages() && engine() && package() && demo() && data(native)
 }
 
 /// Builds, then serves the site until interrupted.
 pub fn serve(arguments: &[String]) -> bool {
-    build()
+    build(Native::Fresh)
         && Step::new("serve", "node", ["web/tools/serve.mjs", "--root"])
             .args(&[text(&site())])
             .args(arguments)
@@ -90,7 +114,7 @@ fn demo() -> bool {
 }
 
 /// What the page searches: made once for each model.
-fn data() -> bool {
+fn data(native: Native) -> bool {
     let out = site().join("data");
     let model = root().join("data/emoji-model/manifest.json");
     let modified = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
@@ -98,9 +122,7 @@ fn data() -> bool {
     if made.is_some() && made >= modified(&model) {
         return true;
     }
-    Step::cargo("data", ["run", "--release", "-p", "trainer-native", "--", "export-web", "--out"])
-        .args(&[text(&out)])
-        .run()
+    native.avse().args(&["export-web".into(), "--out".into(), text(&out)]).run()
 }
 
 fn typescript(project: &str, out: &Path) -> bool {
