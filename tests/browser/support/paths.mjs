@@ -26,14 +26,14 @@ for (const [path, remedy] of Object.entries(NEEDED)) {
   if (!existsSync(path)) throw new Error(`${path} is missing, which the browser tests need: ${remedy}`);
 }
 
-/** A Chromium of this machine: the one that `CHROMIUM` names, or the first of the usual names. */
+/** A Chromium of this machine: the one that `AVSE_CHROMIUM` or `CHROMIUM` names, or the first of the usual names. */
 export function findBrowser() {
-  const named = process.env.CHROMIUM;
+  const named = process.env.AVSE_CHROMIUM ?? process.env.CHROMIUM;
   if (named) return named;
   const names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
   const folders = ["/usr/bin", ...(process.env.PATH ?? "").split(delimiter)];
   const found = names.flatMap((name) => folders.map((folder) => join(folder, name))).find(executable);
-  if (!found) throw new Error("no Chromium was found: install one, or name it in CHROMIUM");
+  if (!found) throw new Error("no Chromium was found: install one, or name it in AVSE_CHROMIUM");
   return found;
 }
 
