@@ -10,7 +10,7 @@ import { nativeSearch } from "./support/native.mjs";
 import { scratchFolder, SITE } from "./support/paths.mjs";
 import { drawing } from "./support/pictures.mjs";
 import { site } from "./support/server.mjs";
-import { SENTENCES, tiny } from "./support/tiny.mjs";
+import { SENTENCES, tiny, tinyAs } from "./support/tiny.mjs";
 import { write } from "./support/files.mjs";
 
 /** The most by which a score may differ from the native one. */
@@ -18,7 +18,7 @@ const TOLERANCE = 1e-3;
 const EMOJI = ["an angry cat", "a broken heart", "birthday cake with candles", "a flag", "zzgl unknown wörds!"];
 
 /** Fails unless both lists name the same rows in the same order with the same scores. */
-export function assertSameHits(found, native, what) {
+function assertSameHits(found, native, what) {
   const keys = (hits) => hits.map(({ key }) => key);
   assert.ok(native.length > 0, `${what}: the native search found nothing`);
   assert.deepEqual(keys(found), keys(native), `${what}: the ranking differs from that of avse search`);
@@ -30,7 +30,7 @@ export function assertSameHits(found, native, what) {
 
 /** Asks the page everything that the binary is asked, on one device. */
 async function compare(t, { folder, url, device, sentences, picture }) {
-  const server = await site(t);
+  const server = await site(t, { mounts: { [url]: folder } });
   const page = await open(t, server.empty);
   const content = (await readFile(picture)).toString("base64");
   const seen = await page.evaluate(
@@ -78,4 +78,28 @@ test("WebGPU, tiny model: the scores and rankings of avse search", { timeout: 3 
   const info = await compare(t, { folder, url: "/tiny/", device: "webgpu", sentences: SENTENCES, picture: pictures[5] });
   assert.equal(info.device, "webgpu", "the engine did not run on the WebGPU adapter");
   t.diagnostic(`adapter: ${info.adapter}`);
+});
+
+test("8-bit weights: the scores and rankings of avse search", { timeout: 2 * PATIENCE }, async (t) => {
+  const folder = await tinyAs("int8", "--precision", "int8");
+  const { pictures } = await tiny();
+  const info = await compare(t, { folder, url: "/int8/", device: "wasm", sentences: SENTENCES, picture: pictures[7] });
+  assert.equal(info.precision, "int8");
+});
+
+test("a model for text alone finds pictures, and refuses to look at one", { timeout: 2 * PATIENCE }, async (t) => {
+  const folder = await tinyAs("text", "--text-only");
+  const server = await site(t, { mounts: { "/text/": folder } });
+  const page = await open(t, server.empty);
+  const seen = await page.evaluate(
+    async ([text, content]) => {
+      const avse = await load("/text/");
+      const gallery = await avse.openGallery("/text/pictures/");
+      const refused = await failure(avse.searchImage(gallery, file(content, "x.png")));
+      return { hits: plain(await avse.searchText(gallery, text, { k: 20 })), tower: avse.info.hasImageTower, refused };
+    },
+    [SENTENCES[0], drawing(1).toString("base64")],
+  );
+  assertSameHits(seen.hits, await nativeSearch(folder, "pictures", { text: SENTENCES[0] }, 20), "a model without an image tower");
+  assert.deepEqual([seen.tower, seen.refused?.code], [false, "refused"], seen.refused?.message);
 });

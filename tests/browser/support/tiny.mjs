@@ -52,10 +52,25 @@ export const SENTENCES = ["Picture 3 of test, sentence 2.", "a picture", "an ang
 
 let made;
 
-/** The export: `{folder, pictures}` with the paths of the twelve pictures in it. Made once. */
+/**
+ * The export with weights as they are: `{folder, pictures, model, data}` with the paths of the export, of the twelve pictures
+ * in it, of the trained bundle and of the dataset. Made once.
+ */
 export function tiny() {
   made ??= make();
   return made;
+}
+
+/** Another export of the same network; `options` are further ones of `avse export-web`. */
+export async function tinyAs(name, ...options) {
+  const { model, data } = await tiny();
+  return exportWeb(join(scratchFolder(), "tiny", name), model, data, options);
+}
+
+async function exportWeb(folder, model, data, options) {
+  const source = ["--model", model, "--dataset", "f30k", "--data_path", data];
+  await avse("export-web", "--out", folder, ...source, "--domain", "generated patterns", "--gpu-id", "cpu", ...options);
+  return folder;
 }
 
 async function make() {
@@ -83,12 +98,9 @@ async function make() {
   }
   await writeFile(join(lists, "id_mapping.json"), JSON.stringify(mapping));
   await writeFile(join(root, "tiny.toml"), CONFIG);
-  const data = ["--data_path", join(root, "data")];
-  await avse("train", "--config", join(root, "tiny.toml"), ...data, "--logger_name", join(root, "run"), "--gpu-id", "cpu");
-  const folder = join(root, "export");
-  await avse(
-    "export-web", "--out", folder, "--model", join(root, "run/best"), "--dataset", "f30k", ...data,
-    "--precision", "f32", "--gallery-precision", "f32", "--domain", "generated patterns", "--gpu-id", "cpu",
-  );
-  return { folder, pictures };
+  const [data, run] = [join(root, "data"), join(root, "run")];
+  await avse("train", "--config", join(root, "tiny.toml"), "--data_path", data, "--logger_name", run, "--gpu-id", "cpu");
+  const model = join(run, "best");
+  const folder = await exportWeb(join(root, "export"), model, data, ["--precision", "f32", "--gallery-precision", "f32"]);
+  return { folder, pictures, model, data };
 }
