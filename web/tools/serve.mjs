@@ -55,18 +55,21 @@ const TYPES = {
  * (a complete answer of so many bytes), `breakAfter` (the connection ends after so many bytes), `corrupt` (one byte in the middle
  * is another one), `pause` (milliseconds between pieces of 64 KiB), `body` (answer this instead).
  *
- * @returns {Promise<{url: string, port: number, requests: string[], close(): Promise<void>}>} `requests` grows with every request.
+ * @returns {Promise<{url: string, port: number, requests: string[], aborted: string[], close(): Promise<void>}>} `requests` grows
+ *   with every request, `aborted` with every one that the browser gives up before the answer is complete.
  */
 export async function serve(options) {
   const { root, mounts = {}, port = 0, host = "127.0.0.1", csp = STRICT_CSP, cors = false, intercept } = options;
   const folders = Object.entries(mounts).map(([path, folder]) => [path.endsWith("/") ? path : `${path}/`, folder]);
   const requests = [];
+  const aborted = [];
   const counts = new Map();
 
   async function answer(request, response) {
     const url = new URL(request.url, "http://localhost");
     const path = decodeURIComponent(url.pathname);
     requests.push(path);
+    response.once("close", () => response.writableFinished || aborted.push(path));
     counts.set(path, (counts.get(path) ?? 0) + 1);
     const asked = { path, query: url.search, count: counts.get(path), headers: request.headers };
     const fault = (await intercept?.(asked)) ?? {};
@@ -122,6 +125,7 @@ export async function serve(options) {
     url: `http://${host}:${bound}/`,
     port: bound,
     requests,
+    aborted,
     close: () =>
       new Promise((done) => {
         server.close(() => done());

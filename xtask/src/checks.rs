@@ -3,38 +3,37 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::browser;
 use crate::setup::{self, WASM};
 use crate::shell::{Step, root};
+use crate::web::{self, Native};
 
 /// Runs all checks and prints a table; fails when any of them failed.
 pub fn run_all() -> ExitCode {
     let started = Instant::now();
     setup::run();
 
-    let mut results = Vec::new();
-    let mut check = |step: Step| {
-        let (name, begun) = (step.name, Instant::now());
-        let passed = step.run();
-        results.push((name, passed, begun.elapsed()));
-        passed
-    };
-
-    check(Step::cargo("format", ["fmt", "--all", "--check"]));
+    let mut results = Results::default();
+    results.check(Step::cargo("format", ["fmt", "--all", "--check"]));
     // All test steps name the whole workspace, the parity suite included: with
     // fewer packages cargo would choose other features and build Burn again.
-    if check(with_test_environment(Step::cargo(
+    if results.check(with_test_environment(Step::cargo(
         "build",
         ["test", "--release", "--workspace", "--no-run"],
     ))) {
-        for step in after_build() {
-            check(step);
+        for step in tests() {
+            results.check(step);
+        }
+        in_the_browser(&mut results);
+        for step in lints() {
+            results.check(step);
         }
     } else {
         eprintln!("\nThe workspace does not compile: the remaining steps were left out.");
     }
 
-    print_table(&results, started.elapsed());
-    let failed: Vec<_> = results.iter().filter(|(_, ok, _)| !ok).map(|(name, ..)| *name).collect();
+    results.print(started.elapsed());
+    let failed = results.failed();
     if failed.is_empty() {
         ExitCode::SUCCESS
     } else {
@@ -43,24 +42,39 @@ pub fn run_all() -> ExitCode {
     }
 }
 
-fn after_build() -> Vec<Step> {
-    let mut steps = tests();
-    steps.push(Step::cargo(
-        "clippy",
-        ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"],
-    ));
-    steps.push(
+/// The browser package and the demo page: built, which holds their size against the budget, and tested.
+fn in_the_browser(results: &mut Results) {
+    if !results.record("browser build", || web::build(Native::Tested)) {
+        return;
+    }
+    results.check(browser::package_tests());
+    match browser::tests() {
+        Some(steps) => {
+            for step in steps {
+                results.check(step);
+            }
+        }
+        None if browser::required() => {
+            results.record("browser tests", || false);
+        }
+        None => {}
+    }
+}
+
+fn lints() -> Vec<Step> {
+    vec![
+        Step::cargo(
+            "clippy",
+            ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        ),
         Step::cargo("documentation", ["doc", "--release", "--workspace", "--no-deps"])
             .env("RUSTDOCFLAGS", "-D warnings"),
-    );
-    steps.push(wasm());
-    // With DOCS_RS set, Burn's CUDA build looks for no CUDA and no LLVM: enough
-    // to type-check every line on a machine that has neither.
-    steps.push(
+        wasm(),
+        // With DOCS_RS set, Burn's CUDA build looks for no CUDA and no LLVM: enough
+        // to type-check every line on a machine that has neither.
         Step::cargo("cuda", ["check", "--release", "-p", "trainer-native", "--features", "cuda"])
             .env("DOCS_RS", "1"),
-    );
-    steps
+    ]
 }
 
 /// The tests proper. nextest runs every test in a process of its own, which the
@@ -110,11 +124,34 @@ fn with_test_environment(mut step: Step) -> Step {
     step
 }
 
-fn print_table(results: &[(&str, bool, Duration)], total: Duration) {
-    println!("\n{:<26}{:<8}{:>9}", "step", "result", "seconds");
-    for (name, passed, time) in results {
-        let result = if *passed { "ok" } else { "FAILED" };
-        println!("{name:<26}{result:<8}{:>9.1}", time.as_secs_f64());
+/// What has run: name, whether it passed, how long it took.
+#[derive(Default)]
+struct Results(Vec<(&'static str, bool, Duration)>);
+
+impl Results {
+    /// Runs a step; whether it passed.
+    fn check(&mut self, step: Step) -> bool {
+        self.record(step.name, || step.run())
     }
-    println!("{:<26}{:<8}{:>9.1}", "total", "", total.as_secs_f64());
+
+    /// Runs whatever is no single step; whether it passed.
+    fn record(&mut self, name: &'static str, run: impl FnOnce() -> bool) -> bool {
+        let begun = Instant::now();
+        let passed = run();
+        self.0.push((name, passed, begun.elapsed()));
+        passed
+    }
+
+    fn failed(&self) -> Vec<&'static str> {
+        self.0.iter().filter(|(_, passed, _)| !passed).map(|(name, ..)| *name).collect()
+    }
+
+    fn print(&self, total: Duration) {
+        println!("\n{:<26}{:<8}{:>9}", "step", "result", "seconds");
+        for (name, passed, time) in &self.0 {
+            let result = if *passed { "ok" } else { "FAILED" };
+            println!("{name:<26}{result:<8}{:>9.1}", time.as_secs_f64());
+        }
+        println!("{:<26}{:<8}{:>9.1}", "total", "", total.as_secs_f64());
+    }
 }

@@ -2,6 +2,7 @@
 //! compile in a moment. `cargo xtask help` lists them.
 
 mod bench_web;
+mod browser;
 mod checks;
 mod python;
 mod setup;
@@ -19,11 +20,12 @@ Usage: cargo xtask <COMMAND>
 Commands:
   setup          Install what the build and the tests need, where it is missing
   test           Set up, then run every check: format, lints, tests, documentation,
-                 the browser build and the CUDA build
+                 the browser package in a browser, and the CUDA build
   e2e            Run the end-to-end tests of the `avse` command line only
   bench [ARGS]   Build and run `avse bench [ARGS]`, for example `cargo xtask bench model`
   web build      Build the browser package and the demo page with its data
   web serve      The same, then serve the page on this machine
+  web test       The same, then run the tests in Node.js and in a browser only
   help           Print this text; `cargo xtask <COMMAND> --help` prints more
 ";
 
@@ -35,6 +37,7 @@ Installs what is missing and leaves alone what is there:
   - the emoji packages pinned in data/package-lock.json (npm ci)
   - a software Vulkan driver for the GPU half of the parity suite (apt-get, as root
     or with sudo that asks no password; Debian and Ubuntu only)
+  - a Chromium for the browser tests (the same way)
 None of them is required to build `avse`: what cannot be installed is named loudly,
 and the checks that need it are skipped or fail by name.
 ";
@@ -49,6 +52,8 @@ Environment:
   AVSE_PARITY_DIR     Another folder of parity fixtures
   AVSE_CAPTIONS_DIR   Folder of real caption files; ../shared/captions when that exists
   VK_DRIVER_FILES     Vulkan driver of the GPU tests; a software one when found
+  AVSE_CHROMIUM       Browser of the browser tests; one of the usual names when found.
+                      Without any they are left out loudly, or fail where CI=true
 ";
 
 const E2E: &str = "\
@@ -79,13 +84,15 @@ for the export (AVSE_WEB_PEERS_PYTHON names another Python); AVSE_CHROMIUM names
 ";
 
 const WEB: &str = "\
-Usage: cargo xtask web check|build|serve [ARGS]
+Usage: cargo xtask web check|build|serve|test [ARGS]
 
   check   Check that the core and the web crate compile for wasm32-unknown-unknown
   build   Build both WebAssembly modules, the npm package (web/package) and the demo page
           with a model and galleries of emoji, as static files: target/web/site
   serve   Build, then serve that folder under a strict content security policy;
           ARGS go to web/tools/serve.mjs, for example --port 8080
+  test    Build, then run the tests of the package (web/package/test) and the end-to-end
+          tests in a Chromium (tests/browser), which compare it with the native program
 ";
 
 fn main() -> ExitCode {
@@ -122,6 +129,7 @@ fn main() -> ExitCode {
         ("web", []) => say(WEB),
         ("web", [what]) if what == "check" => forward(checks::wasm()),
         ("web", [what]) if what == "build" => code(web::build(web::Native::Fresh)),
+        ("web", [what]) if what == "test" => code(browser::run()),
         ("web", [what, rest @ ..]) if what == "serve" => code(web::serve(rest)),
         _ => {
             eprintln!("cargo xtask: cannot understand `{}`\n\n{HELP}", args.join(" "));

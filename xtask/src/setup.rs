@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::browser;
 use crate::shell::{Step, root};
 
 /// The target of browser builds.
@@ -14,6 +15,7 @@ pub fn run() {
     wasm_target();
     npm_packages();
     vulkan_driver();
+    chromium();
 }
 
 fn ready(what: &str) {
@@ -76,7 +78,7 @@ pub fn npm_ci(folder: &str) -> bool {
 fn vulkan_driver() {
     let what = "Vulkan driver for the GPU tests";
     if software_vulkan().is_none() && cfg!(target_os = "linux") {
-        install_vulkan_driver();
+        install("mesa-vulkan-drivers");
     }
     match software_vulkan() {
         Some(driver) => ready(&format!("{what} ({})", driver.display())),
@@ -88,9 +90,28 @@ fn vulkan_driver() {
     }
 }
 
-fn install_vulkan_driver() {
+/// A browser for the browser tests, installed where it is missing.
+pub fn chromium() {
+    let what = "Chromium for the browser tests";
+    // Debian's name, then Ubuntu's.
+    for package in ["chromium", "chromium-browser"] {
+        if browser::find().is_none() && cfg!(target_os = "linux") {
+            install(package);
+        }
+    }
+    match browser::find() {
+        Some(path) => ready(&format!("{what} ({})", path.display())),
+        None => missing(
+            what,
+            "They are left out, or fail under CI=true. On Debian: apt-get install chromium; elsewhere \
+             AVSE_CHROMIUM may name one",
+        ),
+    }
+}
+
+/// Installs a package of Debian or Ubuntu, where that is possible without asking.
+fn install(package: &str) {
     let id = |flag| Step::new("id", "id", [flag]).output();
-    let package = "mesa-vulkan-drivers";
     let step = |args: &[&str]| {
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         let program = if id("-u").as_deref() == Some("0") {

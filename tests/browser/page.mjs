@@ -1,0 +1,77 @@
+// The demo page, under the policy that it has to live with.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+
+import { open, PATIENCE, until } from "./support/browser.mjs";
+import { drawing } from "./support/pictures.mjs";
+import { pictures, ready, sentences } from "./support/demo.mjs";
+import { site } from "./support/server.mjs";
+import { tiny } from "./support/tiny.mjs";
+
+test("demo page: pictures while typing, nothing refused, nothing from elsewhere", { timeout: 2 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.url);
+  await ready(page);
+  const input = page.getByLabel("Describe a picture");
+  await input.pressSequentially("an angry", { delay: 30 });
+  const first = await until(() => pictures(page), "no pictures came while typing");
+  await input.pressSequentially(" cat", { delay: 30 });
+  const second = await until(async () => {
+    const now = await pictures(page);
+    return now && now.join() !== first.join() && now;
+  }, "the pictures did not follow what was typed");
+  assert.equal(second.length, 24);
+  // The pictures themselves, not only their frames.
+  await page.waitForFunction(() => {
+    const images = [...document.querySelectorAll("#found .tile img")];
+    return images.length > 0 && images.every((image) => image.complete && image.naturalWidth > 0);
+  });
+  assert.match(page.url(), /[?&]q=an(\+|%20)angry(\+|%20)cat/, "the address does not name the question");
+  assert.deepEqual(page.complaints, [], "the page complained");
+  assert.deepEqual(page.foreign, [], "the page asked another host");
+  const fetched = server.requests.filter((path) => path.endsWith("model.safetensors"));
+  assert.equal(fetched.length, 1, "the model was not fetched exactly once");
+});
+
+test("demo page: a picture finds sentences, by picker, drop and paste", { timeout: 2 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.url);
+  await ready(page);
+  const file = { name: "pattern.png", mimeType: "image/png", buffer: drawing(2, 96, 96) };
+  await page.locator("#pick").setInputFiles(file);
+  const picked = await until(() => sentences(page), "no sentences for a picked picture");
+  const other = drawing(5, 96, 96).toString("base64");
+  for (const way of ["drop", "paste"]) {
+    await page.goto(server.url);
+    await ready(page);
+    await page.evaluate(
+      ([way, content]) => {
+        const data = new DataTransfer();
+        data.items.add(file(content, "other.png", "image/png"));
+        const how = { bubbles: true, cancelable: true, composed: true };
+        const event = way === "drop" ? new DragEvent("drop", { ...how, dataTransfer: data }) : new ClipboardEvent("paste", { ...how, clipboardData: data });
+        document.body.dispatchEvent(event);
+      },
+      [way, other],
+    );
+    const found = await until(() => sentences(page), `no sentences for a picture by ${way}`);
+    assert.notDeepEqual(found, picked, "another picture, the same sentences");
+  }
+  assert.deepEqual(page.complaints, [], "the page complained");
+  assert.deepEqual(page.foreign, [], "the page asked another host");
+});
+
+test("demo page: what is no picture is said in words, and the page goes on", { timeout: 2 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.url);
+  await ready(page);
+  await page.locator("#pick").setInputFiles({ name: "words.png", mimeType: "image/png", buffer: Buffer.from("no picture") });
+  const alert = page.locator("#trouble");
+  await until(async () => /not a picture/i.test(await alert.innerText()), "the page did not say that the file is no picture");
+  const { pictures: sound } = await tiny();
+  await page.locator("#pick").setInputFiles({ name: "sound.png", mimeType: "image/png", buffer: await readFile(sound[0]) });
+  await until(() => sentences(page), "no sentences after a broken picture");
+  assert.equal(await alert.isVisible(), false, "the error stayed");
+});

@@ -1,0 +1,106 @@
+// A tiny dataset in the official layout, a tiny network trained on it for a moment, and its export for the web: small
+// enough for a WebGPU adapter made of software.
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { avse } from "./native.mjs";
+import { scratchFolder } from "./paths.mjs";
+import { drawing } from "./pictures.mjs";
+
+const SPLITS = { train: 8, dev: 4, test: 12 };
+const CAPTIONS = 5;
+
+/** The same sizes as in trainer-native/tests/cli/support.rs. */
+const CONFIG = `
+dataset = "f30k"
+seed = 1
+batch_size = 8
+num_epochs = 1
+workers = 1
+vocabulary_size = 200
+
+[model]
+embed_size = 32
+block_size = 16
+image_size = 32
+pooling = { position_size = 8, hidden_size = 8, temperature = 0.1 }
+
+[model.image]
+model_type = "vit"
+hidden_size = 16
+num_hidden_layers = 1
+num_attention_heads = 2
+intermediate_size = 32
+image_size = 32
+patch_size = 8
+
+[model.text]
+vocab_size = 0
+hidden_size = 16
+num_hidden_layers = 1
+num_attention_heads = 2
+intermediate_size = 32
+max_position_embeddings = 24
+
+[optimiser]
+learning_rate = 1e-3
+`;
+
+/** Sentences to ask; some have words that the tiny vocabulary does not know. */
+export const SENTENCES = ["Picture 3 of test, sentence 2.", "a picture", "an angry cat on a unicycle"];
+
+let made;
+
+/**
+ * The export with weights as they are: `{folder, pictures, model, data}` with the paths of the export, of the twelve pictures
+ * in it, of the trained bundle and of the dataset. Made once.
+ */
+export function tiny() {
+  made ??= make();
+  return made;
+}
+
+/** Another export of the same network; `options` are further ones of `avse export-web`. */
+export async function tinyAs(name, ...options) {
+  const { model, data } = await tiny();
+  return exportWeb(join(scratchFolder(), "tiny", name), model, data, options);
+}
+
+async function exportWeb(folder, model, data, options) {
+  const source = ["--model", model, "--dataset", "f30k", "--data_path", data];
+  await avse("export-web", "--out", folder, ...source, "--domain", "generated patterns", "--gpu-id", "cpu", ...options);
+  return folder;
+}
+
+async function make() {
+  const root = join(scratchFolder(), "tiny");
+  const images = join(root, "data/flickr30k-images");
+  const lists = join(root, "data/f30k");
+  await mkdir(images, { recursive: true });
+  await mkdir(lists, { recursive: true });
+  const mapping = {};
+  const pictures = [];
+  for (const [split, count] of Object.entries(SPLITS)) {
+    const [ids, captions] = [[], []];
+    for (let image = 0; image < count; image++) {
+      const id = `${split}${image}`;
+      mapping[id] = `${id}.png`;
+      for (let caption = 0; caption < CAPTIONS; caption++) {
+        ids.push(id);
+        captions.push(`Picture ${image} of ${split}, sentence ${caption}.`);
+      }
+      await writeFile(join(images, `${id}.png`), drawing(image + split.length));
+      if (split === "test") pictures.push(join(images, `${id}.png`));
+    }
+    await writeFile(join(lists, `${split}_ids.txt`), ids.join("\n"));
+    await writeFile(join(lists, `${split}_caps.txt`), captions.join("\n"));
+  }
+  await writeFile(join(lists, "id_mapping.json"), JSON.stringify(mapping));
+  await writeFile(join(root, "tiny.toml"), CONFIG);
+  const [data, run] = [join(root, "data"), join(root, "run")];
+  await avse("train", "--config", join(root, "tiny.toml"), "--data_path", data, "--logger_name", run, "--gpu-id", "cpu");
+  const model = join(run, "best");
+  const folder = await exportWeb(join(root, "export"), model, data, ["--precision", "f32", "--gallery-precision", "f32"]);
+  return { folder, pictures, model, data };
+}

@@ -1,0 +1,88 @@
+//! The tests of the browser package and of the demo page: in Node.js, and in a Chromium of this machine.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use crate::setup;
+use crate::shell::{Step, root};
+use crate::web::{self, Native};
+
+/// What a Chromium is called, in the order in which they are tried.
+const NAMES: [&str; 5] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome-stable",
+    "google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
+
+/// The browser that `AVSE_CHROMIUM` or `CHROMIUM` names, or one of the usual names that starts.
+pub fn find() -> Option<PathBuf> {
+    if let Some(named) = env::var_os("AVSE_CHROMIUM").or_else(|| env::var_os("CHROMIUM")) {
+        return Some(named.into());
+    }
+    let folders: Vec<PathBuf> = env::split_paths(&env::var_os("PATH")?).collect();
+    // An absolute name takes the place of the folder it is joined to.
+    let all = NAMES.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    // On Ubuntu the package may be a script that only says where the browser could be had.
+    let starts = |path: &PathBuf| {
+        let version = Step::new("chromium", path, ["--version"]).output();
+        version.is_some_and(|version| version.contains("Chrom"))
+    };
+    all.filter(|path| path.is_file()).find(starts)
+}
+
+/// Whether tests that cannot run count as failed: on a build server nobody reads what was left out.
+pub fn required() -> bool {
+    env::var_os("CI").is_some_and(|value| value == "true" || value == "1")
+}
+
+/// What runs in Node.js alone. The package has to be built.
+pub fn package_tests() -> Step {
+    node("package tests", "web/package/test")
+}
+
+/// What runs in a browser: the package with a stand-in for the engine, then everything from end to end. The site and
+/// the native program have to be built. `None`, said loudly, when there is no browser.
+pub fn tests() -> Option<[Step; 2]> {
+    let Some(browser) = find() else {
+        let end = if required() { "CI=true makes that a failure." } else { "They are LEFT OUT." };
+        eprintln!("\n!!! There is no Chromium for the browser tests. {end}\n");
+        return None;
+    };
+    let steps = [
+        node("package in Chromium", "web/package/test/browser"),
+        node("browser tests", "tests/browser")
+            .env("AVSE_BIN", web::avse())
+            .env("AVSE_SITE", web::site()),
+    ];
+    Some(steps.map(|step| step.env("AVSE_CHROMIUM", &browser)))
+}
+
+/// `cargo xtask web test`: builds what is tested, then tests it; false when anything failed.
+pub fn run() -> bool {
+    setup::chromium();
+    if !web::build(Native::Fresh) {
+        return false;
+    }
+    let package = package_tests().run();
+    let browser = match tests() {
+        // The second one runs although the first has failed.
+        Some(steps) => steps.map(Step::run).iter().all(|passed| *passed),
+        None => !required(),
+    };
+    package && browser
+}
+
+/// Node's test runner on the test files of a folder, named one by one: what it makes of a folder's name depends on its
+/// version.
+fn node(name: &'static str, folder: &str) -> Step {
+    let entries = fs::read_dir(root().join(folder)).into_iter().flatten().filter_map(Result::ok);
+    let mut files: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|file| file.ends_with(".test.mjs"))
+        .map(|file| format!("{folder}/{file}"))
+        .collect();
+    files.sort();
+    Step::new(name, "node", ["--test", "--test-reporter=spec"]).args(&files)
+}
