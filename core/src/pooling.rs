@@ -5,6 +5,7 @@
 //! each length that ever comes.
 
 mod known;
+mod ranks;
 mod sorted;
 
 use burn::module::{Module, Param};
@@ -140,12 +141,17 @@ impl Gpo {
             }
             None => tokens,
         };
-        // Sorted along the last dimension, where backends sort contiguous memory.
+        // Along the last dimension, where backends sort contiguous memory.
         let columns = tokens.swap_dims(1, 2);
-        let order = columns.clone().detach().argsort_descending(2);
-        let sorted = columns.gather(2, order);
+        let [rows, width, length] = columns.dims();
+        let weights = weights.unsqueeze_dim::<3>(1).expand([rows, width, length]);
         // A masked value meets weight 0.
-        (sorted * weights.unsqueeze_dim(1)).sum_dim(2).squeeze_dim(2)
+        let weighted = if is_cpu(&columns.device()) {
+            weighted_by_sorting(columns, weights)
+        } else {
+            weighted_by_ranks(columns, weights)
+        };
+        weighted.sum_dim(2).squeeze_dim(2)
     }
 
     /// `[N, T]`: the weights of every row's sorted positions, 0 beyond its length.
@@ -273,6 +279,26 @@ impl Gpo {
     }
 }
 
+/// `[N, D, T]`: the greatest value times the first weight, and so on.
+fn weighted_by_sorting(columns: Tensor<3>, weights: Tensor<3>) -> Tensor<3> {
+    let order = columns.clone().detach().argsort_descending(2);
+    columns.gather(2, order) * weights
+}
+
+/// The same products in the order of the values.
+fn weighted_by_ranks(columns: Tensor<3>, weights: Tensor<3>) -> Tensor<3> {
+    columns.clone() * weights.gather(2, ranks::descending(columns.detach()))
+}
+
+/// Whether sorting there is more than a detour.
+fn is_cpu(device: &Device) -> bool {
+    #[cfg(feature = "training")]
+    if *device == Device::flex().autodiff() {
+        return true;
+    }
+    *device == Device::flex()
+}
+
 /// `[length, size]` sinusoidal codes: even columns sine, odd columns cosine of the
 /// same frequency.
 fn position_codes(length: usize, size: usize, device: &Device) -> Tensor<2> {
@@ -310,6 +336,24 @@ mod tests {
                 let close = row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6);
                 assert!(close, "{length}: {row:?} {expected:?}");
             }
+        }
+    }
+    #[test]
+    #[cfg(feature = "training")]
+    fn ranks_weigh_as_sorting_does() {
+        use burn::tensor::Distribution;
+        let device = Device::flex().autodiff();
+        let random = |shape| Tensor::<3>::random(shape, Distribution::Default, &device);
+        let (columns, weights) = (random([2, 3, 7]).require_grad(), random([2, 3, 7]));
+        let factors = random([2, 3, 1]);
+        let gradient = |weigh: fn(Tensor<3>, Tensor<3>) -> Tensor<3>| {
+            let pooled = weigh(columns.clone(), weights.clone()).sum_dim(2);
+            let grads = (pooled.clone() * factors.clone()).sum().backward();
+            (pooled.inner(), columns.grad(&grads).unwrap())
+        };
+        let (sorted, ranked) = (gradient(weighted_by_sorting), gradient(weighted_by_ranks));
+        for (a, b) in [(sorted.0, ranked.0), (sorted.1, ranked.1)] {
+            assert!((a - b).abs().max().into_scalar::<f32>() < 1e-6);
         }
     }
 }
