@@ -25,7 +25,7 @@ test("two instances on one page do not disturb each other", { timeout: 2 * PATIE
   assert.equal(seen.mixed?.code, "refused", "a gallery of one instance was searched by another one");
   assert.equal(seen.late?.code, "disposed");
   assert.equal(seen.same, true, "disposing one instance changed the other");
-  assert.equal(workers(page), 1);
+  await until(() => workers(page) === 1, () => `${workers(page)} workers, where one instance is left`, 10_000);
 });
 
 test("two elements share one model, which goes with the last of them", { timeout: 2 * PATIENCE }, async (t) => {
