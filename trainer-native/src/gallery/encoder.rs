@@ -103,7 +103,7 @@ impl<'a> Encoder<'a> {
         })
     }
 
-    fn prepare(&self, path: &PathBuf) -> Prepared {
+    fn prepare(&self, path: &Path) -> Prepared {
         let bytes = match read_picture(path) {
             Ok(bytes) => bytes,
             Err(reason) => return Prepared::Unreadable(reason),
