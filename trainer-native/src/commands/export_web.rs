@@ -78,10 +78,10 @@ pub struct Args {
         default_value = "f16"
     )]
     gallery_precision: Precision,
-    /// What the model knows, in words that a page can show, say \"photographs of shoes\"
+    /// What the model knows, in words that a page can show, say `photographs of shoes`
     #[arg(long, value_name = "TEXT")]
     domain: Option<String>,
-    /// Credits that a page must show: JSON, a list of {\"what\", \"by\", \"licence\", \"url\"}
+    /// Credits that a page must show: JSON, a list of objects with `what`, `by`, `licence` and `url`
     #[arg(long, value_name = "FILE")]
     credits: Option<PathBuf>,
     /// Device: a GPU's number, `auto` or `cpu`

@@ -98,12 +98,12 @@ mod tests {
 
     #[test]
     fn equal_sides_agree() {
-        let shape = BlockShape { blocks: 1, width: 2 };
+        let shape = BlockShape { blocks: 1, width: 4 };
         let angle = |at: usize, count: usize| at as f32 / count as f32;
         let circle = |count: usize, shift: f32| {
             let values = (0..count).flat_map(|at| {
                 let angle = angle(at, count) + shift;
-                [angle.cos(), angle.sin()]
+                [angle.cos(), angle.sin(), 0.0, 0.0]
             });
             Embeddings::new(values.collect(), shape)
         };

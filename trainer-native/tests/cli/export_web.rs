@@ -74,13 +74,13 @@ impl Fixture {
         thumbnails
     }
 
-    fn search(&self, gallery: &str, model: &str, question: &[&str]) -> Outcome {
+    fn search_by(&self, gallery: &str, model: &str, question: &[&str]) -> Outcome {
         let (gallery, model) = (self.arg(gallery), self.arg(model));
         let fixed = ["search", "--gallery", &gallery, "--model", &model, "--json", "-k", "100"];
         avse([&fixed, question, &["--gpu-id", "cpu"]].concat())
     }
 
-    fn index(&self, model: &str, gallery: &str, options: &[&str]) {
+    fn index_by(&self, model: &str, gallery: &str, options: &[&str]) {
         let (model, gallery) = (self.arg(model), self.arg(gallery));
         let fixed = ["index", "build", "--model", &model, "--gallery", &gallery, "--gpu-id", "cpu"];
         avse([&fixed, options].concat()).succeeds();
@@ -185,9 +185,9 @@ fn exports_rank_as_native_searches_do() {
         assert_eq!((&report["pictures"], &report["captions"]), (&json!(6), &json!(30)));
         // A gallery that is built natively with the exported bundle.
         let own = format!("own-{weights}-{gallery}");
-        fixture.index("site/model", &own, &[&split[..], &["--precision", gallery]].concat());
-        let native = fixture.search(&own, "site/model", &[text]).succeeds().json();
-        let exported = fixture.search("site/pictures", "site/model", &[text]).succeeds().json();
+        fixture.index_by("site/model", &own, &[&split[..], &["--precision", gallery]].concat());
+        let native = fixture.search_by(&own, "site/model", &[text]).succeeds().json();
+        let exported = fixture.search_by("site/pictures", "site/model", &[text]).succeeds().json();
         check_hits(&hits(&exported), &hits(&native));
         // The way that a page goes: bytes, one sentence, unit blocks.
         let (avse, manifest) = fixture.bundle();
@@ -202,10 +202,10 @@ fn exports_rank_as_native_searches_do() {
         // A picture finds captions.
         let own = format!("captions-{weights}-{gallery}");
         let options = ["--precision", gallery, "--kind", "captions"];
-        fixture.index("site/model", &own, &[&split[..], &options].concat());
+        fixture.index_by("site/model", &own, &[&split[..], &options].concat());
         let asked = ["--image", picture.to_str().unwrap()];
-        let native = fixture.search(&own, "site/model", &asked).succeeds().json();
-        let exported = fixture.search("site/captions", "site/model", &asked).succeeds().json();
+        let native = fixture.search_by(&own, "site/model", &asked).succeeds().json();
+        let exported = fixture.search_by("site/captions", "site/model", &asked).succeeds().json();
         check_hits(&hits(&exported), &hits(&native));
     }
 }
@@ -261,13 +261,13 @@ fn text_alone_needs_no_image_tower() {
     assert!(!avse_.has_image_tower() && manifest.towers == Towers::Text);
     // The pictures are encoded by the source, in full precision.
     let data = fixture.arg("data");
-    fixture.index("run/best", "own", &["--dataset", "f30k", "--data_path", &data]);
+    fixture.index_by("run/best", "own", &["--dataset", "f30k", "--data_path", &data]);
     let own = Gallery::open(fixture.path("own")).unwrap();
     let exported = fixture.gallery("pictures");
     for row in 0..IMAGES {
         assert_eq!(own.embedding(row).unwrap(), exported.embedding(row).unwrap());
     }
-    let ask = |question: &[&str]| fixture.search("site/pictures", "site/model", question);
+    let ask = |question: &[&str]| fixture.search_by("site/pictures", "site/model", question);
     assert_eq!(hits(&ask(&["a square"]).succeeds().json()).len(), IMAGES);
     let picture = fixture.image("test1.png");
     ask(&["--image", picture.to_str().unwrap()]).fails_with(&["site/model", "text alone"]);
@@ -283,7 +283,7 @@ fn a_gallery_is_encoded_anew_or_kept() {
     fixture.train("other", &["--num_epochs", "1", "--seed", "5"]).succeeds();
     let images = fixture.image("");
     let images = images.to_str().unwrap();
-    fixture.index("run/best", "gallery", &[images]);
+    fixture.index_by("run/best", "gallery", &[images]);
     let gallery = fixture.arg("gallery");
     let options = ["--gallery", &gallery, "--json"];
     let report = fixture.export(&options).succeeds().json();
@@ -316,7 +316,7 @@ fn a_gallery_is_encoded_anew_or_kept() {
     let report = fixture.export(&[&options[..], &["--text-only"]].concat()).succeeds().json();
     assert_eq!(report["kept_embeddings"], true);
     // A gallery of 8-bit blocks gives no more than it has.
-    fixture.index("run/best", "eight", &[images, "--precision", "int8"]);
+    fixture.index_by("run/best", "eight", &[images, "--precision", "int8"]);
     let eight = fixture.arg("eight");
     let report = fixture.export(&["--gallery", &eight, "--text-only", "--json"]).succeeds().json();
     assert_eq!(report["gallery_precision"], "int8");
@@ -327,7 +327,7 @@ fn captions_come_from_anywhere() {
     let fixture = Fixture::trained();
     let data = fixture.arg("data");
     let kind = ["--dataset", "f30k", "--data_path", &data, "--kind", "captions"];
-    fixture.index("run/best", "sentences", &kind);
+    fixture.index_by("run/best", "sentences", &kind);
     let images = fixture.image("");
     let images = images.to_str().unwrap();
     let sentences = fixture.arg("sentences");
