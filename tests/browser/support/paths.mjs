@@ -50,9 +50,11 @@ let scratch;
 const removeScratch = () => {
   if (scratch) rmSync(scratch, { recursive: true, force: true });
 };
-// A hook that is made inside of a test belongs to that test alone, so it is made here. Ctrl-C runs no hooks.
+// A hook that is made inside of a test belongs to that test alone, so it is made here. A signal runs no hooks, but on
+// exit the browser goes as well.
 after(removeScratch);
 process.once("exit", removeScratch);
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 
 /** A folder of this run, gone when it ends. */
 export function scratchFolder() {
