@@ -16,6 +16,8 @@ export interface Choice {
   build: Build;
   device: "cpu" | "webgpu";
   fallback?: string;
+  /** What the browser calls the GPU; it may tell nothing. */
+  adapter?: string;
 }
 
 /** A build to be fetched. */
@@ -55,30 +57,30 @@ export function checkWebAssembly(): void {
  */
 export async function choose(device: Device): Promise<Choice> {
   if (device === "wasm") return { build: "cpu", device: "cpu" };
-  const lack = await lackOfGpu(device === "webgpu");
-  if (lack === null) return { build: "gpu", device: "webgpu" };
-  if (device === "webgpu") throw new AvseError("no-device", lack);
-  return { build: "cpu", device: "cpu", fallback: lack };
+  const found = await lookForGpu(device === "webgpu");
+  if (found.adapter !== undefined) return { build: "gpu", device: "webgpu", adapter: found.adapter };
+  if (device === "webgpu") throw new AvseError("no-device", found.lack);
+  return { build: "cpu", device: "cpu", fallback: found.lack };
 }
 
-/** Why WebGPU is no choice; `null` when it is one. Software adapters are slower than WebAssembly, but serve who asks. */
-async function lackOfGpu(software: boolean): Promise<string | null> {
+/** What the browser calls the GPU, or why WebGPU is no choice. Software adapters are slower than WebAssembly, but serve who asks. */
+async function lookForGpu(software: boolean): Promise<{ adapter: string; lack?: never } | { adapter?: never; lack: string }> {
   const gpu = (globalThis.navigator as Partial<NavigatorGPU> | undefined)?.gpu;
-  if (!gpu) return globalThis.isSecureContext === false ? "WebGPU needs a page over https" : "this browser has no WebGPU";
+  if (!gpu) return { lack: globalThis.isSecureContext === false ? "WebGPU needs a page over https" : "this browser has no WebGPU" };
   let adapter: GPUAdapter | null;
   try {
     adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   } catch (thrown) {
-    return `WebGPU gives no adapter: ${messageOf(thrown)}`;
+    return { lack: `WebGPU gives no adapter: ${messageOf(thrown)}` };
   }
-  if (!adapter) return "WebGPU gives no adapter";
+  if (!adapter) return { lack: "WebGPU gives no adapter" };
   const info = adapter.info as (GPUAdapterInfo & { isFallbackAdapter?: boolean }) | undefined;
   const fallback = info?.isFallbackAdapter ?? (adapter as { isFallbackAdapter?: boolean }).isFallbackAdapter;
   const name = `${info?.vendor ?? ""} ${info?.architecture ?? ""} ${info?.description ?? ""}`.trim();
   if (!software && (fallback || /swiftshader|llvmpipe|lavapipe|basic render/i.test(name))) {
-    return "the WebGPU adapter is made of software";
+    return { lack: "the WebGPU adapter is made of software" };
   }
-  return null;
+  return { adapter: name };
 }
 
 /** The addresses of the list of builds. */

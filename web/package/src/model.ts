@@ -59,8 +59,11 @@ export async function loadModel(request: LoadRequest, options: Omit<LoaderOption
   });
   const ready = performance.now();
   await loader.finish();
+  const told = engine.info();
   const info = {
-    ...engine.info(),
+    ...told,
+    // The engine sees less of the adapter than the browser tells of it.
+    adapter: told.device === "webgpu" ? told.adapter || (choice.adapter ?? "") : told.adapter,
     bytes: { code: code.wasm.bytes, model: files.reduce((sum, { bytes }) => sum + bytes, 0) },
     seconds: { download: (here - began) / 1000, start: (ready - here) / 1000 },
     ...(choice.fallback === undefined ? {} : { fallback: choice.fallback }),
