@@ -5,13 +5,16 @@
 //! each length that ever comes.
 
 mod known;
+mod mask;
 mod ranks;
 mod sorted;
 
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear};
 use burn::tensor::activation::{sigmoid, softmax};
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+pub use self::mask::TokenMask;
 
 use self::known::KnownWeights;
 use crate::config::PoolingConfig;
@@ -19,56 +22,6 @@ use crate::layers::init::default_linear;
 
 /// Value of a masked token before the sort, and of a masked score before the softmax.
 const MASKED: f32 = -10_000.0;
-
-/// Which tokens of a padded batch count.
-#[derive(Clone, Debug)]
-pub struct TokenMask {
-    keep: Vec<bool>,
-    lengths: Vec<usize>,
-    width: usize,
-}
-
-impl TokenMask {
-    /// `keep` in `[N, T]` order.
-    pub fn new(keep: Vec<bool>, rows: usize, width: usize) -> Self {
-        debug_assert_eq!(keep.len(), rows * width);
-        let lengths =
-            keep.chunks(width.max(1)).map(|row| row.iter().filter(|k| **k).count()).collect();
-        Self { keep, lengths, width }
-    }
-
-    /// The first `lengths[i]` tokens of row i count.
-    pub fn from_lengths(lengths: &[usize], width: usize) -> Self {
-        let keep = lengths.iter().flat_map(|&l| (0..width).map(move |at| at < l)).collect();
-        Self { keep, lengths: lengths.iter().map(|&l| l.min(width)).collect(), width }
-    }
-
-    /// Every token counts.
-    pub fn full(rows: usize, width: usize) -> Self {
-        Self { keep: Vec::new(), lengths: vec![width; rows], width }
-    }
-
-    /// Tokens that count in each row.
-    pub fn lengths(&self) -> &[usize] {
-        &self.lengths
-    }
-
-    /// Whether a token of a row counts.
-    fn keeps(&self, row: usize, at: usize) -> bool {
-        // Without flags every token counts.
-        self.keep.is_empty() || self.keep[row * self.width + at]
-    }
-
-    /// `[N, T, 1]`, true where a token does not count; `None` when all do.
-    fn dropped(&self, device: &Device) -> Option<Tensor<3, Bool>> {
-        if self.lengths.iter().all(|&length| length == self.width) {
-            return None;
-        }
-        let dropped: Vec<bool> = self.keep.iter().map(|keep| !keep).collect();
-        let data = TensorData::new(dropped, [self.lengths.len(), self.width, 1]);
-        Some(Tensor::from_data(data, device))
-    }
-}
 
 /// The pooling operator; parameters as in a PyTorch `GRU(bidirectional=True)`, gate
 /// order r, z, n.
@@ -316,44 +269,4 @@ fn position_codes(length: usize, size: usize, device: &Device) -> Tensor<2> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn remembered_weights_are_those_of_the_network() {
-        let device = Device::flex();
-        let plain = Gpo::new(&PoolingConfig::default(), &device);
-        let known = Gpo { known: Some(KnownWeights::default()), ..plain.clone() };
-        for lengths in [vec![5], vec![3, 7, 1, 7], vec![7, 0, 2]] {
-            let mask = TokenMask::from_lengths(&lengths, 7);
-            let numbers =
-                |gpo: &Gpo| gpo.weights(&mask, &device).into_data().try_to_vec::<f32>().unwrap();
-            let (expected, found) = (numbers(&plain), numbers(&known));
-            assert_eq!(found.len(), lengths.len() * 7);
-            for ((row, expected), length) in
-                found.chunks(7).zip(expected.chunks(7)).zip(&lengths).filter(|(_, l)| **l > 0)
-            {
-                let close = row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6);
-                assert!(close, "{length}: {row:?} {expected:?}");
-            }
-        }
-    }
-    #[test]
-    #[cfg(feature = "training")]
-    fn ranks_weigh_as_sorting_does() {
-        use burn::tensor::Distribution;
-        let device = Device::flex().autodiff();
-        let random = |shape| Tensor::<3>::random(shape, Distribution::Default, &device);
-        let (columns, weights) = (random([2, 3, 7]).require_grad(), random([2, 3, 7]));
-        let factors = random([2, 3, 1]);
-        let gradient = |weigh: fn(Tensor<3>, Tensor<3>) -> Tensor<3>| {
-            let pooled = weigh(columns.clone(), weights.clone()).sum_dim(2);
-            let grads = (pooled.clone() * factors.clone()).sum().backward();
-            (pooled.inner(), columns.grad(&grads).unwrap())
-        };
-        let (sorted, ranked) = (gradient(weighted_by_sorting), gradient(weighted_by_ranks));
-        for (a, b) in [(sorted.0, ranked.0), (sorted.1, ranked.1)] {
-            assert!((a - b).abs().max().into_scalar::<f32>() < 1e-6);
-        }
-    }
-}
+mod tests;

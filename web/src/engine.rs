@@ -7,7 +7,7 @@ use avse_core::gallery::{
     ContentHash, Gallery, GalleryFiles, GalleryKind, GallerySpec, Item, ModelTag, StoredPrecision,
 };
 use avse_core::image::ImageTower;
-use avse_core::image::pixels::{RgbImage, jpeg_is_complete};
+use avse_core::image::pixels::RgbImage;
 use avse_core::similarity::reference::unit_blocks;
 use avse_core::similarity::{Blocks, Hit, Matching};
 use avse_core::weights::{BundleFiles, Manifest};
@@ -19,11 +19,9 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::device::Place;
 use crate::failure::{Failure, Result};
+use crate::header::Header;
 use crate::shelf::{OpenGallery, Shelf};
 use crate::values::{BundleParts, GalleryParts, from_js, object_of_bytes, to_js};
-
-/// Longest header of a picture that is looked at for its size, in bytes.
-const HEADER: usize = 1 << 20;
 
 /// From this many rows on a WebGPU device searches; below, the processor has answered before a
 /// device would have begun.
@@ -97,20 +95,8 @@ impl Engine {
     /// The size that the header of a PNG, JPEG, WebP, GIF or BMP file states, in pixels; nothing is decoded.
     #[wasm_bindgen(js_name = imageSize, unchecked_return_type = "{ width: number; height: number; format: string }")]
     pub fn image_size(&self, file: &[u8]) -> Result<JsValue> {
-        let image = |message: String| Failure::new("image", message);
-        if file.is_empty() {
-            return Err(image("the file is empty".into()));
-        }
-        let head = &file[..file.len().min(HEADER)];
-        let format = imagesize::image_type(head)
-            .map_err(|_| image("neither PNG, JPEG, WebP, GIF nor BMP".into()))?;
-        let size = imagesize::blob_size(head)
-            .map_err(|error| image(format!("{format:?} with a broken header: {error}")))?;
-        if matches!(format, imagesize::ImageType::Jpeg) && !jpeg_is_complete(file) {
-            return Err(image("the JPEG file is truncated (no end marker)".into()));
-        }
-        let format = format!("{format:?}").to_lowercase();
-        to_js(&json!({ "width": size.width, "height": size.height, "format": format }))
+        let Header { width, height, format } = Header::of(file)?;
+        to_js(&json!({ "width": width, "height": height, "format": format }))
     }
 
     /// The embedding of a picture: `width * height` pixels RGBA, not premultiplied, rows from the top.

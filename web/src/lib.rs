@@ -8,6 +8,7 @@
 mod device;
 mod engine;
 mod failure;
+mod header;
 mod shelf;
 mod values;
 
