@@ -11,7 +11,6 @@ use avse_core::image::pixels::RgbImage;
 use avse_core::similarity::reference::unit_blocks;
 use avse_core::similarity::{Blocks, Hit, Matching};
 use avse_core::weights::{BundleFiles, Manifest};
-use burn::module::Module;
 use burn::tensor::Tensor;
 use serde_json::{Value, json};
 use wasm_bindgen::JsValue;
@@ -71,7 +70,7 @@ impl Engine {
             "views": config.sampling.views,
             "grid": { "side": grid.side, "classToken": grid.class_token },
             "kept": config.sampling.kept(grid, false),
-            "parameters": self.avse.model.num_params(),
+            "parameters": self.avse.parameters(),
             "maxTokens": self.avse.max_tokens(),
             "vocabulary": self.avse.tokenizer.vocab_size(),
             "hasImageTower": self.avse.has_image_tower(),
