@@ -12,7 +12,7 @@ use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{ResNetConfig, ResNetLayerType};
-use crate::layers::{channels_last, convolve, token_batch_norm};
+use crate::layers::{channels_last, convolve, convolve_normalised, token_batch_norm};
 
 /// Bottleneck blocks compute at a quarter of their width.
 const REDUCTION: usize = 4;
@@ -86,7 +86,7 @@ impl ResNet {
 
     /// `[B, 3, R, R] -> [B, n, D]`: the last map, row by row.
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
-        let map = relu(self.stem.forward(pixels.permute([0, 2, 3, 1])));
+        let map = self.stem.forward(pixels.permute([0, 2, 3, 1]), true);
         let options = MaxPoolOptions::new([3, 3]).with_stride([2, 2]).with_padding([1, 1]);
         let channels_first = map.permute([0, 3, 1, 2]);
         let pooled = max_pool2d(channels_first, options);
@@ -127,12 +127,10 @@ impl ResNetBlock {
     /// `[B, H, W, in] -> [B, H / s, W / s, out]`, rounded up.
     pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
         let last = self.layers.len() - 1;
-        let branch = self.layers.iter().enumerate().fold(map.clone(), |map, (at, layer)| {
-            let map = layer.forward(map);
-            if at < last { relu(map) } else { map }
-        });
+        let layers = self.layers.iter().enumerate();
+        let branch = layers.fold(map.clone(), |map, (at, layer)| layer.forward(map, at < last));
         let residual = match &self.shortcut {
-            Some(shortcut) => shortcut.forward(map),
+            Some(shortcut) => shortcut.forward(map, false),
             None => map,
         };
         relu(branch + residual)
@@ -152,12 +150,18 @@ impl ConvNorm {
         Self { convolution, norm: BatchNormConfig::new(channels[1]).init(device) }
     }
 
-    /// `[B, H, W, in] -> [B, H / s, W / s, out]`, rounded up.
-    pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
+    /// `[B, H, W, in] -> [B, H / s, W / s, out]`, rounded up; through a ReLU if `activate`.
+    pub fn forward(&self, map: Tensor<4>, activate: bool) -> Tensor<4> {
+        convolve_normalised(&self.convolution, &self.norm, activate, &map)
+            .unwrap_or_else(|| self.forward_plain(map, activate))
+    }
+
+    fn forward_plain(&self, map: Tensor<4>, activate: bool) -> Tensor<4> {
         let map = convolve(&self.convolution, map);
         let [batch, height, width, channels] = map.dims();
         let rows = map.reshape([batch, height * width, channels]);
-        token_batch_norm(&self.norm, rows).reshape([batch, height, width, channels])
+        let map = token_batch_norm(&self.norm, rows).reshape([batch, height, width, channels]);
+        if activate { relu(map) } else { map }
     }
 }
 
@@ -185,6 +189,27 @@ mod tests {
                     let grid = ImageBackboneConfig::ResNet(config.clone()).grid_side(side);
                     assert_eq!(map.dims(), [2, grid * grid, 12], "{side}");
                 }
+            }
+        }
+    }
+    #[test]
+    fn norm_and_activation_in_one_pass_change_nothing() {
+        use burn::tensor::{Distribution, TensorData};
+        let device = Device::flex();
+        for (channels, kernel, stride) in [([3, 5], 3, 1), ([4, 16], 1, 2), ([3, 7], 7, 2)] {
+            let layer = ConvNorm::new(channels, kernel, stride, &device);
+            let statistic = |from: f32| {
+                let values: Vec<f32> = (0..channels[1]).map(|at| from + at as f32 / 4.0).collect();
+                Tensor::<1>::from_data(TensorData::new(values, [channels[1]]), &device)
+            };
+            layer.norm.running_mean.update(statistic(-0.5));
+            layer.norm.running_var.update(statistic(0.25));
+            let shape = [2, 9, 8, channels[0]];
+            let map = Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &device);
+            for activate in [false, true] {
+                let expected = layer.forward_plain(map.clone(), activate);
+                let difference = (layer.forward(map.clone(), activate) - expected).abs().max();
+                assert!(difference.into_scalar::<f32>() < 1e-5, "{channels:?} {activate}");
             }
         }
     }

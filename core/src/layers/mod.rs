@@ -12,4 +12,6 @@ pub(crate) use attention::{attend, merge_heads, split_heads};
 pub use batch_norm::token_batch_norm;
 pub use drop_path::drop_path;
 pub use feed_forward::{FeedForward, FeedForwardSizes};
-pub(crate) use fused::{EncoderLayer, NormPlacement, channels_last, convolve, host};
+pub(crate) use fused::{
+    EncoderLayer, NormPlacement, channels_last, convolve, convolve_normalised, host,
+};

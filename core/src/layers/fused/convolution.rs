@@ -5,13 +5,14 @@
 //! pieces); the rest is a matrix product.
 
 use burn::backend::Flex;
+use burn::nn::BatchNorm;
 use burn::nn::conv::Conv2d;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Tensor};
 use burn_flex::FlexTensor;
 
-use super::elementwise::add;
+use super::elementwise::{add, vectorised};
 use super::host::{Cutter, contiguous, for_each, numbers, tensor, threads};
 use super::matrix::{Matrix, MatrixMut};
 
@@ -28,12 +29,74 @@ pub fn convolve(layer: &Conv2d, map: Tensor<4>) -> Tensor<4> {
     }
     if single && let Ok(input) = map.clone().try_into_primitive::<Flex>() {
         let rows = rows_of(weight).try_into_primitive::<Flex>().expect("weights on their device");
-        return Tensor::from_primitive::<Flex>(Work::new(sizes, input, rows).forward());
+        return Tensor::from_primitive::<Flex>(Work::new(sizes, input, rows).forward(None));
     }
     debug_assert_eq!(channels, map.dims()[3]);
     let pad = kernel / 2;
     let options = ConvOptions::new(layer.stride, [pad, pad], [1, 1], 1);
     conv2d(map.permute([0, 3, 1, 2]), weight, None, options).permute([0, 2, 3, 1])
+}
+
+/// [`convolve`], then a batch norm with its running statistics, then a ReLU where `relu` says so:
+/// while the numbers are in the cache. `None` on other devices than the CPU, and where gradients
+/// are kept.
+pub fn convolve_normalised(
+    layer: &Conv2d,
+    norm: &BatchNorm,
+    relu: bool,
+    map: &Tensor<4>,
+) -> Option<Tensor<4>> {
+    if map.device().is_autodiff() || map.dtype() != DType::F32 {
+        return None;
+    }
+    let weight = layer.weight.val();
+    let [out, _, kernel, _] = weight.dims();
+    let sizes = Sizes::new(map.dims(), kernel, layer.stride[0]);
+    let input = map.clone().try_into_primitive::<Flex>().ok()?;
+    let rows = rows_of(weight).try_into_primitive::<Flex>().ok()?;
+    let then = Then::of(norm, relu).filter(|then| then.scale.len() == out)?;
+    let work = Work::new(sizes, input, rows);
+    Some(Tensor::from_primitive::<Flex>(work.forward(Some(&then))))
+}
+
+/// What becomes of the numbers of a convolution.
+pub(super) struct Then {
+    /// `[out]`.
+    scale: Vec<f32>,
+    /// `[out]`, added afterwards.
+    shift: Vec<f32>,
+    relu: bool,
+}
+
+impl Then {
+    fn of(norm: &BatchNorm, relu: bool) -> Option<Self> {
+        let values = |tensor: Tensor<1>| {
+            let tensor = contiguous(tensor.try_into_primitive::<Flex>().ok()?);
+            Some(numbers(&tensor).to_vec())
+        };
+        let (gamma, mut shift) = (values(norm.gamma.val())?, values(norm.beta.val())?);
+        let (mean, variance) =
+            (values(norm.running_mean.value())?, values(norm.running_var.value())?);
+        let epsilon = norm.epsilon as f32;
+        let scale: Vec<f32> =
+            gamma.iter().zip(&variance).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
+        for ((shift, mean), scale) in shift.iter_mut().zip(&mean).zip(&scale) {
+            *shift -= mean * scale;
+        }
+        Some(Self { scale, shift, relu })
+    }
+
+    /// `numbers` `[positions, out]`.
+    fn apply(&self, numbers: &mut [f32]) {
+        let least = if self.relu { 0.0 } else { f32::NEG_INFINITY };
+        vectorised(|| {
+            for row in numbers.chunks_exact_mut(self.scale.len()) {
+                for ((number, scale), shift) in row.iter_mut().zip(&self.scale).zip(&self.shift) {
+                    *number = (*number * scale + shift).max(least);
+                }
+            }
+        });
+    }
 }
 
 /// `[out, C, k, k] -> [out, k * k * C]`: no work when the numbers of a position lie together
@@ -135,7 +198,7 @@ impl Work {
         starts.map(|start| start..(start + share).min(self.sizes.batch)).collect()
     }
 
-    pub(super) fn forward(&self) -> FlexTensor {
+    pub(super) fn forward(&self, then: Option<&Then>) -> FlexTensor {
         let (sizes, out) = (self.sizes, self.out());
         let size = sizes.positions() * out;
         let mut output = vec![0f32; sizes.batch * size];
@@ -152,6 +215,9 @@ impl Work {
                 let rows = Matrix::new(&rows, sizes.row_length());
                 let weight = Matrix::new(numbers(&self.weight), sizes.row_length());
                 MatrixMut::new(output, out).set_product(1.0, rows, weight.transposed());
+                if let Some(then) = then {
+                    then.apply(output);
+                }
             }
         });
         tensor(output, [sizes.batch, sizes.output[0], sizes.output[1], out].into())

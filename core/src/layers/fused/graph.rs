@@ -91,7 +91,7 @@ pub fn convolve(sizes: Sizes, map: &Tensor<4>, weight: &Tensor<4>) -> Option<Ten
     let rows = rows.try_into_primitive::<Autodiff<Flex>>().expect("weights on their device");
     let guards = [input.node(), rows.node()];
     let work = convolution::Work::new(sizes, input.into_primitive(), rows.into_primitive());
-    let output = work.forward();
+    let output = work.forward(None);
     let prepared = ConvolutionBackward.prepare::<NoCheckpointing>(guards);
     let output = match prepared.compute_bound().stateful() {
         OpsKind::Tracked(prepared) => prepared.finish(Arc::new(work), output),

@@ -31,7 +31,7 @@ use self::layer::Plan;
 use self::parameters::{Pair, Parameters};
 use super::{FeedForward, SelfAttention};
 
-pub use self::convolution::{channels_last, convolve};
+pub use self::convolution::{channels_last, convolve, convolve_normalised};
 pub use self::layer::NormPlacement;
 
 /// The parts of an encoder layer.
