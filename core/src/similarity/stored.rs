@@ -29,6 +29,17 @@ impl<'a> Stored<'a> {
         self.len() == 0
     }
 
+    /// The memory of some numbers.
+    pub(super) fn bytes(&self, range: std::ops::Range<usize>) -> &'a [u8] {
+        match self {
+            Self::F32(values) => bytemuck::cast_slice(&values[range]),
+            Self::F16(values) => {
+                use half::slice::HalfFloatSliceExt;
+                bytemuck::cast_slice(values[range].reinterpret_cast())
+            }
+        }
+    }
+
     /// Numbers `start..start + count` as f32; f16 are converted into `buffer`.
     pub(crate) fn read<'b>(&self, start: usize, count: usize, buffer: &'b mut Vec<f32>) -> &'b [f32]
     where

@@ -46,8 +46,23 @@ impl Panels {
     /// Lays `count` embeddings side by side, from 1 to [`Panels::items`]; lanes that are left
     /// over repeat the last one.
     pub fn pack<'r>(&self, count: usize, item: impl Fn(usize) -> &'r [f32], panel: &mut [f32]) {
+        self.pack_ahead(count, item, panel, &[]);
+    }
+
+    /// As [`Panels::pack`], and asks for the memory of `ahead`, which is packed next: blocks are read
+    /// side by side in pieces too short for the processor to see where they lead.
+    pub fn pack_ahead<'r>(
+        &self,
+        count: usize,
+        item: impl Fn(usize) -> &'r [f32],
+        panel: &mut [f32],
+        ahead: &[u8],
+    ) {
         let BlockShape { blocks, width } = self.shape;
+        let share = ahead.len().div_ceil(self.lanes / 8).max(1);
+        let mut shares = ahead.chunks(share);
         for first in (0..self.lanes).step_by(8) {
+            prefetch(shares.next().unwrap_or_default());
             let mut eight = [&[] as &[f32]; 8];
             for (at, to) in eight.iter_mut().enumerate() {
                 let lane = first + at;
@@ -119,4 +134,17 @@ impl Panels {
             }
         }
     }
+}
+
+/// Has memory brought into the cache while other work goes on, where there is an instruction for that.
+fn prefetch(memory: &[u8]) {
+    const LINE: usize = 64;
+    #[cfg(target_arch = "x86_64")]
+    for line in memory.chunks(LINE) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: a hint; every x86-64 processor has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (memory, LINE);
 }

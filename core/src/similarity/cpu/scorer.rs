@@ -36,7 +36,10 @@ impl<'a> Scorer<'a> {
     pub fn pack_range(&mut self, first: usize, count: usize) {
         let size = self.lanes.shape.size();
         let values = self.stored.read(first * size, count * size, &mut self.buffer);
-        self.lanes.pack(count, |item| &values[item * size..][..size], &mut self.panel);
+        let item = |item: usize| &values[item * size..][..size];
+        let next = (first + count) * size;
+        let ahead = self.stored.bytes(next..(next + count * size).min(self.stored.len()));
+        self.lanes.pack_ahead(count, item, &mut self.panel, ahead);
         self.rows.clear();
         self.rows.extend(first..first + count);
     }
