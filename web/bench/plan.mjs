@@ -41,7 +41,7 @@ export function plan(quick) {
       load: load(wasm.load),
     },
     webgpu: {
-      works: [...common(webgpu, 1), search(["images", 10_000], webgpu.search)],
+      works: [...common(webgpu, 1), ...galleries.map((gallery) => search(gallery, webgpu.search))],
       load: load(webgpu.load),
     },
   };
