@@ -13,8 +13,8 @@ use crate::similarity::reference::similarity;
 use crate::text::TextTower;
 use crate::text::tokenizer::{CaptionTokenizer, TokenBatch};
 use crate::weights::{
-    Bundle, BundleContents, BundleFiles, LoadReport, Manifest, Naming, Precision, StateDict,
-    Towers, load_into, state_dict_of,
+    Bundle, BundleContents, LoadReport, Manifest, Naming, Precision, StateDict, Towers,
+    VerifiedFiles, load_into, state_dict_of,
 };
 use crate::{Error, Result};
 
@@ -76,9 +76,9 @@ impl Avse {
     /// As [`Avse::load`], from the contents of a bundle's files, with their manifest.
     ///
     /// # Errors
-    /// Whatever [`BundleFiles::verify`] finds, and as there.
-    pub fn from_files(files: BundleFiles, device: &Device) -> Result<(Self, Manifest)> {
-        let manifest = files.verify()?;
+    /// As there, but for what `BundleFiles::verify` has found before.
+    pub fn from_files(bundle: VerifiedFiles, device: &Device) -> Result<(Self, Manifest)> {
+        let VerifiedFiles { files, manifest } = bundle;
         let config = serde_json::from_slice(&files.config)
             .map_err(|e| Error::format("config.json", e.to_string()))?;
         let tokenizer = utf8(&files.tokenizer, Path::new("tokenizer.json"))?;

@@ -43,11 +43,11 @@ impl Engine {
     /// that has it `webgpu`.
     pub async fn create(files: BundleParts, device: String) -> Result<Engine> {
         std::panic::set_hook(Box::new(|info| report(&info.to_string())));
-        let files = BundleFiles::from(&files);
-        // What is wrong with the files is said before a device is asked for.
-        files.verify()?;
+        // What is wrong with the files is said before a device is asked for: a second device in the
+        // same worker is refused, so the caller could not try again with better files.
+        let bundle = BundleFiles::from(&files).verify()?;
         let place = Place::open(&device).await?;
-        let (avse, manifest) = Avse::from_files(files, &place.device)?;
+        let (avse, manifest) = Avse::from_files(bundle, &place.device)?;
         Ok(Self { avse, manifest, place, shelf: Shelf::default() })
     }
 
@@ -101,12 +101,16 @@ impl Engine {
     /// The embedding of a picture: `width * height` pixels RGBA, not premultiplied, rows from the top.
     #[wasm_bindgen(js_name = encodeImage)]
     pub async fn encode_image(&self, width: u32, height: u32, rgba: &[u8]) -> Result<Vec<f32>> {
-        if !self.avse.has_image_tower() {
-            let message = "this model was exported for text alone: it has no image tower";
-            return Err(Failure::new("refused", message));
-        }
+        self.expect_image_tower()?;
         let image = RgbImage::from_rgba(width as usize, height as usize, rgba)?;
         self.blocks(self.avse.encode_images(&[image])).await
+    }
+
+    /// Throws `refused` where pictures cannot be encoded: asked before one is decoded.
+    #[wasm_bindgen(js_name = expectImageTower)]
+    pub fn expect_image_tower(&self) -> Result<()> {
+        let refused = |error: avse_core::Error| Failure::new("refused", error.to_string());
+        self.avse.expect_image_tower().map_err(refused)
     }
 
     /// The patches that each view keeps, `views * kept` of them, row by row on the grid.
@@ -217,7 +221,7 @@ impl Engine {
     pub fn row_blocks(&self, handle: u32, row: usize) -> Result<Vec<f32>> {
         let gallery = &self.shelf.get(handle)?.content;
         check_row(gallery, row)?;
-        Ok(gallery.embedding(row)?)
+        Ok(gallery.embeddings(row..row + 1)?)
     }
 
     /// Which blocks of an image and a caption match.

@@ -151,10 +151,7 @@ impl Draft {
             let message = "a gallery of 8-bit blocks alone cannot be changed";
             return Err(Failure::new("refused", message));
         }
-        let mut values = Vec::with_capacity(gallery.len() * gallery.spec().shape.size());
-        for row in 0..gallery.len() {
-            values.extend(gallery.embedding(row)?);
-        }
+        let values = gallery.embeddings(0..gallery.len())?;
         let items = gallery.items().iter().collect::<avse_core::Result<_>>()?;
         Ok(Self { spec: gallery.spec().clone(), values, items })
     }
@@ -183,10 +180,10 @@ mod tests {
         for (at, key) in ["a", "b", "c"].into_iter().enumerate() {
             shelf.add(handle, &[at as f32; 8], item(key)).unwrap();
         }
-        assert_eq!(shelf.get(handle).unwrap().content.embedding(1).unwrap(), [1.0; 8]);
+        assert_eq!(shelf.get(handle).unwrap().content.embeddings(1..2).unwrap(), [1.0; 8]);
         shelf.remove_row(handle, 1).unwrap();
         let gallery = &shelf.get(handle).unwrap().content;
-        assert_eq!((gallery.len(), gallery.embedding(1).unwrap()), (2, vec![2.0; 8]));
+        assert_eq!((gallery.len(), gallery.embeddings(1..2).unwrap()), (2, vec![2.0; 8]));
         assert_eq!(gallery.items().get(1).unwrap().key, "c");
         assert_eq!(shelf.remove_row(handle, 2).unwrap_err().code, "shape");
         assert_eq!(shelf.add(handle, &[0.0; 16], item("two")).unwrap_err().code, "shape");

@@ -12,9 +12,6 @@ use crate::shell::{Step, root, target};
 
 /// The two builds of the engine: folder, cargo features.
 const BUILDS: [(&str, &str); 2] = [("cpu", ""), ("gpu", "gpu")];
-/// Must be the version of the wasm-bindgen crate in Cargo.lock.
-const WASM_BINDGEN: &str = "0.2.130";
-
 /// The site that `web build` makes.
 pub fn site() -> PathBuf {
     target().join("web/site")
@@ -113,13 +110,13 @@ fn demo() -> bool {
     result.is_ok()
 }
 
-/// What the page searches: made once for each model.
+/// What the page searches: made anew when the model or the program is newer.
 fn data(native: Native) -> bool {
     let out = site().join("data");
     let model = root().join("data/emoji-model/manifest.json");
     let modified = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
     let made = modified(&out.join("avse.json"));
-    if made.is_some() && made >= modified(&model) {
+    if made.is_some() && made >= modified(&model) && made >= modified(&avse()) {
         return true;
     }
     native.avse().args(&["export-web".into(), "--out".into(), text(&out)]).run()
@@ -135,16 +132,24 @@ fn typescript(project: &str, out: &Path) -> bool {
 fn wasm_bindgen() -> Option<PathBuf> {
     let tools = target().join("web/tools");
     let program = tools.join("bin").join(format!("wasm-bindgen{}", std::env::consts::EXE_SUFFIX));
+    let wanted = locked("wasm-bindgen")?;
     let ready = || {
         let version = Step::new("wasm-bindgen", &program, ["--version"]).output();
-        version.is_some_and(|version| version.contains(WASM_BINDGEN))
+        version.is_some_and(|version| version.split_whitespace().last() == Some(&wanted))
     };
     let install = || {
-        Step::cargo("wasm-bindgen", ["install", "wasm-bindgen-cli", "--version", WASM_BINDGEN])
+        Step::cargo("wasm-bindgen", ["install", "wasm-bindgen-cli", "--version", &wanted])
             .args(&["--root".into(), text(&tools)])
             .run()
     };
     (ready() || (install() && ready())).then_some(program)
+}
+
+/// The version of a crate in Cargo.lock.
+fn locked(package: &str) -> Option<String> {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).ok()?;
+    let (_, entry) = lock.split_once(&format!("name = \"{package}\"\nversion = \""))?;
+    Some(entry.split('"').next()?.to_owned())
 }
 
 /// Copies a file, or a folder with all that is in it.

@@ -188,20 +188,22 @@ impl Gallery {
         Table { columns: columns.collect() }
     }
 
-    /// The embedding of a row as it is stored, `blocks * width` numbers; from its 8-bit blocks in a
-    /// gallery without precise ones. Panics when there is no such row, as a slice does.
+    /// The embeddings of some rows as they are stored, `[rows, blocks, width]`; from the 8-bit blocks
+    /// in a gallery without precise ones. Panics when there are no such rows, as a slice does.
     ///
     /// # Errors
     /// As [`Gallery::view`].
-    pub fn embedding(&self, row: usize) -> Result<Vec<f32>> {
-        let (view, shape) = (self.view()?, self.spec().shape);
-        let start = row * shape.size();
+    pub fn embeddings(&self, rows: Range<usize>) -> Result<Vec<f32>> {
+        let (view, size) = (self.view()?, self.spec().shape.size());
         if let Some(precise) = view.precise {
             let mut buffer = Vec::new();
-            return Ok(precise.read(start, shape.size(), &mut buffer).to_vec());
+            let values = precise.read(rows.start * size, rows.len() * size, &mut buffer);
+            return Ok(values.to_vec());
         }
-        let rows = view.quantised.map(|quantised| quantised.row(row));
-        Ok(rows.unwrap_or_default())
+        Ok(view
+            .quantised
+            .map(|blocks| rows.flat_map(|row| blocks.row(row)).collect())
+            .unwrap_or_default())
     }
 
     /// The rows as the engines read them.

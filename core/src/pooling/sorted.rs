@@ -7,7 +7,7 @@ use burn::backend::Flex;
 use burn::tensor::{DType, Tensor};
 
 use super::TokenMask;
-use crate::layers::host::{contiguous, numbers, tensor};
+use crate::layers::host::{contiguous, for_each, numbers, tensor};
 
 /// Columns that are taken out of the rows together: a cache line of f32.
 const COLUMNS: usize = 16;
@@ -24,12 +24,11 @@ pub(super) fn pool(tokens: &Tensor<3>, mask: &TokenMask, weights: &Tensor<2>) ->
     let weights = contiguous(weights.clone().try_into_primitive::<Flex>().ok()?);
     let (values, weights) = (numbers(&tokens), numbers(&weights));
     let mut pooled = vec![0f32; rows * width];
-    let mut sorted: Vec<i32> = Vec::with_capacity(length);
-    for row in 0..rows {
+    for_each(pooled.chunks_exact_mut(width.max(1)).enumerate().collect(), |(row, pooled)| {
+        let mut sorted: Vec<i32> = Vec::with_capacity(length);
         let kept: Vec<usize> = (0..length).filter(|at| mask.keeps(row, *at)).collect();
         let weights = &weights[row * length..][..kept.len()];
         let values = &values[row * length * width..][..length * width];
-        let pooled = &mut pooled[row * width..][..width];
         // Some columns at a time, so that a row is not read anew for each of its numbers.
         for (block, pooled) in pooled.chunks_mut(COLUMNS).enumerate() {
             let columns = |at: &usize| &values[at * width + block * COLUMNS..][..pooled.len()];
@@ -42,7 +41,7 @@ pub(super) fn pool(tokens: &Tensor<3>, mask: &TokenMask, weights: &Tensor<2>) ->
                 *pooled = downwards.zip(weights).map(|(key, weight)| value(*key) * weight).sum();
             }
         }
-    }
+    });
     Some(Tensor::from_primitive::<Flex>(tensor(pooled, [rows, width].into())))
 }
 

@@ -118,19 +118,26 @@ pub struct BundleFiles {
     pub tokenizer: Vec<u8>,
 }
 
+/// A bundle's files that are what their manifest says: checked once, however they are used.
+#[derive(Debug)]
+pub struct VerifiedFiles {
+    pub(crate) files: BundleFiles,
+    pub(crate) manifest: Manifest,
+}
+
 impl BundleFiles {
-    /// Checks the size and hash of each file; the manifest.
+    /// Checks the size and hash of each file.
     ///
     /// # Errors
     /// [`Error::Format`] naming the file that is not what the manifest says, or the manifest.
-    pub fn verify(&self) -> Result<Manifest> {
+    pub fn verify(self) -> Result<VerifiedFiles> {
         let manifest = Manifest::from_json(&self.manifest, Path::new(MANIFEST))?;
         let files =
             [(CONFIG, &self.config), (WEIGHTS, &self.weights), (TOKENIZER, &self.tokenizer)];
         for (name, content) in files {
             manifest.files[name].verify_bytes(Path::new(name), content)?;
         }
-        Ok(manifest)
+        Ok(VerifiedFiles { files: self, manifest })
     }
 }
 

@@ -23,7 +23,7 @@ mod state_dict;
 mod torch;
 mod towers;
 
-pub use bundle::{Bundle, BundleContents, BundleFiles, Manifest};
+pub use bundle::{Bundle, BundleContents, BundleFiles, Manifest, VerifiedFiles};
 pub use file_entry::FileEntry;
 pub use infer::infer_config;
 pub use load::{LoadReport, load_into, state_dict_of};

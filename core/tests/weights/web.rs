@@ -88,7 +88,7 @@ fn an_int8_bundle_reads_as_floats() {
         weights: file("model.safetensors"),
         tokenizer: file("tokenizer.json"),
     };
-    let (after, manifest) = Avse::from_files(files, &Device::flex()).unwrap();
+    let (after, manifest) = Avse::from_files(files.verify().unwrap(), &Device::flex()).unwrap();
     assert_eq!(manifest, *written.manifest());
     let (before, after) = (sentences(&before), sentences(&after));
     let largest = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);

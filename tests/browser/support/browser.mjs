@@ -5,16 +5,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
-import { findBrowser, ROOT } from "./paths.mjs";
+import { findChromium, QUIET, SOFTWARE_GPU } from "../../../web/tools/chromium.mjs";
+import { ROOT } from "./paths.mjs";
 import { PRELUDE } from "./prelude.mjs";
 
 const { chromium } = createRequire(join(ROOT, "web/package.json"))("playwright-core");
-
-const FLAGS = [
-  "--headless=new", "--no-sandbox", "--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-webgpu-adapter=swiftshader",
-  "--use-vulkan=swiftshader", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-  "--disable-sync",
-];
 
 /** For whatever a page waits for: slow machines are slow. In milliseconds. */
 export const PATIENCE = 60_000;
@@ -23,7 +18,7 @@ let launched;
 
 /** The browser, started by the first test that needs it. */
 export function browser() {
-  launched ??= chromium.launch({ executablePath: findBrowser(), args: FLAGS, timeout: PATIENCE });
+  launched ??= chromium.launch({ executablePath: findChromium(), args: [...QUIET, ...SOFTWARE_GPU], timeout: PATIENCE });
   return launched;
 }
 after(async () => (await launched?.catch(() => null))?.close());

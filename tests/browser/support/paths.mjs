@@ -1,8 +1,8 @@
 // Where the things under test lie. `cargo xtask web test` names them; without it the places that a plain build uses.
 
-import { accessSync, constants, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { after } from "node:test";
 
@@ -24,26 +24,6 @@ const NEEDED = {
 };
 for (const [path, remedy] of Object.entries(NEEDED)) {
   if (!existsSync(path)) throw new Error(`${path} is missing, which the browser tests need: ${remedy}`);
-}
-
-/** A Chromium of this machine: the one that `AVSE_CHROMIUM` or `CHROMIUM` names, or the first of the usual names. */
-export function findBrowser() {
-  const named = process.env.AVSE_CHROMIUM ?? process.env.CHROMIUM;
-  if (named) return named;
-  const names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
-  const folders = ["/usr/bin", ...(process.env.PATH ?? "").split(delimiter)];
-  const found = names.flatMap((name) => folders.map((folder) => join(folder, name))).find(executable);
-  if (!found) throw new Error("no Chromium was found: install one, or name it in AVSE_CHROMIUM");
-  return found;
-}
-
-function executable(path) {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 let scratch;

@@ -5,47 +5,14 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { avse } from "./native.mjs";
-import { scratchFolder } from "./paths.mjs";
+import { ROOT, scratchFolder } from "./paths.mjs";
 import { drawing } from "./pictures.mjs";
 
 const SPLITS = { train: 8, dev: 4, test: 12 };
 const CAPTIONS = 5;
 
-/** The same sizes as in trainer-native/tests/cli/support.rs. */
-const CONFIG = `
-dataset = "f30k"
-seed = 1
-batch_size = 8
-num_epochs = 1
-workers = 1
-vocabulary_size = 200
-
-[model]
-embed_size = 32
-block_size = 16
-image_size = 32
-pooling = { position_size = 8, hidden_size = 8, temperature = 0.1 }
-
-[model.image]
-model_type = "vit"
-hidden_size = 16
-num_hidden_layers = 1
-num_attention_heads = 2
-intermediate_size = 32
-image_size = 32
-patch_size = 8
-
-[model.text]
-vocab_size = 0
-hidden_size = 16
-num_hidden_layers = 1
-num_attention_heads = 2
-intermediate_size = 32
-max_position_embeddings = 24
-
-[optimiser]
-learning_rate = 1e-3
-`;
+/** What the tests of the command line train, too. */
+const CONFIG = join(ROOT, "tests/fixtures/tiny.toml");
 
 /** Sentences to ask; some have words that the tiny vocabulary does not know. */
 export const SENTENCES = ["Picture 3 of test, sentence 2.", "a picture", "an angry cat on a unicycle"];
@@ -97,9 +64,8 @@ async function make() {
     await writeFile(join(lists, `${split}_caps.txt`), captions.join("\n"));
   }
   await writeFile(join(lists, "id_mapping.json"), JSON.stringify(mapping));
-  await writeFile(join(root, "tiny.toml"), CONFIG);
   const [data, run] = [join(root, "data"), join(root, "run")];
-  await avse("train", "--config", join(root, "tiny.toml"), "--data_path", data, "--logger_name", run, "--gpu-id", "cpu");
+  await avse("train", "--config", CONFIG, "--num_epochs", "1", "--data_path", data, "--logger_name", run, "--gpu-id", "cpu");
   const model = join(run, "best");
   const folder = await exportWeb(join(root, "export"), model, data, ["--precision", "f32", "--gallery-precision", "f32"]);
   return { folder, pictures, model, data };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use avse_core::Avse;
 use avse_core::gallery::{ContentHash, Gallery, GalleryKind, Item};
-use avse_core::similarity::{BlockShape, Blocks, Stored};
+use avse_core::similarity::{BlockShape, Blocks};
 use burn::tensor::Device;
 use indicatif::ProgressBar;
 
@@ -38,11 +38,9 @@ impl Model {
     ) -> Result<(Embeddings, Vec<Seen>)> {
         let bar = self.bar(files.len(), what);
         let mut values = Vec::new();
-        let mut push = |blocks: Blocks<'_>, _: &[ContentHash]| {
-            values.extend_from_slice(blocks.values());
-            Ok(())
-        };
+        let mut push = pushing(&mut values);
         let seen = Encoder::new(&self.avse, &bar).pictures(files, &mut push)?;
+        drop(push);
         bar.finish_and_clear();
         Ok((Embeddings::new(values, self.shape(GalleryKind::Images)), seen))
     }
@@ -51,17 +49,23 @@ impl Model {
     pub(super) fn sentences(&self, what: &str, texts: &[&str]) -> Result<(Embeddings, usize)> {
         let bar = self.bar(texts.len(), what);
         let mut values = Vec::new();
-        let mut push = |blocks: Blocks<'_>, _: &[ContentHash]| {
-            values.extend_from_slice(blocks.values());
-            Ok(())
-        };
+        let mut push = pushing(&mut values);
         let truncated = Encoder::new(&self.avse, &bar).sentences(texts, &mut push)?;
+        drop(push);
         bar.finish_and_clear();
         Ok((Embeddings::new(values, self.shape(GalleryKind::Captions)), truncated))
     }
 
     fn bar(&self, total: usize, what: &str) -> ProgressBar {
         if self.quiet { ProgressBar::hidden() } else { progress::bar(total as u64, what) }
+    }
+}
+
+/// A sink that puts embeddings behind each other.
+fn pushing(values: &mut Vec<f32>) -> impl FnMut(Blocks<'_>, &[ContentHash]) -> Result<()> + '_ {
+    |blocks, _| {
+        values.extend_from_slice(blocks.values());
+        Ok(())
     }
 }
 
@@ -130,12 +134,6 @@ impl Encoded {
 /// # Errors
 /// [`avse_core::Error::Shape`] for what no writer of galleries makes.
 pub(super) fn stored(gallery: &Gallery) -> Result<Embeddings> {
-    let view = gallery.view()?;
-    let values = match (view.precise, view.quantised) {
-        (Some(Stored::F32(values)), _) => values.to_vec(),
-        (Some(Stored::F16(values)), _) => values.iter().map(|value| value.to_f32()).collect(),
-        (None, Some(rows)) => (0..view.rows).flat_map(|row| rows.row(row)).collect(),
-        (None, None) => Vec::new(),
-    };
+    let values = gallery.embeddings(0..gallery.len())?;
     Ok(Embeddings::new(values, gallery.spec().shape))
 }

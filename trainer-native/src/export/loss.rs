@@ -36,13 +36,6 @@ pub enum Loss {
     },
 }
 
-impl Default for Loss {
-    /// Nothing was compared.
-    fn default() -> Self {
-        Self::Agreement { share: 1.0, sentences: 0, pictures: 0, hits: 0 }
-    }
-}
-
 /// Pictures and sentences as one model has them.
 pub(super) struct Side<'a> {
     pub(super) pictures: &'a Embeddings,

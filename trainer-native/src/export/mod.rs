@@ -170,50 +170,47 @@ pub fn export(options: &WebOptions) -> Result<WebReport> {
         Some(StoredPrecision::Int8) => StoredPrecision::Int8,
         _ => options.gallery_precision,
     };
-    let mut report = WebReport {
-        out: options.out.clone(),
-        model: source.folder.clone(),
-        precision: options.precision,
-        towers,
-        gallery_precision: precision,
-        pictures: pictures.rows.len(),
-        captions: 0,
-        unreachable: collection.unreachable(),
-        kept_embeddings: kept.is_some(),
-        unreadable: [collection.problems.as_slice(), &pictures.problems].concat(),
-        without_thumbnail: 0,
-        truncated_captions: 0,
-        files: Vec::new(),
-        // Measured below.
-        loss: Loss::default(),
-        seconds: 0.0,
-    };
     let mut manifest = about.manifest();
     let store = Store { folder: &folder, precision, model: &exported };
     let items: Vec<Item> = pictures.rows.iter().map(|row| row.item.clone()).collect();
     let stored = store.gallery(PICTURES, GalleryKind::Images, &pictures.embeddings, &items)?;
     manifest.add(PICTURES, GalleryKind::Images, items.len());
+    let (mut count, mut truncated_captions) = (0, 0);
     if let Some(rows) = &captions {
         let rows = pictures.captions(rows);
         let (embeddings, truncated) = after.sentences("captions", &rows::texts(&rows))?;
         let items: Vec<Item> = rows.into_iter().map(|row| row.item).collect();
         store.gallery(CAPTIONS, GalleryKind::Captions, &embeddings, &items)?;
         manifest.add(CAPTIONS, GalleryKind::Captions, items.len());
-        (report.captions, report.truncated_captions) = (items.len(), truncated);
+        (count, truncated_captions) = (items.len(), truncated);
     }
-    if options.thumbnails > 0 {
-        let folder = folder.join(PICTURES);
-        report.without_thumbnail =
-            thumbnails::write(&folder, options.thumbnails, &pictures.rows, options.quiet)?;
-    }
+    let without_thumbnail = match options.thumbnails {
+        0 => 0,
+        side => thumbnails::write(&folder.join(PICTURES), side, &pictures.rows, options.quiet)?,
+    };
     let anew = kept.is_none() && towers.has_image();
     let compared = Compared { before: &before, after: &after, pictures: &pictures, anew };
-    report.loss = compared.loss(&collection, captions.as_deref(), &encode::stored(&stored)?)?;
+    let loss = compared.loss(&collection, captions.as_deref(), &encode::stored(&stored)?)?;
     manifest.write(&folder)?;
-    report.files = folder::files(&folder)?;
+    let files = folder::files(&folder)?;
     staging.publish()?;
-    report.seconds = began.elapsed().as_secs_f64();
-    Ok(report)
+    Ok(WebReport {
+        out: options.out.clone(),
+        model: source.folder.clone(),
+        precision: options.precision,
+        towers,
+        gallery_precision: precision,
+        pictures: pictures.rows.len(),
+        captions: count,
+        unreachable: collection.unreachable(),
+        kept_embeddings: kept.is_some(),
+        unreadable: [collection.problems.as_slice(), &pictures.problems].concat(),
+        without_thumbnail,
+        truncated_captions,
+        files,
+        loss,
+        seconds: began.elapsed().as_secs_f64(),
+    })
 }
 
 /// The gallery whose embeddings are taken over: one of which a picture cannot be reached, or any

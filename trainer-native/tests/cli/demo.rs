@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::export_web::export_demo;
+use super::export_web::sources::export_demo;
 use super::support::avse;
 
 #[test]

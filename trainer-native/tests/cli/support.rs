@@ -16,40 +16,7 @@ pub const CAPTIONS: usize = 5;
 pub const TRAIN_CAPTIONS: usize = 8 * CAPTIONS;
 
 /// A run that takes less than a second.
-pub const CONFIG: &str = r#"
-dataset = "f30k"
-seed = 1
-batch_size = 8
-num_epochs = 2
-workers = 1
-vocabulary_size = 200
-
-[model]
-embed_size = 32
-block_size = 16
-image_size = 32
-pooling = { position_size = 8, hidden_size = 8, temperature = 0.1 }
-
-[model.image]
-model_type = "vit"
-hidden_size = 16
-num_hidden_layers = 1
-num_attention_heads = 2
-intermediate_size = 32
-image_size = 32
-patch_size = 8
-
-[model.text]
-vocab_size = 0
-hidden_size = 16
-num_hidden_layers = 1
-num_attention_heads = 2
-intermediate_size = 32
-max_position_embeddings = 24
-
-[optimiser]
-learning_rate = 1e-3
-"#;
+pub const CONFIG: &str = include_str!("../../../tests/fixtures/tiny.toml");
 
 /// What a run of the binary ended with.
 pub struct Outcome {

@@ -30,6 +30,8 @@ export interface Engine {
   encodeText(text: string): Promise<Float32Array<ArrayBuffer>>;
   wordPieces(text: string): string[];
   imageSize(file: Bytes): { width: number; height: number; format: string };
+  /** Throws `refused` for a model of the text tower alone. */
+  expectImageTower(): void;
   encodeImage(width: number, height: number, rgba: Uint8Array): Promise<Float32Array<ArrayBuffer>>;
   viewPatches(): Uint32Array<ArrayBuffer>;
   openGallery(files: GalleryParts): number;

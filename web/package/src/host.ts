@@ -114,7 +114,7 @@ export class Host {
   }
 
   async #encodePicture(picture: Picture): Promise<Float32Array<ArrayBuffer>> {
-    this.#expectImageTower();
+    this.#engine.expectImageTower();
     const { width, height, rgba } = await pixelsOf(picture, this.#engine);
     return this.#engine.encodeImage(width, height, new Uint8Array(rgba.buffer));
   }
@@ -134,7 +134,7 @@ export class Host {
       item["caption"] = content.text;
     } else {
       if (kind !== "images") throw new AvseError("refused", "a gallery of captions takes sentences, not pictures");
-      this.#expectImageTower();
+      this.#engine.expectImageTower();
       const file = typeof File === "function" && content.picture instanceof File ? content.picture : null;
       const pixels = await pixelsOf(content.picture, this.#engine, { hash: true });
       blocks = await this.#engine.encodeImage(pixels.width, pixels.height, new Uint8Array(pixels.rgba.buffer));
@@ -171,12 +171,6 @@ export class Host {
       views: Array.from({ length: info.views }, (_, view) => patches.slice(view * info.kept, (view + 1) * info.kept)),
       gridSide: info.grid.side,
     };
-  }
-
-  #expectImageTower(): void {
-    if (!this.#model!.info.hasImageTower) {
-      throw new AvseError("refused", "this model was exported for text alone: it has no image tower");
-    }
   }
 }
 

@@ -91,6 +91,8 @@ export class Engine {
     throw fail("image", "neither PNG, JPEG, WebP, GIF nor BMP");
   }
 
+  expectImageTower() {}
+
   async encodeImage(width, height, rgba) {
     if (rgba.length !== 4 * width * height) throw fail("image", "wrong number of pixels");
     if (this.#lost) throw fail("device-lost", "the GPU is gone: destroyed");

@@ -1,7 +1,6 @@
 // Chromium, pages and servers for the browser tests.
 
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -9,31 +8,11 @@ import { tmpdir } from "node:os";
 
 import { chromium } from "playwright-core";
 
+import { findChromium, QUIET } from "../../../tools/chromium.mjs";
 import { serve } from "../../../tools/serve.mjs";
 import { builds, exported, write } from "../fixtures.mjs";
 
 const DIST = fileURLToPath(new URL("../../dist/", import.meta.url));
-const FLAGS = [
-  "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-];
-
-/** A browser of this machine: `AVSE_CHROMIUM`, or the first that is found; `null` when there is none. */
-export function findChromium() {
-  const names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
-  const folders = (process.env.PATH ?? "").split(delimiter);
-  const all = [process.env.AVSE_CHROMIUM, ...names.flatMap((name) => folders.map((folder) => join(folder, name)))];
-  return all.find((path) => path && executable(path)) ?? null;
-}
-
-function executable(path) {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /**
  * A browser and a folder with the fake engine's export, for all tests of a file. The package is served at `/avse-web/`,
  * the export at `/export/`, and `/` is an empty page under the strict policy. `flags` are further ones of the browser.
@@ -41,7 +20,7 @@ function executable(path) {
 export function browserTests({ flags = [] } = {}) {
   const it = { browser: null, root: null, files: null };
   before(async () => {
-    it.browser = await chromium.launch({ executablePath: findChromium(), args: [...FLAGS, ...flags] });
+    it.browser = await chromium.launch({ executablePath: findChromium(), args: [...QUIET, ...flags] });
     it.root = await mkdtemp(join(tmpdir(), "avse-web-browser-"));
     it.files = { ...(await exported()), ...(await builds()), "index.html": "<!doctype html><meta charset=utf-8><title>test</title>" };
     await write(it.root, it.files);
