@@ -7,6 +7,7 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 use serde::{Deserialize, Serialize};
 
+use super::names::Names;
 use super::npm::{Packages, read_json};
 use super::words::normal_code;
 use crate::{Error, Result};
@@ -14,10 +15,22 @@ use crate::{Error, Result};
 /// A designer of emoji: the suffix of an `@iconify-json` package.
 pub type Designer = &'static str;
 
-/// The designers whose drawings are trained on.
-pub const TRAINING_DESIGNERS: [Designer; 3] = ["noto", "twemoji", "openmoji"];
+/// The designers whose drawings are trained on: three who drew nearly all emoji, then
+/// older and smaller sets, whose packages know their icons by name only.
+pub const TRAINING_DESIGNERS: [Designer; 8] = [
+    "noto",
+    "twemoji",
+    "openmoji",
+    "noto-v1",
+    "emojione",
+    "emojione-v1",
+    "fxemoji",
+    "streamline-emojis",
+];
 /// The designer whose drawings are the test and never trained on.
 pub const TEST_DESIGNER: Designer = "fluent-emoji-flat";
+/// The designers among whose common emoji the lists were drawn.
+pub const COMPLETE_DESIGNERS: [Designer; 4] = ["noto", "twemoji", "openmoji", TEST_DESIGNER];
 
 /// All drawings of one designer.
 #[derive(Debug)]
@@ -93,27 +106,44 @@ struct Alias {
     rotate: u8,
 }
 
+impl IconifySet {
+    /// The icon of every emoji that one is called after: of several the first by name, an
+    /// icon before an alias.
+    fn icon_of_name(&self, names: &Names) -> HashMap<String, String> {
+        let mut icons: Vec<&String> = self.icons.keys().collect();
+        let mut aliases: Vec<&String> = self.aliases.keys().collect();
+        icons.sort();
+        aliases.sort();
+        let mut icon_of_code = HashMap::new();
+        for icon in icons.into_iter().chain(aliases) {
+            if let Some(code) = names.code(icon) {
+                icon_of_code.entry(code.to_owned()).or_insert_with(|| icon.clone());
+            }
+        }
+        icon_of_code
+    }
+}
+
 /// Iconify's size where neither set nor icon states one.
 const DEFAULT_SIDE: f32 = 16.0;
 
 impl IconSet {
-    /// Reads the icon set of a designer.
+    /// Reads the icon set of a designer; `names` finds the emoji of a set without code points.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Format`] naming the package's file.
-    pub fn read(packages: &Packages, designer: Designer) -> Result<Self> {
+    pub fn read(packages: &Packages, designer: Designer, names: &Names) -> Result<Self> {
         let package = format!("@iconify-json/{designer}");
         let file = packages.file(&package, "icons.json");
+        let set: IconifySet = read_json(&file)?;
         let codes: HashMap<String, String> = read_json(&packages.file(&package, "chars.json"))?;
-        Ok(Self {
-            set: read_json(&file)?,
-            file,
-            icon_of_code: codes
-                .into_iter()
-                .map(|(code, icon)| (normal_code(&code), icon))
-                .collect(),
-            credit: read_json(&packages.file(&package, "info.json"))?,
-        })
+        let icon_of_code = if codes.is_empty() {
+            set.icon_of_name(names)
+        } else {
+            codes.into_iter().map(|(code, icon)| (normal_code(&code), icon)).collect()
+        };
+        let credit = read_json(&packages.file(&package, "info.json"))?;
+        Ok(Self { set, file, icon_of_code, credit })
     }
 
     /// Whether this designer drew the emoji `code`.

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::captions::words;
+use super::drawn_by_all;
 use super::icons::{Designer, IconSet};
 use super::splits::SplitDrawings;
 use super::words::Emoji;
@@ -16,7 +17,7 @@ use super::write::Captions;
 pub struct Report {
     /// Emoji that have names, without skin tones.
     pub emoji: usize,
-    /// Emoji that every designer drew.
+    /// Emoji that all four complete designers drew, of which the lists were made.
     pub drawn_by_all: usize,
     /// The splits in the order train, dev, test, new.
     pub splits: Vec<SplitReport>,
@@ -66,7 +67,7 @@ impl Report {
         });
         Self {
             emoji: emoji.len(),
-            drawn_by_all: emoji.iter().filter(|e| sets.values().all(|s| s.has(&e.code))).count(),
+            drawn_by_all: emoji.iter().filter(|e| drawn_by_all(e, sets)).count(),
             splits: splits.collect(),
         }
     }
@@ -74,7 +75,11 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} emoji, {} of them drawn by all designers", self.emoji, self.drawn_by_all)?;
+        writeln!(
+            f,
+            "{} emoji, {} of them drawn by all four complete designers",
+            self.emoji, self.drawn_by_all
+        )?;
         writeln!(f, "split   images  captions  words  unseen words  designers")?;
         for split in &self.splits {
             let designers: Vec<String> =

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::draw;
 use super::icons::{Designer, IconSet, TEST_DESIGNER, TRAINING_DESIGNERS};
 use super::words::Emoji;
+use super::{draw, drawn_by_all};
 use crate::files::write_atomically;
 use crate::{Error, Result};
 
@@ -74,14 +74,13 @@ impl Lists {
         Ok(())
     }
 
-    /// Draws the lists: a shuffle by `seed` of the emoji that all designers drew, of every
+    /// Draws the lists: a shuffle by `seed` of the emoji that all complete designers drew, of every
     /// group of lookalikes the first only.
     ///
     /// # Errors
     /// [`Error::Format`] for drawings that cannot be rendered.
     pub fn choose(emoji: &[Emoji], sets: &HashMap<Designer, IconSet>, seed: u64) -> Result<Self> {
-        let by_all: Vec<&Emoji> =
-            emoji.iter().filter(|e| sets.values().all(|set| set.has(&e.code))).collect();
+        let by_all: Vec<&Emoji> = emoji.iter().filter(|e| drawn_by_all(e, sets)).collect();
         let distinct = without_lookalikes(&by_all, sets)?;
         let mut codes: Vec<String> = distinct.iter().map(|e| e.code.clone()).collect();
         codes.sort_by_key(|code| draw(seed, &["split", code]));
