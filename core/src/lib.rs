@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 mod avse;
+pub mod chain;
 pub mod config;
 mod error;
 pub mod gallery;

@@ -20,6 +20,30 @@ pub fn choose(name: &str) -> Result<Device> {
     }
 }
 
+/// The devices for `--gpu-id`, a list such as `0,2`; without `several` the first of them.
+///
+/// `cpu` may stand several times: each is a replica of its own, which is how training on several
+/// devices is tried without any.
+///
+/// # Errors
+/// [`Error::Usage`] when a name is no device's, or a GPU is named twice.
+pub fn choose_all(names: &str, several: bool) -> Result<Vec<Device>> {
+    let names: Vec<&str> = names.split(',').map(str::trim).collect();
+    for (at, name) in names.iter().enumerate() {
+        if *name != "cpu" && names[..at].contains(name) {
+            return Err(Error::Usage(format!("--gpu-id: {name} is named twice")));
+        }
+    }
+    if names.len() > 1 && !several {
+        eprintln!(
+            "warning: --gpu-id names {} devices, --multi_gpu 1 is not given: the first is used",
+            names.len()
+        );
+    }
+    let count = if several { names.len() } else { 1 };
+    names.into_iter().take(count).map(choose).collect()
+}
+
 #[cfg(feature = "cuda")]
 fn automatic(index: usize) -> Device {
     Device::cuda(index)

@@ -6,7 +6,7 @@ mod position;
 mod resnet;
 pub mod sampling;
 mod swin;
-mod tower;
+pub(crate) mod tower;
 mod vit;
 
 pub use resnet::{ConvNorm, ResNet, ResNetBlock, ResNetStage};

@@ -3,6 +3,8 @@
 //! All randomness of the image tower is drawn here, on the host, into a
 //! [`ViewPlan`]; the tower itself is a pure function of pixels and plan.
 
+use std::ops::Range;
+
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
@@ -202,6 +204,18 @@ pub fn size_augmentation_from(u: f64, draws: &[f64]) -> Vec<bool> {
 }
 
 impl ViewPlan {
+    /// The plan of the images in a range.
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        let per_image = self.views * self.kept;
+        let indices = self.indices[range.start * per_image..range.end * per_image].to_vec();
+        let flags = |keep: &Vec<bool>| {
+            let per_image = keep.len() / self.batch.max(1);
+            keep[range.start * per_image..range.end * per_image].to_vec()
+        };
+        let token_keep = self.token_keep.as_ref().map(flags);
+        Self { batch: range.len(), indices, token_keep, ..*self }
+    }
+
     /// A plan for given patches, `indices` in `[B, V, K]` order.
     ///
     /// # Errors

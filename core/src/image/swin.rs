@@ -13,7 +13,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use crate::config::SwinConfig;
 use crate::layers::init::{layer_norm, patch_convolution, transformer_linear};
 use crate::layers::{
-    AttentionSizes, FeedForward, FeedForwardSizes, attend, drop_path, merge_heads, split_heads,
+    AttentionSizes, FeedForward, FeedForwardSizes, attend, drop_path, merge_heads, normalise,
+    split_heads,
 };
 
 /// Score added between tokens of different regions of a shifted window (as in Hugging Face).
@@ -126,7 +127,15 @@ impl Swin {
     /// `[B, 3, R, R] -> [B, n, D]`: `last_hidden_state`, after the final layer norm.
     pub fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
         let map = self.stages.iter().fold(self.embed(pixels), |map, stage| stage.forward(map));
-        self.norm.forward(map.flatten(1, 2))
+        normalise(&self.norm, map.flatten(1, 2))
+    }
+
+    /// Everything between [`Swin::embed`] and the final norm, in its order.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = SwinStep<'_>> {
+        self.stages.iter().flat_map(|stage| {
+            let blocks = stage.blocks.iter().map(SwinStep::Block);
+            blocks.chain(stage.merging.iter().map(SwinStep::Merging))
+        })
     }
 
     /// `[B, 3, R, R] -> [B, H, W, D]`: patch embedding and its norm; pixels are padded with
@@ -141,7 +150,25 @@ impl Swin {
             pixels
         };
         let map = self.patch_embedding.forward(pixels).permute([0, 2, 3, 1]);
-        self.dropout.forward(self.embedding_norm.forward(map))
+        self.dropout.forward(normalise(&self.embedding_norm, map))
+    }
+}
+
+/// A block or a merging of patches.
+pub(crate) enum SwinStep<'a> {
+    /// Of a stage.
+    Block(&'a SwinBlock),
+    /// At a stage's end.
+    Merging(&'a PatchMerging),
+}
+
+impl SwinStep<'_> {
+    /// `[B, H, W, D] -> [B, H', W', D']`.
+    pub(crate) fn forward(&self, map: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Block(block) => block.forward(map),
+            Self::Merging(merging) => merging.forward(map),
+        }
     }
 }
 
@@ -198,10 +225,10 @@ impl SwinBlock {
     /// `[B, H, W, D] -> [B, H, W, D]`.
     pub fn forward(&self, map: Tensor<4>) -> Tensor<4> {
         let [batch, height, width, size] = map.dims();
-        let attended = self.attend_windows(self.norm_before.forward(map.clone()));
+        let attended = self.attend_windows(normalise(&self.norm_before, map.clone()));
         let attended = drop_path(attended.reshape([batch, height * width, size]), self.drop_path);
         let map = map + attended.reshape([batch, height, width, size]);
-        let fed = self.feed_forward.forward(self.norm_after.forward(map.clone()));
+        let fed = self.feed_forward.forward(normalise(&self.norm_after, map.clone()));
         map + self.dropout.forward(fed)
     }
 
@@ -312,7 +339,7 @@ impl PatchMerging {
             .reshape([batch, rows, 2, columns, 2, size])
             .permute([0, 1, 3, 4, 2, 5])
             .reshape([batch, rows, columns, 4 * size]);
-        self.reduction.forward(self.norm.forward(merged))
+        self.reduction.forward(normalise(&self.norm, merged))
     }
 }
 

@@ -77,7 +77,11 @@ impl ImageTower {
 
     /// `[B, 3, R, R] -> [B, V * E]`: the embeddings of the views side by side, each of L2 norm 1.
     pub fn forward(&self, pixels: Tensor<4>, plan: &ViewPlan) -> Tensor<2> {
-        let tokens = self.view_tokens(pixels, plan);
+        self.pool_views(self.view_tokens(pixels, plan), plan)
+    }
+
+    /// The head: a backbone's tokens of every view `[B * V, T, D] -> [B, V * E]`.
+    pub fn pool_views(&self, tokens: Tensor<3>, plan: &ViewPlan) -> Tensor<2> {
         let [rows, length, _] = tokens.dims();
         let mask = match &plan.token_keep {
             Some(keep) => TokenMask::new(keep.clone(), rows, length),
@@ -92,13 +96,7 @@ impl ImageTower {
     /// image next to each other, class token (ViT) first, then the plan's order.
     pub fn view_tokens(&self, pixels: Tensor<4>, plan: &ViewPlan) -> Tensor<3> {
         match &self.backbone {
-            Backbone::Vit(vit) => {
-                let (class_token, patches) = vit.embed(pixels);
-                let views = select_patches(patches, plan);
-                let [rows, _, width] = views.dims();
-                let class_token = class_token.expand([rows, 1, width]);
-                vit.encode(Tensor::cat(vec![class_token, views], 1))
-            }
+            Backbone::Vit(vit) => vit.encode(embed_views(vit, pixels, plan)),
             Backbone::Swin(swin) => select_patches(swin.forward(pixels), plan),
             Backbone::ResNet(resnet) => select_patches(resnet.forward(pixels), plan),
         }
@@ -112,8 +110,16 @@ impl ViewHead {
     }
 }
 
+/// `[B, 3, R, R] -> [B * V, 1 + K, D]`: what the blocks of a ViT take.
+pub(crate) fn embed_views(vit: &Vit, pixels: Tensor<4>, plan: &ViewPlan) -> Tensor<3> {
+    let (class_token, patches) = vit.embed(pixels);
+    let views = select_patches(patches, plan);
+    let [rows, _, width] = views.dims();
+    Tensor::cat(vec![class_token.expand([rows, 1, width]), views], 1)
+}
+
 /// `[B, n, D] -> [B * V, K, D]`.
-fn select_patches(patches: Tensor<3>, plan: &ViewPlan) -> Tensor<3> {
+pub(crate) fn select_patches(patches: Tensor<3>, plan: &ViewPlan) -> Tensor<3> {
     let [batch, count, width] = patches.dims();
     let per_image = plan.views * plan.kept;
     let rows: Vec<i32> = plan

@@ -10,6 +10,7 @@ use crate::config::VitConfig;
 use crate::layers::init::{layer_norm, patch_convolution, transformer_parameter};
 use crate::layers::{
     AttentionSizes, EncoderLayer, FeedForward, FeedForwardSizes, NormPlacement, SelfAttention,
+    normalise,
 };
 
 /// The encoder: patch embedding, positions, pre-norm blocks, final layer norm.
@@ -131,9 +132,9 @@ impl VitLayer {
 
     /// The layer in tensor operations.
     pub(crate) fn forward_plain(&self, tokens: Tensor<3>) -> Tensor<3> {
-        let attended = self.attention.forward(self.norm_before.forward(tokens.clone()), None);
+        let attended = self.attention.forward(normalise(&self.norm_before, tokens.clone()), None);
         let tokens = tokens + self.dropout.forward(attended);
-        let fed = self.feed_forward.forward(self.norm_after.forward(tokens.clone()));
+        let fed = self.feed_forward.forward(normalise(&self.norm_after, tokens.clone()));
         tokens + self.dropout.forward(fed)
     }
 }

@@ -6,6 +6,7 @@ mod drop_path;
 mod feed_forward;
 mod fused;
 pub(crate) mod init;
+mod layer_norm;
 
 pub use attention::{AttentionSizes, SelfAttention};
 pub(crate) use attention::{attend, merge_heads, split_heads};
@@ -15,3 +16,4 @@ pub use feed_forward::{FeedForward, FeedForwardSizes};
 pub(crate) use fused::{
     EncoderLayer, NormPlacement, channels_last, convolve, convolve_normalised, host,
 };
+pub use layer_norm::normalise;

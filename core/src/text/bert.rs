@@ -8,6 +8,7 @@ use crate::config::BertConfig;
 use crate::layers::init::{layer_norm, transformer_embedding};
 use crate::layers::{
     AttentionSizes, EncoderLayer, FeedForward, FeedForwardSizes, NormPlacement, SelfAttention,
+    normalise,
 };
 
 /// Score added to padded keys before the softmax: far below any real score, within f16.
@@ -84,7 +85,7 @@ impl Bert {
             words
         };
         let sum = words + (positions + segment).unsqueeze();
-        self.dropout.forward(self.embedding_norm.forward(sum))
+        self.dropout.forward(normalise(&self.embedding_norm, sum))
     }
 }
 
@@ -137,9 +138,9 @@ impl BertLayer {
     pub(crate) fn forward_plain(&self, tokens: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
         let bias = padding_bias(lengths, tokens.dims()[1], &tokens.device());
         let attended = self.dropout.forward(self.attention.forward(tokens.clone(), bias));
-        let tokens = self.attention_norm.forward(tokens + attended);
+        let tokens = normalise(&self.attention_norm, tokens + attended);
         let fed = self.dropout.forward(self.feed_forward.forward(tokens.clone()));
-        self.output_norm.forward(tokens + fed)
+        normalise(&self.output_norm, tokens + fed)
     }
 }
 

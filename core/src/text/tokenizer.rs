@@ -47,6 +47,19 @@ pub struct TokenBatch {
     pub truncated: usize,
 }
 
+impl TokenBatch {
+    /// The same captions padded with `pad` to `width` tokens, if that is more.
+    pub fn widened(&self, width: usize, pad: u32) -> Self {
+        let width = width.max(self.width);
+        let row = |start: usize| {
+            let own = &self.ids[start..start + self.width];
+            own.iter().copied().chain(std::iter::repeat_n(pad, width - self.width))
+        };
+        let ids = (0..self.lengths.len()).flat_map(|at| row(at * self.width)).collect();
+        Self { ids, lengths: self.lengths.clone(), width, truncated: self.truncated }
+    }
+}
+
 /// What is read of a `tokenizer.json`.
 #[derive(Deserialize)]
 struct TokenizerFile {

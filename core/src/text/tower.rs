@@ -53,8 +53,13 @@ impl TextTower {
 
     /// Padded token ids `[B, T]` with their `lengths` -> `[B, E]`, not normalised to length 1.
     pub fn forward(&self, ids: Tensor<2, Int>, lengths: &[usize]) -> Tensor<2> {
-        let width = ids.dims()[1];
-        let tokens = self.features(self.bert.forward(ids, lengths));
+        self.pool(self.bert.forward(ids, lengths), lengths)
+    }
+
+    /// The head: BERT states `[B, T, D]` with the captions' `lengths` -> `[B, E]`.
+    pub fn pool(&self, states: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
+        let width = states.dims()[1];
+        let tokens = self.features(states);
         let mask = TokenMask::from_lengths(lengths, width);
         self.norm.forward(self.pooling.forward(tokens, &mask))
     }

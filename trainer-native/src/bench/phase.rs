@@ -16,7 +16,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{Workload, flops, peak_memory};
-use crate::train::{Batch, Objective, Optimiser, TrainConfig};
+use crate::train::{
+    Batch, HostCollective, LossScale, Method, Objective, Optimiser, Replica, StepPlan, TrainConfig,
+};
 use crate::{Error, Result, device};
 
 /// What follows the program's name in the process that [`Job::run_in_child`] starts.
@@ -72,6 +74,9 @@ pub struct Job {
     pub phase: Phase,
     /// At which shapes.
     pub workload: Workload,
+    /// How a training step's gradients are computed.
+    #[serde(default)]
+    pub method: Method,
 }
 
 /// What was measured.
@@ -175,7 +180,7 @@ impl Job {
         let run_seconds = match phase {
             Phase::Images => images(workload, &device)?,
             Phase::Captions => captions(workload, &device)?,
-            Phase::Step => steps(workload, &device)?,
+            Phase::Step => steps(workload, self.method, &device)?,
         };
         Ok(Measurement {
             phase,
@@ -208,27 +213,24 @@ fn captions(workload: &Workload, device: &Device) -> Result<Vec<f64>> {
 }
 
 /// Steps as `avse train` takes them, with its default optimiser and loss.
-fn steps(workload: &Workload, device: &Device) -> Result<Vec<f64>> {
+fn steps(workload: &Workload, method: Method, device: &Device) -> Result<Vec<f64>> {
     let device = device.clone().autodiff();
     let config = TrainConfig::default();
-    let mut model = network(workload, &device)?;
-    let mut optimiser = Optimiser::new(&model, &config.optimiser);
-    let objective = Objective {
-        model: &workload.model,
-        loss: &config.loss,
-        negatives: Negatives::All,
-        device: &device,
-    };
+    let model = network(workload, &device)?;
+    let optimiser = Optimiser::new(&model, &config.optimiser);
+    let scale = LossScale::new(method.precision);
+    let mut replica = Replica { rank: 0, device: device.clone(), model, optimiser, scale };
+    let alone = HostCollective::new(1);
     let batch = workload.step_batch;
     let (pixels, tokens) = (pixels(workload, batch), tokens(workload, batch));
     let grid = ImageTower::grid(&workload.model);
     let plan = workload.model.sampling.random_plan(grid, batch, &mut rng(workload));
+    let batch = Batch { pixels, tokens, plan };
     timed(Phase::Step, workload, |run| {
-        device.seed(workload.seed.wrapping_add(run as u64));
-        let batch = Batch { pixels: pixels.clone(), tokens: tokens.clone(), plan: plan.clone() };
-        let rate = config.optimiser.learning_rate;
-        let (stepped, _) = optimiser.step(model.clone(), batch, rate, &objective)?;
-        model = stepped;
+        let objective =
+            Objective { model: &workload.model, loss: &config.loss, negatives: Negatives::All };
+        let (rate, seed) = (config.optimiser.learning_rate, workload.seed + run as u64);
+        replica.step(&batch, &StepPlan { objective, method, rate, seed }, &alone)?;
         device.sync().map_err(|e| device_failed(&e))
     })
 }

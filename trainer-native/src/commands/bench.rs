@@ -11,6 +11,7 @@ use super::bench_similarity::SimilarityArgs;
 use super::source::Precision;
 use crate::bench::{Job, Machine, Phase, Report, VitSize, Workload};
 use crate::gallery::{self, BenchOptions};
+use crate::train::Method;
 use crate::{Error, Result, device, files};
 
 const EXAMPLES: &str = "\
@@ -156,7 +157,10 @@ impl ModelArgs {
         let machine = Machine::here();
         let measurements = Phase::ALL
             .into_iter()
-            .map(|phase| Job { phase, workload: workload.clone() }.run_in_child(&program))
+            .map(|phase| {
+                let (workload, method) = (workload.clone(), Method::default());
+                Job { phase, workload, method }.run_in_child(&program)
+            })
             .collect::<Result<_>>()?;
         let report = Report::new(machine, workload, measurements);
         print!("{}", report.table());

@@ -8,9 +8,6 @@ use clap::{ArgMatches, Args};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of the official code without a meaning here")]
 pub struct Ignored {
-    /// One device is used
-    #[arg(long = "multi_gpu", alias = "multi-gpu")]
-    multi_gpu: Option<u8>,
     /// Progress is always shown
     #[arg(long = "log_step", alias = "log-step")]
     log_step: Option<usize>,
@@ -35,7 +32,6 @@ impl Ignored {
     /// Warns about each of these options that was given.
     pub fn warn(&self, matches: &ArgMatches) {
         for name in [
-            "multi_gpu",
             "log_step",
             "val_step",
             "embedding_warmup_epochs",

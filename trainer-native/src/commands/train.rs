@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Parser};
 
 use super::official::Ignored;
-use crate::train::{Clip, STOP, Schedule, TrainConfig, Trainer};
+use crate::train::{Clip, Precision, STOP, Schedule, TrainConfig, Trainer};
 use crate::{Error, Result, device};
 
 const EXAMPLES: &str = "\
@@ -17,7 +17,10 @@ Examples:
   avse train --dataset f30k --gpu-id 0 --img_res 256 --logger_name runs/f30k_vit_224 --batch_size 128 \\
       --vit_type google/vit-base-patch16-224-in21k --embed_size 1024
   avse train --config data/emoji.toml
-  avse train --config data/emoji.toml --num_epochs 2 --logger_name runs/short";
+  avse train --config data/emoji.toml --num_epochs 2 --logger_name runs/short
+  avse train --resume --logger_name runs/short
+  avse train --dataset coco --gpu-id 0,1,2,3 --multi_gpu 1 --batch_size 64 --sync-bn
+  avse train --dataset f30k --batch_size 1024 --micro-batch 32 --precision bf16 --recompute";
 
 /// Train a model.
 ///
@@ -104,6 +107,31 @@ pub struct Args {
     /// Seed of every random draw
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Go on with the run of --logger_name where its last checkpoint is, exactly as if it had
+    /// never stopped; without one, start it
+    #[arg(long)]
+    resume: bool,
+    /// Steps between checkpoints within an epoch (0: only after each epoch)
+    #[arg(long = "checkpoint-steps", alias = "checkpoint_steps", default_value_t = 0)]
+    checkpoint_steps: usize,
+    /// Checkpoints that are kept
+    #[arg(long = "keep-checkpoints", alias = "keep_checkpoints", default_value_t = 2)]
+    keep_checkpoints: usize,
+    /// Train on every device of --gpu-id: 1 on, 0 off
+    #[arg(long = "multi_gpu", alias = "multi-gpu")]
+    multi_gpu: Option<u8>,
+    /// Batch norm over the captions of all devices, not of each
+    #[arg(long = "sync-bn", alias = "sync_bn")]
+    sync_bn: bool,
+    /// Samples that the backbones take at once, for large batches in little memory (0: all)
+    #[arg(long = "micro-batch", alias = "micro_batch", default_value_t = 0)]
+    micro_batch: usize,
+    /// Compute the backbones' layers again instead of keeping them: less memory, more time
+    #[arg(long)]
+    recompute: bool,
+    /// What the backbones compute in; weights, heads and loss are always f32
+    #[arg(long, value_enum, default_value = "f32")]
+    precision: Precision,
     #[command(flatten)]
     ignored: Ignored,
 }
@@ -115,7 +143,7 @@ impl Args {
     /// Whatever stopped the run, in words for its user.
     pub fn run(self, matches: &ArgMatches) -> Result<ExitCode> {
         self.ignored.warn(matches);
-        let device = device::choose(&self.gpu_id)?;
+        let devices = device::choose_all(&self.gpu_id, self.multi_gpu.is_some_and(|on| on != 0))?;
         let config = self.resolve(matches)?;
         // A second Ctrl-C ends at once.
         let handler = || {
@@ -127,8 +155,12 @@ impl Args {
         if let Err(error) = ctrlc::set_handler(handler) {
             eprintln!("warning: Ctrl-C will not save the last state: {error}");
         }
-        let trainer = Trainer::new(config.clone(), &device)?;
+        let trainer = Trainer::new(config.clone(), &devices, self.resume)?;
         let summary = trainer.run()?;
+        if !summary.best_rsum.is_finite() {
+            println!("stopped before the first evaluation, after {:.0} s", summary.seconds);
+            return Ok(ExitCode::SUCCESS);
+        }
         println!(
             "best rSum {:.1} after {:.0} s; bundle {}",
             summary.best_rsum,
@@ -138,13 +170,15 @@ impl Args {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The run: `--config` or the defaults, and over it what was given by hand.
+    /// The run that is resumed, `--config` or the defaults, and over it what was given by hand.
     fn resolve(&self, matches: &ArgMatches) -> Result<TrainConfig> {
-        let from_file = self.config.is_some();
-        let mut config = match &self.config {
-            Some(path) => TrainConfig::read(path)?,
-            None => TrainConfig::default(),
+        let resumed = self.logger_name.join("run.toml");
+        let (from_file, mut config) = match &self.config {
+            _ if self.resume && resumed.is_file() => (true, TrainConfig::read(&resumed)?),
+            Some(path) => (true, TrainConfig::read(path)?),
+            None => (false, TrainConfig::default()),
         };
+        let before = config.clone();
         let given =
             |name: &str| !from_file || matches.value_source(name) == Some(ValueSource::CommandLine);
         macro_rules! take {
@@ -171,6 +205,12 @@ impl Args {
             grad_clip => optimiser.grad_clip,
             clip => optimiser.clip,
             margin => loss.triplet.margin,
+            micro_batch => micro_batch,
+            recompute => recompute,
+            precision => precision,
+            sync_bn => sync_bn,
+            checkpoint_steps => checkpoint_steps,
+            keep_checkpoints => keep_checkpoints,
         );
         if given("lr_schedules") || given("decay_rate") {
             let (epochs, factor) = (self.lr_schedules.clone(), self.decay_rate);
@@ -195,6 +235,9 @@ impl Args {
                     "--{option}: the --config file trains a [model] from scratch; change it there"
                 )));
             }
+        }
+        if self.resume && resumed.is_file() {
+            before.check_resumable(&config)?;
         }
         Ok(config)
     }

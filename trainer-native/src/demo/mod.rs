@@ -140,7 +140,7 @@ fn train(options: &DemoOptions, device: &Device) -> Result<PathBuf> {
     config.data_path = options.emoji.clone();
     config.logger_name = options.out.join("training");
     let best = config.logger_name.join("best");
-    Trainer::new(config, device)?.run()?;
+    Trainer::new(config, std::slice::from_ref(device), false)?.run()?;
     Ok(best)
 }
 

@@ -19,6 +19,16 @@ impl WeightAverage {
         Self { decay, updates: 0, model }
     }
 
+    /// Goes on from an average of `updates` updates.
+    pub fn resume(model: AvseModel, decay: f64, updates: usize) -> Self {
+        Self { decay, updates, model }
+    }
+
+    /// Number of updates so far.
+    pub fn updates(&self) -> usize {
+        self.updates
+    }
+
     /// Moves the average towards `model` (without autodiff).
     pub fn update(&mut self, model: &AvseModel) {
         self.updates += 1;

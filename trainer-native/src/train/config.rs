@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use avse_core::config::ModelConfig;
+use avse_core::config::{ImageBackboneConfig, ModelConfig};
 use avse_core::image::augmentation::ImageAugmentation;
 use avse_core::image::sampling::ViewSampling;
 use avse_core::loss::{ContrastiveLoss, Regulariser, TripletLoss};
@@ -10,6 +10,7 @@ use avse_core::text::augmentation::CaptionAugmentation;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use super::{Method, Precision};
 use crate::{Error, Result};
 
 /// A whole run. The defaults are the published recipe; a TOML file of this form is
@@ -55,6 +56,19 @@ pub struct TrainConfig {
     pub select_on: String,
     /// Evaluate after every n-th epoch (and after the last).
     pub evaluate_every: usize,
+    /// Samples that the backbones take at once, 0 for the whole batch: less memory, the same
+    /// gradients of the same loss over the whole batch.
+    pub micro_batch: usize,
+    /// Whether the backbones' layers are computed again instead of kept: less memory still.
+    pub recompute: bool,
+    /// What the backbones compute in.
+    pub precision: Precision,
+    /// Whether batch norm sees the captions of all devices.
+    pub sync_bn: bool,
+    /// Steps between checkpoints within an epoch; 0: only after each.
+    pub checkpoint_steps: usize,
+    /// Checkpoints that are kept.
+    pub keep_checkpoints: usize,
     /// A network from scratch instead of pretrained backbones. Its `text.vocab_size` 0
     /// means: learn that vocabulary from the training captions.
     pub model: Option<ModelConfig>,
@@ -112,6 +126,12 @@ impl Default for TrainConfig {
             caption_augmentation: Some(CaptionAugmentation::default()),
             select_on: "auto".into(),
             evaluate_every: 1,
+            micro_batch: 0,
+            recompute: false,
+            precision: Precision::F32,
+            sync_bn: false,
+            checkpoint_steps: 0,
+            keep_checkpoints: 2,
             model: None,
             vocabulary_size: 4000,
         }
@@ -260,6 +280,69 @@ impl TrainConfig {
         match unknown_key(&given, &understood) {
             Some(key) => Err(wrong(format!("unknown key `{key}`"))),
             None => Ok(config),
+        }
+    }
+
+    /// How a step's gradients are computed.
+    pub fn method(&self) -> Method {
+        Method {
+            micro_batch: if self.micro_batch < self.batch_size { self.micro_batch } else { 0 },
+            recompute: self.recompute,
+            precision: self.precision,
+            sync_bn: self.sync_bn,
+        }
+    }
+
+    /// Threads that prepare batches.
+    pub fn workers(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2)),
+            workers => workers,
+        }
+    }
+
+    /// Checks that a run of this configuration may go on with another: where its data is and how it is
+    /// loaded, evaluated and kept may change, and how long it lasts; nothing else.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the first key that differs.
+    pub fn check_resumable(&self, other: &Self) -> Result<()> {
+        let mut same = other.clone();
+        same.data_path.clone_from(&self.data_path);
+        same.logger_name.clone_from(&self.logger_name);
+        same.workers = self.workers;
+        same.num_epochs = self.num_epochs;
+        same.evaluate_every = self.evaluate_every;
+        same.checkpoint_steps = self.checkpoint_steps;
+        same.keep_checkpoints = self.keep_checkpoints;
+        if same == *self {
+            return Ok(());
+        }
+        let table = |config: &Self| Table::try_from(config).unwrap_or_default();
+        let (before, now) = (table(self), table(&same));
+        let key = before.iter().find(|(key, value)| now.get(*key) != Some(*value));
+        let key = key.map_or("an option", |(key, _)| key);
+        Err(Error::Usage(format!("--resume: {key} is not what the run was started with")))
+    }
+
+    /// Checks that the image backbone can be run in the way that is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the option.
+    pub fn check_backbone(&self, image: &ImageBackboneConfig) -> Result<()> {
+        let method = self.method();
+        let option = [
+            (method.micro_batch > 0, "--micro-batch"),
+            (method.recompute, "--recompute"),
+            (method.precision != Precision::F32, "--precision"),
+        ];
+        match option.into_iter().find(|(given, _)| *given) {
+            Some((_, option)) if matches!(image, ImageBackboneConfig::ResNet(_)) => {
+                Err(Error::Usage(format!(
+                    "{option}: not with a ResNet, whose batch norms take in the whole batch once and in f32"
+                )))
+            }
+            _ => Ok(()),
         }
     }
 

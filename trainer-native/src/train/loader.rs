@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use avse_core::image::ImageTower;
 use avse_core::image::augmentation::ImageAugmentation;
 use avse_core::image::pixels::{DecodeLimits, Preprocess, RgbImage};
 use avse_core::image::sampling::{Grid, RadialBiasSampling, ViewPlan};
@@ -15,6 +16,7 @@ use crossbeam_channel::{Receiver, bounded};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::{Start, TrainConfig};
 use crate::data::Split;
 use crate::{Error, Result};
 
@@ -55,6 +57,16 @@ pub struct Batch {
     pub plan: ViewPlan,
 }
 
+/// Which of the replicas a loader is for. Step k takes the batches `k * world` to `k * world +
+/// world - 1` of the epoch's order, one for each rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// The replica's number.
+    pub rank: usize,
+    /// Number of replicas.
+    pub world: usize,
+}
+
 /// The batches of one epoch, in order.
 pub struct EpochLoader {
     channels: Vec<Receiver<Result<Batch>>>,
@@ -64,9 +76,25 @@ pub struct EpochLoader {
 }
 
 impl Preparation {
-    /// Full batches in one epoch; the last partial one is dropped.
-    pub fn batches_per_epoch(&self) -> usize {
-        self.split.captions.len() / self.batch_size
+    /// What turns the training split into batches.
+    pub fn new(config: &TrainConfig, start: &Start) -> Self {
+        Self {
+            grid: ImageTower::grid(&start.model_config),
+            preprocess: Preprocess::new(start.model_config.image_size),
+            tokenizer: start.tokenizer.clone(),
+            max_tokens: start.model_config.text.max_position_embeddings,
+            image_augmentation: config.image_augmentation.clone(),
+            caption_augmentation: config.caption_augmentation.clone(),
+            sampling: start.model_config.sampling.clone(),
+            batch_size: config.batch_size,
+            seed: config.seed,
+            split: start.train.clone(),
+        }
+    }
+
+    /// Batches of every replica in one epoch; what does not fill one for each is dropped.
+    pub fn batches_per_epoch(&self, world: usize) -> usize {
+        self.split.captions.len() / (self.batch_size * world.max(1))
     }
 
     /// The captions of an epoch in their shuffled order.
@@ -106,10 +134,16 @@ impl Preparation {
 }
 
 impl EpochLoader {
-    /// Starts `workers` threads on the batches of `epoch`.
-    pub fn start(preparation: &Arc<Preparation>, epoch: usize, workers: usize) -> Self {
+    /// Starts `workers` threads on a shard's batches of `epoch`, from number `from` on.
+    pub fn start(
+        preparation: &Arc<Preparation>,
+        epoch: usize,
+        shard: Shard,
+        from: usize,
+        workers: usize,
+    ) -> Self {
         let order = Arc::new(preparation.order(epoch));
-        let batches = preparation.batches_per_epoch();
+        let batches = preparation.batches_per_epoch(shard.world).saturating_sub(from);
         let mut channels = Vec::new();
         let mut handles = Vec::new();
         for worker in 0..workers.max(1) {
@@ -117,7 +151,9 @@ impl EpochLoader {
             let (preparation, order) = (preparation.clone(), order.clone());
             handles.push(std::thread::spawn(move || {
                 for batch in (worker..batches).step_by(workers.max(1)) {
-                    let prepared = preparation.batch(epoch, batch * preparation.batch_size, &order);
+                    let number = (from + batch) * shard.world + shard.rank;
+                    let start = number * preparation.batch_size;
+                    let prepared = preparation.batch(epoch, start, &order);
                     let failed = prepared.is_err();
                     // The receiver is gone when the epoch was left early.
                     if sender.send(prepared).is_err() || failed {

@@ -84,6 +84,40 @@ impl RunLog {
         Ok(Self { folder, lines, epochs: Vec::new() })
     }
 
+    /// Opens the folder of a run that goes on at `epoch`; what the log says of it and later epochs is
+    /// dropped, since it will be said again.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read or written, [`Error::Format`] naming the line that is no record.
+    pub fn resume(config: &TrainConfig, epoch: usize) -> Result<Self> {
+        let folder = config.logger_name.clone();
+        let text = toml::to_string(config).map_err(|e| Error::Usage(format!("run.toml: {e}")))?;
+        write_atomically(&folder.join("run.toml"), text.as_bytes())?;
+        let path = folder.join("log.jsonl");
+        let written = fs::read_to_string(&path).unwrap_or_default();
+        let mut epochs = Vec::new();
+        for (at, line) in written.lines().enumerate() {
+            let record: EpochRecord = match serde_json::from_str(line) {
+                Ok(record) => record,
+                // The last line of a killed run may be half a line.
+                Err(_) if at + 1 == written.lines().count() => break,
+                Err(e) => return Err(Error::format(&path, format!("line {}: {e}", at + 1))),
+            };
+            if record.epoch < epoch {
+                epochs.push(record);
+            }
+        }
+        let mut kept = String::new();
+        for record in &epochs {
+            kept +=
+                &serde_json::to_string(record).map_err(|e| Error::format(&path, e.to_string()))?;
+            kept.push('\n');
+        }
+        write_atomically(&path, kept.as_bytes())?;
+        let lines = OpenOptions::new().append(true).open(&path).map_err(|e| Error::io(&path, e))?;
+        Ok(Self { folder, lines, epochs })
+    }
+
     /// Adds an epoch to the log and prints it.
     ///
     /// # Errors

@@ -1,37 +1,52 @@
 //! Training: from a configuration to a bundle.
 
 mod average;
+mod checkpoint;
+mod collective;
 mod config;
+mod gradients;
 mod loader;
 mod log;
+mod objective;
+mod optimiser;
+mod parameter_ids;
+mod precision;
+mod random;
+mod replica;
+mod run;
 mod start;
-mod step;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use avse_core::loss::Negatives;
 use avse_core::metrics::RetrievalMetrics;
 use avse_core::similarity::BlockShape;
-use avse_core::text::tokenizer::CaptionTokenizer;
-use avse_core::weights::Precision;
+use avse_core::weights::Precision as StoredPrecision;
 use avse_core::{Avse, AvseModel};
 use burn::module::Module;
 use burn::tensor::Device;
+use indicatif::ProgressBar;
 
+use self::checkpoint::{Position, Snapshot};
+use self::run::{Run, Taken};
 use crate::data::Split;
 use crate::{Error, Result, evaluate, progress};
 
 pub use average::WeightAverage;
+pub use collective::{Collective, HostCollective, Membership};
 pub use config::{
     Clip, LossConfig, MatrixUpdate, OptimiserConfig, Progress, Schedule, TrainConfig,
 };
-pub use loader::{Batch, EpochLoader, Preparation};
+pub use gradients::{Computed, Method, Place};
+pub use loader::{Batch, EpochLoader, Preparation, Shard};
 pub use log::{EpochRecord, RunLog, RunSummary};
+pub use objective::Objective;
+pub use optimiser::Optimiser;
+pub use precision::{LossScale, Precision};
+pub use replica::{Replica, StepPlan, StepReport, replicate};
 pub use start::{Start, open_datasets};
-pub use step::{Objective, Optimiser, StepReport};
 
 /// Asked for by Ctrl-C: the run saves its last state and ends.
 pub static STOP: AtomicBool = AtomicBool::new(false);
@@ -42,205 +57,212 @@ const EXPLODED: &str =
 
 /// A run in progress.
 pub struct Trainer {
-    config: TrainConfig,
-    model_config: avse_core::config::ModelConfig,
-    tokenizer: CaptionTokenizer,
-    model: AvseModel,
-    average: Option<WeightAverage>,
-    optimiser: Optimiser,
-    preparation: Arc<Preparation>,
+    run: Run,
+    replicas: Vec<Replica>,
+    collective: Box<dyn Collective>,
+    keeper: Keeper,
     validation: Split,
-    device: Device,
-    log: RunLog,
-    started: Instant,
-    step: usize,
-    best: f64,
 }
 
-/// Times and sums of one epoch.
-#[derive(Default)]
-struct EpochTotals {
-    steps: usize,
-    loss: f64,
-    waited: Duration,
-    took: Duration,
-    truncated: usize,
+/// What the first replica keeps for all: averaged weights, log, position.
+struct Keeper {
+    average: Option<WeightAverage>,
+    log: RunLog,
+    position: Position,
+    /// When this process began, and the seconds of the run before that.
+    started: (Instant, f64),
+    /// The epoch's clock and wait for data, in seconds.
+    epoch: (Instant, f64),
+    bar: ProgressBar,
 }
 
 impl Trainer {
-    /// Loads data and weights and makes the run's folder.
+    /// Loads data and weights and makes the run's folder, or finds where a run stopped; one replica
+    /// on each of `devices`.
     ///
     /// # Errors
     /// Whatever is wrong with the configuration, the data or the weights.
-    pub fn new(config: TrainConfig, device: &Device) -> Result<Self> {
+    pub fn new(config: TrainConfig, devices: &[Device], resume: bool) -> Result<Self> {
         config.validate()?;
-        let device = device.clone().autodiff();
-        device.seed(config.seed);
-        let Start { model_config, tokenizer, model, train, validation } =
-            start::prepare(&config, &device)?;
+        let devices: Vec<Device> = devices.iter().map(|device| device.clone().autodiff()).collect();
+        let Some(first) = devices.first() else {
+            return Err(Error::Usage("no device to train on".into()));
+        };
+        first.seed(config.seed);
+        let start = start::prepare(&config, first)?;
+        config.check_backbone(&start.model_config.image)?;
         // What the evaluation will ask for, found out before hours of training.
-        let (blocks, width) = (model_config.caption_blocks(), model_config.block_size);
+        let (blocks, width) = (start.model_config.caption_blocks(), start.model_config.block_size);
         BlockShape { blocks, width }.validate()?;
-        let preparation = Arc::new(Preparation {
-            grid: avse_core::image::ImageTower::grid(&model_config),
-            preprocess: avse_core::image::pixels::Preprocess::new(model_config.image_size),
-            tokenizer: tokenizer.clone(),
-            max_tokens: model_config.text.max_position_embeddings,
-            image_augmentation: config.image_augmentation.clone(),
-            caption_augmentation: config.caption_augmentation.clone(),
-            sampling: model_config.sampling.clone(),
-            batch_size: config.batch_size,
-            seed: config.seed,
-            split: train,
-        });
-        if preparation.batches_per_epoch() == 0 {
+        let snapshot =
+            if resume { Snapshot::load(&config.logger_name, &start.model)? } else { None };
+        let preparation = Preparation::new(&config, &start);
+        let run = Run {
+            model_config: start.model_config,
+            tokenizer: start.tokenizer,
+            preparation: Arc::new(preparation),
+            world: devices.len(),
+            config,
+        };
+        if run.steps_per_epoch() == 0 {
             return Err(Error::Usage(format!(
-                "--batch_size {}: the training split has only {} captions",
-                config.batch_size,
-                preparation.split.captions.len()
+                "--batch_size {} on {} device(s): the training split has only {} captions",
+                run.config.batch_size,
+                run.world,
+                run.preparation.split.captions.len()
             )));
         }
+        Self::assemble(run, &devices, start.model, start.validation, snapshot)
+    }
+
+    fn assemble(
+        run: Run,
+        devices: &[Device],
+        fresh: AvseModel,
+        validation: Split,
+        snapshot: Option<Snapshot>,
+    ) -> Result<Self> {
+        let config = &run.config;
         let decay = config.optimiser.average_decay;
-        let average = (decay > 0.0).then(|| WeightAverage::new(model.valid(), decay));
-        let optimiser = Optimiser::new(&model, &config.optimiser);
-        let log = RunLog::create(&config)?;
-        Ok(Self {
-            config,
-            model_config,
-            tokenizer,
-            model,
+        let (model, position, records, averaged) = match snapshot {
+            Some(Snapshot { position, model, average, optimiser }) => {
+                (model, position, Some(optimiser), average)
+            }
+            None => (fresh, Position::start(config.precision), None, None),
+        };
+        let updates = position.average_updates;
+        let average = (decay > 0.0).then(|| match averaged {
+            Some(averaged) => WeightAverage::resume(averaged, decay, updates),
+            None => WeightAverage::new(model.valid(), decay),
+        });
+        let log = match records {
+            Some(_) => RunLog::resume(config, position.epoch)?,
+            None => RunLog::create(config)?,
+        };
+        let mut replicas = Vec::with_capacity(devices.len());
+        for (rank, device) in devices.iter().enumerate() {
+            let model = match rank {
+                0 => model.clone(),
+                _ => replicate(&model, &run.model_config, device)?,
+            };
+            let mut optimiser = Optimiser::new(&model, &config.optimiser);
+            if let Some(records) = &records {
+                optimiser.restore(records)?;
+            }
+            let (device, scale) = (device.clone(), position.scale);
+            replicas.push(Replica { rank, device, model, optimiser, scale });
+        }
+        let now = Instant::now();
+        let keeper = Keeper {
             average,
-            optimiser,
-            preparation,
-            validation,
-            device,
             log,
-            started: Instant::now(),
-            step: 0,
-            best: f64::NEG_INFINITY,
-        })
+            started: (now, position.elapsed),
+            epoch: (now, 0.0),
+            position,
+            bar: ProgressBar::hidden(),
+        };
+        let collective = collective::between(devices);
+        Ok(Self { run, replicas, collective, keeper, validation })
     }
 
     /// Trains to the end, or until Ctrl-C.
     ///
     /// # Errors
-    /// A loss that is not a number, an unreadable image, a file that cannot be written.
+    /// A loss that is not a number, an unreadable image, a file that cannot be written, a
+    /// replica that failed.
     pub fn run(mut self) -> Result<RunSummary> {
         self.announce();
-        let mut metrics = None;
-        for epoch in 0..self.config.num_epochs {
-            let totals = self.epoch(epoch)?;
-            let last = epoch + 1 == self.config.num_epochs || STOP.load(Ordering::Relaxed);
-            let measured = if last || (epoch + 1) % self.config.evaluate_every == 0 {
-                Some(self.evaluate()?)
-            } else {
-                None
-            };
+        while self.keeper.position.epoch < self.run.config.num_epochs {
+            self.epoch()?;
+            if self.keeper.position.step_of_epoch < self.run.steps_per_epoch() {
+                self.interrupted()?;
+                break;
+            }
+            let epoch = self.keeper.position.epoch;
+            let last = epoch + 1 == self.run.config.num_epochs || STOP.load(Ordering::Relaxed);
+            let evaluate = last || (epoch + 1) % self.run.config.evaluate_every == 0;
+            let measured = if evaluate { Some(self.evaluate()?) } else { None };
             self.save(measured.as_ref())?;
-            self.record(epoch, &totals, measured.as_ref())?;
-            metrics = measured.or(metrics);
+            self.record(measured)?;
+            self.keeper.position.begin_epoch(epoch + 1);
+            self.snapshot()?;
             if STOP.load(Ordering::Relaxed) {
-                eprintln!(
-                    "stopped by Ctrl-C: {} holds the last state",
-                    self.folder("last").display()
-                );
+                self.say_stopped();
                 break;
             }
         }
-        self.log.finish(RunSummary {
-            best_rsum: self.best,
-            seconds: self.started.elapsed().as_secs_f64(),
-            steps: self.step,
+        self.keeper.log.finish(RunSummary {
+            best_rsum: self.keeper.position.best.unwrap_or(f64::NEG_INFINITY),
+            seconds: self.keeper.elapsed(),
+            steps: self.keeper.position.step,
             stopped_early: STOP.load(Ordering::Relaxed),
         })
     }
 
     fn announce(&self) {
-        let preparation = &self.preparation;
+        let Run { config, preparation, .. } = &self.run;
+        let position = &self.keeper.position;
         eprintln!(
             "training on {}: {} captions of {} images, {} steps an epoch, {} parameters; validating on {} \
              ({} images); run folder {}",
-            self.config.dataset,
+            config.dataset,
             preparation.split.captions.len(),
             preparation.split.images.len(),
-            preparation.batches_per_epoch(),
-            self.model.num_params(),
+            self.run.steps_per_epoch(),
+            self.replicas[0].model.num_params(),
             self.validation.name,
             self.validation.images.len(),
-            self.config.logger_name.display(),
+            config.logger_name.display(),
         );
-    }
-
-    fn epoch(&mut self, epoch: usize) -> Result<EpochTotals> {
-        let steps = self.preparation.batches_per_epoch();
-        let bar = progress::bar((steps * self.config.batch_size) as u64, &format!("epoch {epoch}"));
-        let mut loader = EpochLoader::start(&self.preparation, epoch, self.workers());
-        let mut totals = EpochTotals::default();
-        let began = Instant::now();
-        while !STOP.load(Ordering::Relaxed) {
-            let asked = Instant::now();
-            let Some(batch) = loader.next_batch() else { break };
-            totals.waited += asked.elapsed();
-            let batch = batch?;
-            totals.truncated += batch.tokens.truncated;
-            let report = self.step(epoch, batch)?;
-            totals.steps += 1;
-            totals.loss += report.loss;
-            bar.inc(self.config.batch_size as u64);
-            bar.set_message(format!(
-                "loss {:.3} (|g| {:.2})",
-                totals.loss / totals.steps as f64,
-                report.gradient_norm
-            ));
+        if self.run.world > 1 {
+            let total = self.run.world * config.batch_size;
+            eprintln!("{} devices, {total} captions a step", self.run.world);
         }
-        totals.took = began.elapsed();
-        bar.finish_and_clear();
-        Ok(totals)
-    }
-
-    fn step(&mut self, epoch: usize, batch: Batch) -> Result<StepReport> {
-        let negatives = if epoch < self.config.loss.all_negatives_epochs {
-            Negatives::All
-        } else {
-            Negatives::Hardest
-        };
-        let objective = Objective {
-            model: &self.model_config,
-            loss: &self.config.loss,
-            negatives,
-            device: &self.device,
-        };
-        let rate = self.config.optimiser.rate_at(self.progress(epoch));
-        // Dropout draws on the device: a seed for each step makes them repeatable.
-        self.device.seed(self.config.seed.wrapping_add(1 + self.step as u64));
-        let (model, report) = self.optimiser.step(self.model.clone(), batch, rate, &objective)?;
-        self.model = model;
-        self.step += 1;
-        if let Some(average) = &mut self.average {
-            average.update(&self.model.valid());
+        if position.step > 0 {
+            eprintln!("going on at epoch {}, after {} steps", position.epoch, position.step);
         }
-        Ok(report)
     }
 
-    fn progress(&self, epoch: usize) -> Progress {
-        let steps = self.preparation.batches_per_epoch() * self.config.num_epochs;
-        Progress { epoch, step: self.step, steps }
+    /// The rest of the epoch in progress, on all devices.
+    fn epoch(&mut self) -> Result<()> {
+        let Self { run, replicas, collective, keeper, .. } = self;
+        let (epoch, from) = (keeper.position.epoch, keeper.position.step_of_epoch);
+        let captions = run.world * run.config.batch_size;
+        let total = (run.steps_per_epoch() * captions) as u64;
+        keeper.bar = progress::bar(total, &format!("epoch {epoch}"));
+        keeper.bar.set_position((from * captions) as u64);
+        keeper.epoch = (Instant::now(), 0.0);
+        let start = keeper.position.clone();
+        let outcome =
+            run.all_replicas(replicas, collective.as_ref(), &start, &mut |replica, taken| {
+                keeper.after_step(run, replica, &taken)
+            });
+        keeper.position.seconds_of_epoch += keeper.epoch.0.elapsed().as_secs_f64();
+        keeper.bar.finish_and_clear();
+        outcome
     }
 
-    fn workers(&self) -> usize {
-        match self.config.workers {
-            0 => std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2)),
-            workers => workers,
-        }
+    /// Saves what an epoch that Ctrl-C ended has reached.
+    fn interrupted(&mut self) -> Result<()> {
+        self.snapshot()?;
+        self.save(None)?;
+        self.record(None)?;
+        self.say_stopped();
+        Ok(())
+    }
+
+    fn say_stopped(&self) {
+        let last = self.run.folder("last");
+        eprintln!("stopped by Ctrl-C: {} holds the last state", last.display());
     }
 
     /// The network as it would be used now.
     fn current(&self) -> Result<Avse> {
-        let model = match &self.average {
+        let model = match &self.keeper.average {
             Some(average) => average.model().clone(),
-            None => self.model.valid(),
+            None => self.replicas[0].model.valid(),
         };
-        Ok(Avse::new(self.model_config.clone(), model, self.tokenizer.clone())?)
+        Ok(Avse::new(self.run.model_config.clone(), model, self.run.tokenizer.clone())?)
     }
 
     fn evaluate(&self) -> Result<RetrievalMetrics> {
@@ -257,39 +279,91 @@ impl Trainer {
     /// Writes `last`, and `best` when the validation says so.
     fn save(&mut self, metrics: Option<&RetrievalMetrics>) -> Result<()> {
         let current = self.current()?;
-        current.save(self.folder("last"), Precision::F32)?;
+        current.save(self.run.folder("last"), StoredPrecision::F32)?;
+        let best = &mut self.keeper.position.best;
         if let Some(metrics) = metrics
-            && metrics.rsum > self.best
+            && best.is_none_or(|best| metrics.rsum > best)
         {
-            self.best = metrics.rsum;
-            current.save(self.folder("best"), Precision::F32)?;
+            *best = Some(metrics.rsum);
+            current.save(self.run.folder("best"), StoredPrecision::F32)?;
         }
         Ok(())
     }
 
-    fn record(
-        &mut self,
-        epoch: usize,
-        totals: &EpochTotals,
-        metrics: Option<&RetrievalMetrics>,
-    ) -> Result<()> {
-        let seconds = totals.took.as_secs_f64();
+    fn record(&mut self, measured: Option<RetrievalMetrics>) -> Result<()> {
+        let position = &self.keeper.position;
+        let seconds = position.seconds_of_epoch.max(1e-9);
+        let captions = position.step_of_epoch * self.run.world * self.run.config.batch_size;
         let record = EpochRecord {
-            epoch,
-            steps: totals.steps,
-            loss: totals.loss / totals.steps.max(1) as f64,
-            learning_rate: self.config.optimiser.rate_at(self.progress(epoch)),
-            images_per_second: (totals.steps * self.config.batch_size) as f64 / seconds.max(1e-9),
-            data_wait: totals.waited.as_secs_f64() / seconds.max(1e-9),
+            epoch: position.epoch,
+            steps: position.step_of_epoch,
+            loss: position.loss_of_epoch / position.step_of_epoch.max(1) as f64,
+            learning_rate: self.run.rate(position.epoch, position.step),
+            images_per_second: captions as f64 / seconds,
+            data_wait: self.keeper.epoch.1 / seconds,
             seconds,
-            elapsed: self.started.elapsed().as_secs_f64(),
-            truncated_captions: totals.truncated,
-            validation: metrics.copied(),
-            best_rsum: self.best.is_finite().then_some(self.best),
+            elapsed: self.keeper.elapsed(),
+            truncated_captions: position.truncated_of_epoch,
+            validation: measured,
+            best_rsum: position.best,
         };
-        self.log.epoch(record)
+        self.keeper.log.epoch(record)
     }
 
+    fn snapshot(&mut self) -> Result<()> {
+        self.keeper.snapshot(&self.run, &self.replicas[0])
+    }
+}
+
+impl Keeper {
+    fn elapsed(&self) -> f64 {
+        self.started.1 + self.started.0.elapsed().as_secs_f64()
+    }
+
+    fn after_step(&mut self, run: &Run, replica: &Replica, taken: &Taken) -> Result<()> {
+        if let Some(average) = &mut self.average {
+            average.update(&replica.model.valid());
+        }
+        let position = &mut self.position;
+        position.step += 1;
+        position.step_of_epoch += 1;
+        position.loss_of_epoch += taken.report.loss;
+        position.truncated_of_epoch += taken.truncated;
+        position.scale = replica.scale;
+        self.epoch.1 += taken.waited.as_secs_f64();
+        self.bar.inc((run.world * run.config.batch_size) as u64);
+        self.bar.set_message(format!(
+            "loss {:.3} (|g| {:.2})",
+            position.loss_of_epoch / position.step_of_epoch as f64,
+            taken.report.gradient_norm
+        ));
+        let every = run.config.checkpoint_steps;
+        let due = every > 0 && position.step % every == 0;
+        if due && position.step_of_epoch < run.steps_per_epoch() {
+            self.snapshot(run, replica)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a checkpoint, from which the run can go on exactly as it would now.
+    fn snapshot(&mut self, run: &Run, replica: &Replica) -> Result<()> {
+        let mut position = self.position.clone();
+        position.elapsed = self.elapsed();
+        if position.step_of_epoch > 0 && position.step_of_epoch < run.steps_per_epoch() {
+            position.seconds_of_epoch += self.epoch.0.elapsed().as_secs_f64();
+        }
+        position.average_updates = self.average.as_ref().map_or(0, WeightAverage::updates);
+        Snapshot {
+            position,
+            model: replica.model.clone(),
+            average: self.average.as_ref().map(|average| average.model().clone()),
+            optimiser: replica.optimiser.records()?,
+        }
+        .save(&run.config.logger_name, run.config.keep_checkpoints)
+    }
+}
+
+impl Run {
     fn folder(&self, name: &str) -> PathBuf {
         Path::new(&self.config.logger_name).join(name)
     }

@@ -1,17 +1,16 @@
-//! One optimisation step: forward, loss, backward, clipping, AdamW.
+//! The optimiser: clipping, then AdamW (or Muon) by groups of parameters.
 
-use avse_core::config::ModelConfig;
+use std::collections::HashSet;
+
+use avse_core::AvseModel;
 use avse_core::image::Backbone;
-use avse_core::loss::Negatives;
-use avse_core::{AvseModel, token_tensor};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::decay::WeightDecayConfig;
+use burn::optim::record::OptimizerRecord;
 use burn::optim::{AdamWConfig, AdjustLrFn, GradientsParams, ModuleOptimizer, MuonConfig};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Bytes, Tensor};
 
-use super::EXPLODED;
-use super::config::{Clip, LossConfig, MatrixUpdate, OptimiserConfig};
-use super::loader::Batch;
+use super::config::{Clip, MatrixUpdate, OptimiserConfig};
 use crate::{Error, Result};
 
 /// Epsilon of the official AdamW (Burn's default is 1e-5).
@@ -26,18 +25,9 @@ pub struct Optimiser {
 /// Parameters that are updated alike.
 struct Group {
     optimiser: ModuleOptimizer,
-    ids: Vec<ParamId>,
+    ids: HashSet<ParamId>,
     /// Share of the heads' learning rate.
     share: f64,
-}
-
-/// What one step did.
-#[derive(Clone, Copy, Debug)]
-pub struct StepReport {
-    /// Total loss of the batch.
-    pub loss: f64,
-    /// Global gradient norm before clipping.
-    pub gradient_norm: f64,
 }
 
 impl Optimiser {
@@ -56,7 +46,8 @@ impl Optimiser {
         model.visit(&mut all);
         let mut heads = all.ids;
         heads.retain(|id| !backbones.ids.contains(id));
-        let mut groups = vec![Group { optimiser: adamw(), ids: heads, share: 1.0 }];
+        let set = |ids: Vec<ParamId>| ids.into_iter().collect();
+        let mut groups = vec![Group { optimiser: adamw(), ids: set(heads), share: 1.0 }];
         let share = config.backbone_share;
         if config.matrices == MatrixUpdate::Muon {
             let mut layers = Ids::default();
@@ -71,86 +62,62 @@ impl Optimiser {
                 .with_weight_decay(Some(WeightDecayConfig::new(config.weight_decay as f32)))
                 .init();
             backbones.ids.retain(|id| !layers.matrices.contains(id));
-            groups.push(Group { optimiser, ids: layers.matrices, share });
+            groups.push(Group { optimiser, ids: set(layers.matrices), share });
         }
-        groups.push(Group { optimiser: adamw(), ids: backbones.ids, share });
+        groups.push(Group { optimiser: adamw(), ids: set(backbones.ids), share });
         Self { groups, clip_limit: Clip::limit(config.clip, config.grad_clip) }
     }
 
-    /// Forward, backward and update on one batch; `rate` is the heads' learning rate.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] when the loss or the gradient is not a number; the weights are as
-    /// they were then.
-    pub fn step(
+    /// Updates `model` by `gradients`, clipped; `rate` is the heads' learning rate, `norm` the
+    /// gradients' [`global_norm`].
+    pub fn update(
         &mut self,
         mut model: AvseModel,
-        batch: Batch,
+        mut gradients: GradientsParams,
+        norm: f64,
         rate: f64,
-        objective: &Objective<'_>,
-    ) -> Result<(AvseModel, StepReport)> {
-        let loss = objective.loss(&model, batch);
-        let value = f64::from(loss.clone().into_scalar::<f32>());
-        finite("loss", value)?;
-        let mut gradients = loss.backward();
-        let of = |group: &Group| GradientsParams::from_params(&mut gradients, &model, &group.ids);
-        let mut parts: Vec<GradientsParams> = self.groups.iter().map(of).collect();
-        let norm = global_norm(&model, &parts);
-        finite("gradient norm", norm)?;
+    ) -> AvseModel {
         if norm > self.clip_limit {
             let factor = self.clip_limit / (norm + 1e-6);
-            for gradients in &mut parts {
-                model.visit(&mut Scale { gradients, factor });
-            }
+            model.visit(&mut Scale { gradients: &mut gradients, factor });
         }
-        for (group, gradients) in self.groups.iter_mut().zip(parts) {
-            model = group.optimiser.step(rate * group.share, model, gradients);
+        for group in &mut self.groups {
+            let mut part = GradientsParams::new();
+            model.visit(&mut Take { from: &mut gradients, to: &mut part, ids: &group.ids });
+            model = group.optimiser.step(rate * group.share, model, part);
         }
-        Ok((model, StepReport { loss: value, gradient_norm: norm }))
+        model
     }
-}
 
-fn finite(what: &str, value: f64) -> Result<()> {
-    if value.is_finite() {
-        return Ok(());
+    /// The state of every group, for a checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when it cannot be written down.
+    pub fn records(&self) -> Result<Vec<Vec<u8>>> {
+        let record = |group: &Group| match group.optimiser.into_bytes() {
+            Ok(bytes) => Ok(bytes.to_vec()),
+            Err(error) => Err(Error::Usage(format!("the optimiser's state: {error}"))),
+        };
+        self.groups.iter().map(record).collect()
     }
-    Err(Error::Usage(format!("the {what} became {value}: training stopped. {EXPLODED}")))
-}
 
-/// What is minimised in an epoch.
-pub struct Objective<'a> {
-    /// Architecture.
-    pub model: &'a ModelConfig,
-    /// Parts of the loss.
-    pub loss: &'a LossConfig,
-    /// Which negatives the triplet loss takes.
-    pub negatives: Negatives,
-    /// The autodiff device.
-    pub device: &'a Device,
-}
-
-impl Objective<'_> {
-    /// The total loss `[1]` of a batch.
-    pub fn loss(&self, model: &AvseModel, batch: Batch) -> Tensor<1> {
-        let side = self.model.image_size;
-        let pixels = Tensor::<4>::from_data(
-            TensorData::new(batch.pixels, [batch.plan.batch, 3, side, side]),
-            self.device,
-        );
-        let images = model.encode_images(pixels, &batch.plan);
-        let captions =
-            model.encode_captions(token_tensor(&batch.tokens, self.device), &batch.tokens.lengths);
-        let scores = AvseModel::similarity(images.clone(), captions, self.model);
-        let loss = self.loss;
-        let mut total =
-            loss.triplet.forward(scores.clone(), self.negatives).mul_scalar(loss.triplet_weight);
-        if let Some(contrastive) = &loss.contrastive {
-            total = total + contrastive.forward(scores, self.model.caption_blocks());
+    /// Goes on from the [`Optimiser::records`] of an optimiser for the same configuration and
+    /// parameter ids, as bytes.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when they are none, or of another number of groups.
+    pub fn restore(&mut self, records: &[Vec<u8>]) -> Result<()> {
+        let wrong = |why: String| Error::Usage(format!("the optimiser's saved state: {why}"));
+        if records.len() != self.groups.len() {
+            let (found, groups) = (records.len(), self.groups.len());
+            return Err(wrong(format!("{found} groups of parameters instead of {groups}")));
         }
-        if loss.regulariser.weight > 0.0 {
-            total = total + loss.regulariser.forward(images, self.model.sampling.views);
+        for (group, record) in self.groups.iter_mut().zip(records) {
+            let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(record.clone()));
+            let record = record.map_err(|e| wrong(e.to_string()))?;
+            group.optimiser = group.optimiser.clone().load_record(record);
         }
-        total
+        Ok(())
     }
 }
 
@@ -182,7 +149,7 @@ impl ModuleVisitor for Ids {
 }
 
 /// L2 norm over all gradients together.
-fn global_norm(model: &AvseModel, parts: &[GradientsParams]) -> f64 {
+pub fn global_norm(model: &AvseModel, gradients: &GradientsParams) -> f64 {
     struct Squares<'a> {
         gradients: &'a GradientsParams,
         sums: Vec<Tensor<1>>,
@@ -194,16 +161,29 @@ fn global_norm(model: &AvseModel, parts: &[GradientsParams]) -> f64 {
             }
         }
     }
-    let mut sums = Vec::new();
-    for gradients in parts {
-        let mut squares = Squares { gradients, sums: Vec::new() };
-        model.visit(&mut squares);
-        sums.append(&mut squares.sums);
-    }
-    if sums.is_empty() {
+    let mut squares = Squares { gradients, sums: Vec::new() };
+    model.visit(&mut squares);
+    if squares.sums.is_empty() {
         return 0.0;
     }
-    f64::from(Tensor::cat(sums, 0).sum().into_scalar::<f32>()).sqrt()
+    f64::from(Tensor::cat(squares.sums, 0).sum().into_scalar::<f32>()).sqrt()
+}
+
+/// Moves the gradients of some parameters.
+struct Take<'a> {
+    from: &'a mut GradientsParams,
+    to: &'a mut GradientsParams,
+    ids: &'a HashSet<ParamId>,
+}
+
+impl ModuleVisitor for Take<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.ids.contains(&param.id)
+            && let Some(gradient) = self.from.remove::<D>(param.id)
+        {
+            self.to.register(param.id, gradient);
+        }
+    }
 }
 
 /// Multiplies every gradient by a factor.

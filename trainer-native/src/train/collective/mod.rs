@@ -1,0 +1,76 @@
+//! What the replicas of a training run tell each other.
+//!
+//! Nothing here is differentiable: gradients cross from one replica to another where the graph
+//! is cut (see [`super::gradients`]), so no replica ever waits inside of a backward pass.
+
+#[cfg(feature = "cuda")]
+mod cuda;
+mod host;
+
+use burn::tensor::{Device, Tensor};
+
+use crate::Result;
+
+#[cfg(feature = "cuda")]
+pub use cuda::CudaCollective;
+pub use host::HostCollective;
+
+/// A group of replicas. Every replica calls the same functions in the same order, each from a
+/// thread of its own, and waits there for the others.
+pub trait Collective: Send + Sync {
+    /// Number of replicas.
+    fn world(&self) -> usize;
+
+    /// The sums over all replicas of each of the tensors, the same numbers on every replica.
+    ///
+    /// # Errors
+    /// [`crate::Error::Usage`] when another replica has failed, or sent other shapes.
+    fn sum(&self, rank: usize, tensors: Vec<Tensor<1>>) -> Result<Vec<Tensor<1>>>;
+
+    /// The tensors of all replicas in the order of their ranks.
+    ///
+    /// # Errors
+    /// As [`Collective::sum`].
+    fn gather(&self, rank: usize, tensor: Tensor<1>) -> Result<Vec<Tensor<1>>>;
+
+    /// Says that this replica will come no more: the others' calls fail instead of waiting.
+    fn leave(&self, rank: usize, why: &str);
+}
+
+/// The group for replicas on these devices: NCCL where all are NVIDIA GPUs of this build, else the
+/// host's memory.
+pub fn between(devices: &[Device]) -> Box<dyn Collective> {
+    #[cfg(feature = "cuda")]
+    if devices.len() > 1 && devices.iter().all(cuda::is_cuda) {
+        let devices = devices.iter().map(|device| device.clone().inner()).collect();
+        return Box::new(CudaCollective::new(devices));
+    }
+    Box::new(HostCollective::new(devices.len()))
+}
+
+/// Fails the group when a replica's thread ends otherwise than by [`Membership::done`].
+pub struct Membership<'a> {
+    collective: &'a dyn Collective,
+    rank: usize,
+    done: bool,
+}
+
+impl<'a> Membership<'a> {
+    /// The membership of replica `rank`.
+    pub fn new(collective: &'a dyn Collective, rank: usize) -> Self {
+        Self { collective, rank, done: false }
+    }
+
+    /// The replica has finished its part.
+    pub fn done(mut self) {
+        self.done = true;
+    }
+}
+
+impl Drop for Membership<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.collective.leave(self.rank, "it stopped");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Numbers of half the size in the backbones.
+
+use avse_core::AvseModel;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{FloatDType, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// What the backbones compute in. Weights, heads, loss and optimiser are always f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Single.
+    #[default]
+    F32,
+    /// Half with the range of f32.
+    Bf16,
+    /// Half; gradients are scaled to stay in its range.
+    F16,
+}
+
+impl Precision {
+    /// The type of the backbones' numbers.
+    pub fn dtype(self) -> FloatDType {
+        match self {
+            Self::F32 => FloatDType::F32,
+            Self::Bf16 => FloatDType::BF16,
+            Self::F16 => FloatDType::F16,
+        }
+    }
+
+    /// The network with its backbones' weights in this type, each a leaf of the graph under its
+    /// parameter's id. Layer norms keep f32, see [`avse_core::layers::normalise`].
+    pub fn copy(self, model: &AvseModel) -> AvseModel {
+        let mut model = model.clone();
+        if self != Self::F32 {
+            let mut cast = Cast { dtype: self.dtype(), containers: Vec::new() };
+            model.image.backbone = model.image.backbone.map(&mut cast);
+            model.text.bert = model.text.bert.map(&mut cast);
+        }
+        model
+    }
+}
+
+struct Cast {
+    dtype: FloatDType,
+    containers: Vec<String>,
+}
+
+impl ModuleMapper for Cast {
+    fn enter_module(&mut self, _name: &str, container: &str) {
+        self.containers.push(container.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.containers.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if self.containers.last().is_some_and(|container| container.contains("LayerNorm")) {
+            return param;
+        }
+        let value = param.val().inner().cast(self.dtype);
+        Param::initialized(param.id, Tensor::from_inner(value).require_grad())
+    }
+}
+
+/// Steps without overflow after which the scale is doubled (as PyTorch's GradScaler).
+const PATIENCE: u32 = 2000;
+/// The first scale of f16, as PyTorch's.
+const START: f64 = 65_536.0;
+
+/// What gradients are multiplied by on their way through the backbones.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LossScale {
+    /// The factor.
+    pub factor: f64,
+    /// Steps since it was last changed.
+    steady: u32,
+    /// Whether it moves; without f16 it is 1 for ever.
+    moves: bool,
+}
+
+impl LossScale {
+    /// The scale that a run in `precision` begins with.
+    pub fn new(precision: Precision) -> Self {
+        let moves = precision == Precision::F16;
+        Self { factor: if moves { START } else { 1.0 }, steady: 0, moves }
+    }
+
+    /// After a step with finite gradients.
+    pub fn passed(&mut self) {
+        self.steady += 1;
+        if self.moves && self.steady >= PATIENCE {
+            (self.factor, self.steady) = (self.factor * 2.0, 0);
+        }
+    }
+
+    /// After gradients that overflowed: whether a smaller scale may help, so that the step is
+    /// left out and the run goes on.
+    pub fn overflowed(&mut self) -> bool {
+        if !self.moves || self.factor <= 1.0 {
+            return false;
+        }
+        (self.factor, self.steady) = (self.factor / 2.0, 0);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_falls_on_overflow_and_rises_again() {
+        let mut scale = LossScale::new(Precision::F16);
+        assert!(scale.overflowed());
+        assert_eq!(scale.factor, START / 2.0);
+        (0..PATIENCE).for_each(|_| scale.passed());
+        assert_eq!(scale.factor, START);
+        while scale.overflowed() {}
+        assert_eq!(scale.factor, 1.0);
+        assert!(!LossScale::new(Precision::Bf16).overflowed());
+    }
+}
