@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use trainer_native::train::Method;
 use trainer_native::bench::{Job, Phase, Workload};
 
 fn avse(arguments: &[&str]) -> Output {
@@ -174,7 +175,7 @@ fn a_phase_holds_the_whole_network() {
         let mut workload = Workload::quick();
         workload.gpu_id = "cpu".into();
         workload.model.text.vocab_size = words;
-        let job = Job { phase: Phase::Images, workload };
+        let job = Job { phase: Phase::Images, workload, method: Method::default() };
         let measured = job.run_in_child(Path::new(env!("CARGO_BIN_EXE_avse"))).unwrap();
         measured.peak_bytes.unwrap()
     };

@@ -15,5 +15,6 @@ mod odd_input;
 mod pictures;
 mod pretrained;
 mod published;
+mod resume;
 mod support;
 mod training;

@@ -132,7 +132,7 @@ mod tests {
     }
 
     fn values(tensor: Tensor<1>) -> Vec<f32> {
-        tensor.into_data().to_vec().unwrap()
+        tensor.into_data().try_to_vec().unwrap()
     }
 
     #[test]

@@ -11,9 +11,11 @@
 mod chain;
 mod heads;
 mod sums;
+mod whole;
 
 use avse_core::AvseModel;
 use avse_core::chain::{CaptionChain, Chain, ImageChain};
+use avse_core::text::tokenizer::TokenBatch;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, FloatDType, Tensor};
@@ -112,18 +114,7 @@ impl Method {
         let tracked = self.precision.copy(model);
         let frozen = tracked.clone().no_grad();
         let networks = Networks { tracked, frozen, device: device.clone() };
-        let pixels = objective.pixels(batch, device);
-        let pixels = match self.precision {
-            Precision::F32 => pixels,
-            half => pixels.cast(half.dtype()),
-        };
-        let images = ImageChain { pixels, plan: batch.plan.clone() };
-        let captions = CaptionChain::new(&tokens, device);
-        let seed = |tower| derive(derive(place.seed, tower), place.rank as u64);
-        let (image_seed, caption_seed) = (seed(stream::IMAGES), seed(stream::CAPTIONS));
-        let images = self.cut(batch.plan.batch, image_seed, |range| images.slice(range));
-        let captions = self.cut(batch.plan.batch, caption_seed, |range| captions.slice(range));
-
+        let (images, captions) = self.pieces(batch, &tokens, objective, place);
         let image_tokens = self.tokens(&images, &networks);
         let caption_tokens = self.tokens(&captions, &networks);
         let upper = heads.run(
@@ -139,7 +130,30 @@ impl Method {
         Ok(Computed { gradients, loss: upper.loss })
     }
 
-    /// The batch in pieces.
+    /// The batch in pieces, for both backbones.
+    fn pieces(
+        self,
+        batch: &Batch,
+        tokens: &TokenBatch,
+        objective: &Objective<'_>,
+        place: &Place<'_>,
+    ) -> (Vec<Piece<ImageChain>>, Vec<Piece<CaptionChain>>) {
+        let pixels = objective.pixels(batch, place.device);
+        let pixels = match self.precision {
+            Precision::F32 => pixels,
+            half => pixels.cast(half.dtype()),
+        };
+        let images = ImageChain { pixels, plan: batch.plan.clone() };
+        let captions = CaptionChain::new(tokens, place.device);
+        let seed = |tower| derive(derive(place.seed, tower), place.rank as u64);
+        let count = batch.plan.batch;
+        (
+            self.cut(count, seed(stream::IMAGES), |range| images.slice(range)),
+            self.cut(count, seed(stream::CAPTIONS), |range| captions.slice(range)),
+        )
+    }
+
+    /// The samples of a batch in pieces.
     fn cut<C>(
         self,
         batch: usize,

@@ -1,0 +1,84 @@
+//! `--micro-batch` and `--recompute`.
+
+use trainer_native::train::{HostCollective, Method};
+
+use super::setup::{alone, assert_close, batch, config, loss, network, objective, with_place};
+
+fn methods() -> [Method; 4] {
+    let method = |micro_batch, recompute| Method { micro_batch, recompute, ..Method::default() };
+    // Three does not divide the batch.
+    [method(2, false), method(3, false), method(0, true), method(3, true)]
+}
+
+#[test]
+fn pieces_and_parts_give_the_gradients_of_one_graph() {
+    for backbone in ["vit", "swin"] {
+        let config = config(backbone, 0.0);
+        let (model, batch) = (network(&config), batch(&config, 1));
+        let plain = alone(Method::default(), &model, &batch, &config);
+        for method in methods() {
+            let cut = alone(method, &model, &batch, &config);
+            assert!((cut.loss - plain.loss).abs() < 1e-5 * plain.loss, "{method:?}");
+            assert_close(&model, &cut.gradients, &plain.gradients, 1e-4);
+        }
+    }
+}
+
+/// With dropout everywhere, and the same masks.
+#[test]
+fn dropout_draws_the_same_when_a_piece_runs_again() {
+    for backbone in ["vit", "swin"] {
+        let config = config(backbone, 0.3);
+        let (model, batch) = (network(&config), batch(&config, 2));
+        let (loss, group) = (loss(), HostCollective::new(1));
+        for method in methods() {
+            let whole = with_place(&group, 0, 1.0, |place| {
+                method.compute_whole(&model, &batch, &objective(&config, &loss), place)
+            });
+            let cut = alone(method, &model, &batch, &config);
+            assert!((cut.loss - whole.loss).abs() < 1e-5 * whole.loss, "{method:?}: {} {}", cut.loss, whole.loss);
+            assert_close(&model, &cut.gradients, &whole.gradients, 1e-3);
+        }
+        // Other draws would be noticed.
+        let [two, three, ..] = methods().map(|method| alone(method, &model, &batch, &config).loss);
+        assert!((two - three).abs() > 1e-6, "dropout does nothing");
+    }
+}
+
+#[test]
+fn debug_parts() {
+    use avse_core::chain::{CaptionChain, Chain, ImageChain};
+    use burn::module::Module;
+    let config = config("vit", 0.3);
+    let (model, batch) = (network(&config), batch(&config, 2));
+    let device = super::setup::device();
+    let loss = loss();
+    let pixels = objective(&config, &loss).pixels(&batch, &device);
+    let images = ImageChain { pixels, plan: batch.plan.clone() }.slice(2..4);
+    let captions = CaptionChain::new(&batch.tokens, &device).slice(2..4);
+    let frozen = model.clone().no_grad();
+    let diff = |a: burn::tensor::Tensor<4>, b: burn::tensor::Tensor<4>| {
+        (a.inner() - b.inner()).abs().max().into_scalar::<f32>()
+    };
+    fn run<C: Chain>(c: &C, m: &avse_core::AvseModel, d: &burn::tensor::Device) -> Vec<burn::tensor::Tensor<4>> {
+        d.seed(1);
+        let mut out = vec![c.first(m)];
+        for p in 1..c.parts(m) {
+            d.seed(p as u64 + 5);
+            out.push(c.part(m, p, out[p - 1].clone()));
+        }
+        out
+    }
+    for round in 0..2 {
+    for (a, b) in run(&images, &model, &device).into_iter().zip(run(&images, &frozen, &device)) {
+        eprintln!("{round} image {}", diff(a, b));
+    }
+    for (a, b) in run(&captions, &model, &device).into_iter().zip(run(&captions, &frozen, &device)) {
+        eprintln!("{round} caption {}", diff(a, b));
+    }
+    for (a, b) in run(&captions, &model, &device).into_iter().zip(run(&captions, &model, &device)) {
+        eprintln!("{round} caption same {}", diff(a, b));
+    }
+    }
+    panic!("x");
+}
