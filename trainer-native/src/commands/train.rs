@@ -161,8 +161,10 @@ impl Args {
             println!("stopped before the first evaluation, after {:.0} s", summary.seconds);
             return Ok(ExitCode::SUCCESS);
         }
+        let on_test =
+            if summary.selected_on_test { " (picked on the test split itself)" } else { "" };
         println!(
-            "best rSum {:.1} after {:.0} s; bundle {}",
+            "best rSum {:.1}{on_test} after {:.0} s; bundle {}",
             summary.best_rsum,
             summary.seconds,
             config.logger_name.join("best").display()

@@ -72,6 +72,7 @@ mod tests {
             truncated_captions: 0,
             validation: None,
             best_rsum: None,
+            validation_split: None,
         }
     }
 

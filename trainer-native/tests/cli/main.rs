@@ -16,4 +16,6 @@ mod pictures;
 mod pretrained;
 mod published;
 mod support;
+mod tensorboard;
 mod training;
+mod validation;
