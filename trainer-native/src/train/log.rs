@@ -12,6 +12,7 @@ use super::tensorboard::EventWriter;
 use super::{RunInfo, TrainConfig};
 use crate::files::{json, write_atomically};
 use crate::report::curves_svg;
+use crate::report::runs::write_run_report;
 use crate::{Error, Result};
 
 /// Folder of the event files.
@@ -220,13 +221,18 @@ impl RunLog {
         self.events.scalars(step, &values)
     }
 
-    /// Writes the summary.
+    /// Writes the summary and the run's report.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be written.
     pub fn finish(&self, summary: RunSummary) -> Result<RunSummary> {
         let path = self.folder.join("summary.json");
         write_atomically(&path, &json(&summary)?)?;
+        // Hours of training must not end in an error for want of a page.
+        match write_run_report(&self.folder) {
+            Ok(path) => eprintln!("report: {}", path.display()),
+            Err(error) => eprintln!("warning: no report was written: {error}"),
+        }
         Ok(summary)
     }
 }
