@@ -1,6 +1,7 @@
 //! Training: from a configuration to a bundle.
 
 mod average;
+mod check;
 mod checkpoint;
 mod collective;
 mod config;
@@ -25,7 +26,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use avse_core::metrics::RetrievalMetrics;
-use avse_core::similarity::BlockShape;
 use avse_core::weights::Precision as StoredPrecision;
 use avse_core::{Avse, AvseModel};
 use burn::module::Module;
@@ -38,6 +38,7 @@ use crate::data::Split;
 use crate::{Error, Result, evaluate};
 
 pub use average::WeightAverage;
+pub use check::DryRun;
 pub use collective::{Collective, HostCollective, Membership};
 pub use config::{
     Clip, LossConfig, MatrixUpdate, OptimiserConfig, Progress, Schedule, TrainConfig,
@@ -96,10 +97,7 @@ impl Trainer {
         };
         first.seed(config.seed);
         let start = start::prepare(&config, first)?;
-        config.check_backbone(&start.model_config.image)?;
-        // What the evaluation will ask for, found out before hours of training.
-        let (blocks, width) = (start.model_config.caption_blocks(), start.model_config.block_size);
-        BlockShape { blocks, width }.validate()?;
+        start::steps_per_epoch(&config, devices.len(), start.train.captions.len())?;
         let snapshot =
             if resume { Snapshot::load(&config.logger_name, &start.model)? } else { None };
         let preparation = Preparation::new(&config, &start);
@@ -110,14 +108,6 @@ impl Trainer {
             world: devices.len(),
             config,
         };
-        if run.steps_per_epoch() == 0 {
-            return Err(Error::Usage(format!(
-                "--batch_size {} on {} device(s): the training split has only {} captions",
-                run.config.batch_size,
-                run.world,
-                run.preparation.split.captions.len()
-            )));
-        }
         Self::assemble(run, &devices, start.model, start.validation, snapshot)
     }
 
