@@ -96,6 +96,9 @@ fn check_number(number: usize, backend: Backend, found: &[String]) -> Result<()>
 
 /// How the device is called in reports.
 pub fn describe(device: &Device) -> String {
+    if *device == Device::flex() {
+        return "CPU (flex)".into();
+    }
     #[cfg(any(
         feature = "cuda",
         feature = "rocm",
@@ -121,6 +124,12 @@ mod tests {
         assert_eq!(error, "--gpu-id 2: no such GPU; there is 0 (First), 1 (Second)");
         let error = check_number(0, Backend::Vulkan, &[]).unwrap_err().to_string();
         assert!(error.contains("vulkan finds none") && error.contains("cpu"), "{error}");
+    }
+
+    #[test]
+    fn the_processor_has_a_plain_name() {
+        assert_eq!(describe(&Device::flex()), "CPU (flex)");
+        assert_eq!(describe(&Device::flex().autodiff().inner()), "CPU (flex)");
     }
 
     #[test]

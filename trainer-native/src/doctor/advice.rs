@@ -65,23 +65,26 @@ fn gpu(found: &Diagnosis) -> Vec<String> {
     if works {
         return advice;
     }
+    advice.push("no GPU can be used: everything runs on the CPU".into());
+    let so_far = advice.len();
     for backend in [Backend::Cuda, Backend::Rocm, Backend::Vulkan] {
         let built = of(backend).is_some_and(|report| report.built);
         if !built && found.has(driver(backend).0) {
             let (library, command) = (driver(backend).0, backend.build_command());
             let hardware = backend.hardware();
-            advice.push(format!("{library} is there: for GPUs ({hardware}), `{command}`"));
+            advice.push(format!("{library} is there: if there is a GPU ({hardware}), `{command}`"));
         }
     }
     if cfg!(target_os = "macos") && !Backend::Metal.is_built() {
         advice.push(format!("for the GPU of a Mac, `{}`", Backend::Metal.build_command()));
     }
-    if advice.is_empty() {
-        advice.push(
-            "no GPU driver is there (libcuda, libamdhip64, libvulkan): everything runs on the CPU. With a \
-             driver: `cargo build --release --features cuda` (NVIDIA), rocm (AMD) or vulkan (others)"
-                .into(),
-        );
+    if advice.len() == so_far && Backend::in_use().is_none() {
+        let commands = [Backend::Cuda, Backend::Rocm, Backend::Vulkan];
+        let commands = commands.map(|it| format!("`{}` ({})", it.build_command(), it.hardware()));
+        advice.push(format!(
+            "no GPU driver is there (libcuda, libamdhip64, libvulkan); once one is: {}",
+            commands.join(", ")
+        ));
     }
     advice
 }

@@ -114,7 +114,8 @@ impl Diagnosis {
         let backends: Vec<_> = Backend::ALL.map(BackendReport::of).into();
         let in_use = backends.iter().find(|backend| backend.built);
         let gpu = in_use.and_then(|backend| backend.devices.first());
-        let default_device = gpu.map_or_else(|| "CPU".to_owned(), |device| device.name.clone());
+        let default_device =
+            gpu.map_or_else(|| describe(&Device::flex()), |device| device.name.clone());
         let cache = Cache::from_env();
         let folder = cache.path().clone();
         let endpoint = std::env::var("HF_ENDPOINT").ok().filter(|address| !address.is_empty());

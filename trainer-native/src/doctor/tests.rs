@@ -32,6 +32,7 @@ fn a_plain_build_names_the_feature_that_fits_the_driver() {
     assert!(said.contains("--features rocm") && said.contains("npm is not there"), "{said}");
     let said = advice(&machine_with(&[]));
     assert!(said.contains("everything runs on the CPU"), "{said}");
+    assert!(said.contains("no GPU driver is there"), "{said}");
     assert!(said.contains("no dataset is there"), "{said}");
 }
 
