@@ -6,6 +6,7 @@ pub mod commands;
 pub mod data;
 pub mod demo;
 pub mod device;
+pub mod doctor;
 mod error;
 pub mod evaluate;
 pub mod export;

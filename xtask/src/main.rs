@@ -50,6 +50,9 @@ times. Only a workspace that does not compile ends the run early.
 
 Environment:
   AVSE_PARITY_DIR     Another folder of parity fixtures
+  AVSE_TENSORBOARD_PYTHON
+                      Python that has `tensorboard`; without it that reader's test is
+                      left out loudly
   AVSE_CAPTIONS_DIR   Folder of real caption files; ../shared/captions when that exists
   VK_DRIVER_FILES     Vulkan driver of the GPU tests; a software one when found
   AVSE_CHROMIUM       Browser of the browser tests; one of the usual names when found.

@@ -46,6 +46,16 @@ pub fn peak_memory() -> Option<u64> {
     kibibytes(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM")
 }
 
+/// Resident memory of this process now, in bytes; known on Linux only.
+pub fn resident_memory() -> Option<u64> {
+    kibibytes(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS")
+}
+
+/// Main memory that is free for programs, in bytes; known on Linux only.
+pub fn available_memory() -> Option<u64> {
+    kibibytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable")
+}
+
 /// The value of a line `key: 123 kB`, in bytes.
 fn kibibytes(text: &str, key: &str) -> Option<u64> {
     let value = field(text, key)?.strip_suffix("kB")?.trim();

@@ -11,7 +11,7 @@ mod report;
 pub mod similarity;
 mod workload;
 
-pub use machine::{Machine, peak_memory};
+pub use machine::{Machine, available_memory, peak_memory, resident_memory};
 pub use peers::{PEERS, Peer};
 pub use phase::{CHILD_ARGUMENTS, Job, Measurement, Phase, Summary};
 pub use report::Report;

@@ -5,11 +5,13 @@ mod bench_similarity;
 mod convert;
 mod data;
 mod demo;
+mod doctor;
 mod encode;
 mod eval;
 mod export_web;
 mod index;
 mod official;
+mod report;
 mod search;
 mod source;
 mod train;
@@ -38,6 +40,8 @@ enum Command {
     Train(Box<train::Args>),
     /// Measure a model on a dataset.
     Eval(eval::Args),
+    /// Compare training runs in one HTML file.
+    Report(report::Args),
     /// Make a gallery of pictures or captions, to be searched.
     Index(Box<index::Args>),
     /// Find pictures by a sentence, or by a picture, in a gallery.
@@ -50,6 +54,8 @@ enum Command {
     ExportWeb(export_web::Args),
     /// Measure speed and memory on this machine.
     Bench(bench::Args),
+    /// Say what this program and this machine can do, and what is missing.
+    Doctor(doctor::Args),
 }
 
 impl Cli {
@@ -68,12 +74,14 @@ impl Cli {
             Command::Data(args) => args.run(),
             Command::Train(args) => args.run(own),
             Command::Eval(args) => args.run(),
+            Command::Report(args) => args.run(),
             Command::Index(args) => args.run(),
             Command::Search(args) => args.run(),
             Command::Encode(args) => args.run(),
             Command::Convert(args) => args.run(),
             Command::ExportWeb(args) => args.run(),
             Command::Bench(args) => args.run(),
+            Command::Doctor(args) => args.run(),
         }
     }
 }

@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Parser};
 
 use super::official::Ignored;
-use crate::train::{Clip, Precision, STOP, Schedule, TrainConfig, Trainer};
+use crate::train::{Clip, DryRun, Precision, STOP, Schedule, TrainConfig, Trainer};
 use crate::{Error, Result, device};
 
 const EXAMPLES: &str = "\
@@ -18,6 +18,7 @@ Examples:
       --vit_type google/vit-base-patch16-224-in21k --embed_size 1024
   avse train --config data/emoji.toml
   avse train --config data/emoji.toml --num_epochs 2 --logger_name runs/short
+  avse train --config data/emoji.toml --dry-run
   avse train --resume --logger_name runs/short
   avse train --dataset coco --gpu-id 0,1,2,3 --multi_gpu 1 --batch_size 64 --sync-bn
   avse train --dataset f30k --batch_size 1024 --micro-batch 32 --precision bf16 --recompute";
@@ -132,6 +133,10 @@ pub struct Args {
     /// What the backbones compute in; weights, heads and loss are always f32
     #[arg(long, value_enum, default_value = "f32")]
     precision: Precision,
+    /// Check data, weights and devices and print the run as TOML, without training or making its
+    /// folder; all problems are listed, and the exit code is then 1
+    #[arg(long = "dry-run", alias = "dry_run")]
+    dry_run: bool,
     #[command(flatten)]
     ignored: Ignored,
 }
@@ -143,8 +148,12 @@ impl Args {
     /// Whatever stopped the run, in words for its user.
     pub fn run(self, matches: &ArgMatches) -> Result<ExitCode> {
         self.ignored.warn(matches);
-        let devices = device::choose_all(&self.gpu_id, self.multi_gpu.is_some_and(|on| on != 0))?;
+        let devices = device::choose_all(&self.gpu_id, self.multi_gpu.is_some_and(|on| on != 0));
         let config = self.resolve(matches)?;
+        if self.dry_run {
+            return dry_run(&config, DryRun::of(&config, devices, self.resume));
+        }
+        let devices = devices?;
         // A second Ctrl-C ends at once.
         let handler = || {
             if STOP.swap(true, Ordering::Relaxed) {
@@ -161,8 +170,10 @@ impl Args {
             println!("stopped before the first evaluation, after {:.0} s", summary.seconds);
             return Ok(ExitCode::SUCCESS);
         }
+        let on_test =
+            if summary.selected_on_test { " (picked on the test split itself)" } else { "" };
         println!(
-            "best rSum {:.1} after {:.0} s; bundle {}",
+            "best rSum {:.1}{on_test} after {:.0} s; bundle {}",
             summary.best_rsum,
             summary.seconds,
             config.logger_name.join("best").display()
@@ -241,6 +252,15 @@ impl Args {
         }
         Ok(config)
     }
+}
+
+/// Prints what a dry run has found: the run on standard output, the rest on standard error.
+fn dry_run(config: &TrainConfig, found: DryRun) -> Result<ExitCode> {
+    print!("{}", found.text(config)?);
+    found.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    found.verdict()?;
+    eprintln!("no problems: the run can start");
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A word that serde knows as an enum's variant.

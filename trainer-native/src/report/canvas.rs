@@ -26,13 +26,19 @@ pub(super) const INK: RGBColor = RGBColor(28, 33, 40);
 pub(super) const FAINT: RGBColor = RGBColor(94, 104, 116);
 pub(super) const GRID: RGBColor = RGBColor(226, 230, 235);
 /// Told apart in the common forms of colour blindness, all dark enough for thin lines on paper.
-const COLOURS: [RGBColor; 6] = [
+const COLOURS: [RGBColor; 12] = [
     RGBColor(11, 110, 153),
     RGBColor(208, 84, 0),
     RGBColor(18, 133, 94),
     RGBColor(152, 60, 150),
     RGBColor(146, 112, 0),
     RGBColor(74, 84, 98),
+    RGBColor(190, 30, 60),
+    RGBColor(60, 80, 190),
+    RGBColor(95, 125, 20),
+    RGBColor(225, 90, 150),
+    RGBColor(110, 65, 35),
+    RGBColor(0, 140, 160),
 ];
 
 /// Where a chart is painted.

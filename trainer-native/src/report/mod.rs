@@ -7,6 +7,7 @@ mod curves;
 mod escape;
 pub mod html;
 mod roofline;
+pub mod runs;
 mod table;
 mod training;
 

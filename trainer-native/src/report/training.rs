@@ -7,13 +7,18 @@ use super::{Chart, Series, line_charts};
 use crate::train::EpochRecord;
 use crate::{Error, Result};
 
-/// Reads a log: one record a line, empty lines skipped.
+/// Reads a log: one record a line, empty lines skipped. A last line that breaks off is that of a run in
+/// progress or killed, and skipped, too.
 ///
 /// # Errors
 /// [`Error::Io`] when the file cannot be read, [`Error::Format`] naming the line
 /// that is no record.
 pub fn read_log(path: &Path) -> Result<Vec<EpochRecord>> {
-    let text = fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    let mut text = fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    let ended = text.rfind('\n').map_or(0, |end| end + 1);
+    if serde_json::from_str::<EpochRecord>(&text[ended..]).is_err() {
+        text.truncate(ended);
+    }
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(index, line)| {
@@ -72,6 +77,7 @@ mod tests {
             truncated_captions: 0,
             validation: None,
             best_rsum: None,
+            validation_split: None,
         }
     }
 

@@ -1,16 +1,22 @@
 //! What a run leaves in its folder beside the bundles.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 
 use avse_core::metrics::RetrievalMetrics;
 use serde::{Deserialize, Serialize};
 
-use super::TrainConfig;
+use super::checkpoint::Position;
+use super::tensorboard::EventWriter;
+use super::{RunInfo, TrainConfig};
 use crate::files::{json, write_atomically};
 use crate::report::curves_svg;
+use crate::report::runs::write_run_report;
 use crate::{Error, Result};
+
+/// Folder of the event files.
+const TENSORBOARD: &str = "tensorboard";
 
 /// One line of `log.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +43,22 @@ pub struct EpochRecord {
     pub validation: Option<RetrievalMetrics>,
     /// Best rSum so far.
     pub best_rsum: Option<f64>,
+    /// The split of `validation`; logs of older versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_split: Option<String>,
+}
+
+/// What one step leaves in the event file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepRecord {
+    /// Steps of the run, this one counted.
+    pub step: usize,
+    /// Loss of its batch.
+    pub loss: f64,
+    /// Global gradient norm before clipping.
+    pub gradient_norm: f64,
+    /// The heads' learning rate.
+    pub learning_rate: f64,
 }
 
 /// `summary.json`, written when a run ends.
@@ -50,12 +72,18 @@ pub struct RunSummary {
     pub steps: usize,
     /// Whether Ctrl-C ended it.
     pub stopped_early: bool,
+    /// Whether the best epoch was picked on the test split.
+    #[serde(default)]
+    pub selected_on_test: bool,
 }
 
-/// The run's folder: `run.toml`, `log.jsonl`, `curves.svg`, at the end `summary.json`.
+/// The run's folder: `run.toml`, `run.json`, `log.jsonl`, `curves.svg`, event files for TensorBoard, at the
+/// end `summary.json` and `report.html`.
 pub struct RunLog {
     folder: PathBuf,
+    info: RunInfo,
     lines: File,
+    events: EventWriter,
     epochs: Vec<EpochRecord>,
 }
 
@@ -65,12 +93,10 @@ impl RunLog {
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be written.
-    pub fn create(config: &TrainConfig) -> Result<Self> {
+    pub fn create(config: &TrainConfig, info: RunInfo) -> Result<Self> {
         let folder = config.logger_name.clone();
         fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
-        let text = toml::to_string(config).map_err(|e| Error::Usage(format!("run.toml: {e}")))?;
-        let path = folder.join("run.toml");
-        write_atomically(&path, text.as_bytes())?;
+        begin(&folder, config, &info)?;
         let path = folder.join("log.jsonl");
         if path.exists() {
             let old = folder.join("log.previous.jsonl");
@@ -81,18 +107,18 @@ impl RunLog {
             .append(true)
             .open(&path)
             .map_err(|e| Error::io(&path, e))?;
-        Ok(Self { folder, lines, epochs: Vec::new() })
+        let events = EventWriter::create(&folder.join(TENSORBOARD), 0)?;
+        Ok(Self { folder, info, lines, events, epochs: Vec::new() })
     }
 
-    /// Opens the folder of a run that goes on at `epoch`; what the log says of it and later epochs is
+    /// Opens the folder of a run that goes on at a position; what the log says of its epoch and later ones is
     /// dropped, since it will be said again.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be read or written, [`Error::Format`] naming the line that is no record.
-    pub fn resume(config: &TrainConfig, epoch: usize) -> Result<Self> {
+    pub(super) fn resume(config: &TrainConfig, info: RunInfo, position: &Position) -> Result<Self> {
         let folder = config.logger_name.clone();
-        let text = toml::to_string(config).map_err(|e| Error::Usage(format!("run.toml: {e}")))?;
-        write_atomically(&folder.join("run.toml"), text.as_bytes())?;
+        begin(&folder, config, &info)?;
         let path = folder.join("log.jsonl");
         let written = fs::read_to_string(&path).unwrap_or_default();
         let mut epochs = Vec::new();
@@ -103,7 +129,7 @@ impl RunLog {
                 Err(_) if at + 1 == written.lines().count() => break,
                 Err(e) => return Err(Error::format(&path, format!("line {}: {e}", at + 1))),
             };
-            if record.epoch < epoch {
+            if record.epoch < position.epoch {
                 epochs.push(record);
             }
         }
@@ -115,21 +141,40 @@ impl RunLog {
         }
         write_atomically(&path, kept.as_bytes())?;
         let lines = OpenOptions::new().append(true).open(&path).map_err(|e| Error::io(&path, e))?;
-        Ok(Self { folder, lines, epochs })
+        let events = EventWriter::create(&folder.join(TENSORBOARD), position.step)?;
+        Ok(Self { folder, info, lines, events, epochs })
     }
 
-    /// Adds an epoch to the log and prints it.
+    /// Adds a step to the event file.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be written.
-    pub fn epoch(&mut self, record: EpochRecord) -> Result<()> {
+    pub fn step(&mut self, record: &StepRecord) -> Result<()> {
+        let StepRecord { step, loss, gradient_norm, learning_rate } = *record;
+        self.events.scalars(
+            step,
+            &[
+                ("train/loss", loss),
+                ("train/gradient_norm", gradient_norm),
+                ("train/learning_rate", learning_rate),
+            ],
+        )
+    }
+
+    /// Adds an epoch, at whose end the run has taken `step` steps, to the log and prints it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be written.
+    pub fn epoch(&mut self, record: EpochRecord, step: usize) -> Result<()> {
         let path = self.folder.join("log.jsonl");
         let line =
             serde_json::to_string(&record).map_err(|e| Error::format(&path, e.to_string()))?;
         writeln!(self.lines, "{line}").map_err(|e| Error::io(&path, e))?;
+        self.epoch_events(&record, step)?;
+        let name = self.info.validation_name();
         let validation = match &record.validation {
             Some(metrics) => format!(
-                "validation rSum {:.1} (i2t R@1 {:.1}, t2i R@1 {:.1}, best {:.1})",
+                "{name} rSum {:.1} (i2t R@1 {:.1}, t2i R@1 {:.1}, best {:.1})",
                 metrics.rsum,
                 metrics.image_to_text.r1,
                 metrics.text_to_image.r1,
@@ -155,13 +200,54 @@ impl RunLog {
         write_atomically(&self.folder.join("curves.svg"), curves_svg(&self.epochs)?.as_bytes())
     }
 
-    /// Writes the summary.
+    fn epoch_events(&mut self, record: &EpochRecord, step: usize) -> Result<()> {
+        let name = self.info.validation_name();
+        let mut values = vec![
+            ("epoch/loss".to_owned(), record.loss),
+            ("epoch/images_per_second".into(), record.images_per_second),
+            ("epoch/data_wait".into(), record.data_wait),
+        ];
+        if let Some(metrics) = &record.validation {
+            values.push((format!("{name}/rsum"), metrics.rsum));
+            for (direction, recall) in
+                [("i2t", &metrics.image_to_text), ("t2i", &metrics.text_to_image)]
+            {
+                for (rank, value) in [(1, recall.r1), (5, recall.r5), (10, recall.r10)] {
+                    values.push((format!("{name}/{direction}_r{rank}"), value));
+                }
+            }
+        }
+        let values: Vec<_> = values.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
+        self.events.scalars(step, &values)
+    }
+
+    /// Writes the summary and the run's report.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be written.
     pub fn finish(&self, summary: RunSummary) -> Result<RunSummary> {
         let path = self.folder.join("summary.json");
         write_atomically(&path, &json(&summary)?)?;
+        // Hours of training must not end in an error for want of a page.
+        match write_run_report(&self.folder) {
+            Ok(path) => eprintln!("report: {}", path.display()),
+            Err(error) => eprintln!("warning: no report was written: {error}"),
+        }
         Ok(summary)
     }
+}
+
+/// Writes what a run is and runs on; what an earlier run here ended with is not this one's.
+fn begin(folder: &Path, config: &TrainConfig, info: &RunInfo) -> Result<()> {
+    let text = toml::to_string(config).map_err(|e| Error::Usage(format!("run.toml: {e}")))?;
+    write_atomically(&folder.join("run.toml"), text.as_bytes())?;
+    write_atomically(&folder.join("run.json"), &json(info)?)?;
+    for name in ["summary.json", "report.html"] {
+        let path = folder.join(name);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(Error::io(&path, e)),
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -1,10 +1,13 @@
 //! Training: from a configuration to a bundle.
 
 mod average;
+mod check;
 mod checkpoint;
 mod collective;
 mod config;
+mod dashboard;
 mod gradients;
+mod info;
 mod loader;
 mod log;
 mod objective;
@@ -15,6 +18,7 @@ mod random;
 mod replica;
 mod run;
 mod start;
+mod tensorboard;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,31 +26,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use avse_core::metrics::RetrievalMetrics;
-use avse_core::similarity::BlockShape;
 use avse_core::weights::Precision as StoredPrecision;
 use avse_core::{Avse, AvseModel};
 use burn::module::Module;
 use burn::tensor::Device;
-use indicatif::ProgressBar;
 
 use self::checkpoint::{Position, Snapshot};
+use self::dashboard::{Dashboard, RunLength, StepFigures};
 use self::run::{Run, Taken};
 use crate::data::Split;
-use crate::{Error, Result, evaluate, progress};
+use crate::{Error, Result, evaluate};
 
 pub use average::WeightAverage;
+pub use check::DryRun;
 pub use collective::{Collective, HostCollective, Membership};
 pub use config::{
     Clip, LossConfig, MatrixUpdate, OptimiserConfig, Progress, Schedule, TrainConfig,
 };
 pub use gradients::{Computed, Method, Place};
+pub use info::{RunInfo, SplitInfo};
 pub use loader::{Batch, EpochLoader, Preparation, Shard};
-pub use log::{EpochRecord, RunLog, RunSummary};
+pub use log::{EpochRecord, RunLog, RunSummary, StepRecord};
 pub use objective::Objective;
 pub use optimiser::Optimiser;
 pub use precision::{LossScale, Precision};
 pub use replica::{Replica, StepPlan, StepReport, replicate};
 pub use start::{Start, open_datasets};
+pub use tensorboard::EventWriter;
 
 /// Asked for by Ctrl-C: the run saves its last state and ends.
 pub static STOP: AtomicBool = AtomicBool::new(false);
@@ -62,6 +68,7 @@ pub struct Trainer {
     collective: Box<dyn Collective>,
     keeper: Keeper,
     validation: Split,
+    selected_on_test: bool,
 }
 
 /// What the first replica keeps for all: averaged weights, log, position.
@@ -73,7 +80,7 @@ struct Keeper {
     started: (Instant, f64),
     /// The epoch's clock and wait for data, in seconds.
     epoch: (Instant, f64),
-    bar: ProgressBar,
+    dashboard: Dashboard,
 }
 
 impl Trainer {
@@ -90,10 +97,7 @@ impl Trainer {
         };
         first.seed(config.seed);
         let start = start::prepare(&config, first)?;
-        config.check_backbone(&start.model_config.image)?;
-        // What the evaluation will ask for, found out before hours of training.
-        let (blocks, width) = (start.model_config.caption_blocks(), start.model_config.block_size);
-        BlockShape { blocks, width }.validate()?;
+        start::steps_per_epoch(&config, devices.len(), start.train.captions.len())?;
         let snapshot =
             if resume { Snapshot::load(&config.logger_name, &start.model)? } else { None };
         let preparation = Preparation::new(&config, &start);
@@ -104,14 +108,6 @@ impl Trainer {
             world: devices.len(),
             config,
         };
-        if run.steps_per_epoch() == 0 {
-            return Err(Error::Usage(format!(
-                "--batch_size {} on {} device(s): the training split has only {} captions",
-                run.config.batch_size,
-                run.world,
-                run.preparation.split.captions.len()
-            )));
-        }
         Self::assemble(run, &devices, start.model, start.validation, snapshot)
     }
 
@@ -135,9 +131,11 @@ impl Trainer {
             Some(averaged) => WeightAverage::resume(averaged, decay, updates),
             None => WeightAverage::new(model.valid(), decay),
         });
+        let info = RunInfo::new(&run, devices, &model, &validation);
+        let selected_on_test = info.selected_on_test;
         let log = match records {
-            Some(_) => RunLog::resume(config, position.epoch)?,
-            None => RunLog::create(config)?,
+            Some(_) => RunLog::resume(config, info, &position)?,
+            None => RunLog::create(config, info)?,
         };
         let mut replicas = Vec::with_capacity(devices.len());
         for (rank, device) in devices.iter().enumerate() {
@@ -159,10 +157,14 @@ impl Trainer {
             started: (now, position.elapsed),
             epoch: (now, 0.0),
             position,
-            bar: ProgressBar::hidden(),
+            dashboard: Dashboard::new(RunLength {
+                epochs: config.num_epochs,
+                steps_per_epoch: run.steps_per_epoch(),
+                captions_per_step: run.world * config.batch_size,
+            }),
         };
         let collective = collective::between(devices);
-        Ok(Self { run, replicas, collective, keeper, validation })
+        Ok(Self { run, replicas, collective, keeper, validation, selected_on_test })
     }
 
     /// Trains to the end, or until Ctrl-C.
@@ -196,6 +198,7 @@ impl Trainer {
             seconds: self.keeper.elapsed(),
             steps: self.keeper.position.step,
             stopped_early: STOP.load(Ordering::Relaxed),
+            selected_on_test: self.selected_on_test,
         })
     }
 
@@ -214,6 +217,13 @@ impl Trainer {
             self.validation.images.len(),
             config.logger_name.display(),
         );
+        if self.selected_on_test {
+            eprintln!(
+                "the best epoch is picked on the test split {}, as the official code does: its figures are \
+                 no independent measure",
+                self.validation.name
+            );
+        }
         if self.run.world > 1 {
             let total = self.run.world * config.batch_size;
             eprintln!("{} devices, {total} captions a step", self.run.world);
@@ -227,10 +237,7 @@ impl Trainer {
     fn epoch(&mut self) -> Result<()> {
         let Self { run, replicas, collective, keeper, .. } = self;
         let (epoch, from) = (keeper.position.epoch, keeper.position.step_of_epoch);
-        let captions = run.world * run.config.batch_size;
-        let total = (run.steps_per_epoch() * captions) as u64;
-        keeper.bar = progress::bar(total, &format!("epoch {epoch}"));
-        keeper.bar.set_position((from * captions) as u64);
+        keeper.dashboard.begin_epoch(epoch, from);
         keeper.epoch = (Instant::now(), 0.0);
         let start = keeper.position.clone();
         let outcome =
@@ -238,7 +245,7 @@ impl Trainer {
                 keeper.after_step(run, replica, &taken)
             });
         keeper.position.seconds_of_epoch += keeper.epoch.0.elapsed().as_secs_f64();
-        keeper.bar.finish_and_clear();
+        keeper.dashboard.end_epoch();
         outcome
     }
 
@@ -306,8 +313,13 @@ impl Trainer {
             truncated_captions: position.truncated_of_epoch,
             validation: measured,
             best_rsum: position.best,
+            validation_split: measured.map(|_| self.validation.name.clone()),
         };
-        self.keeper.log.epoch(record)
+        if let (Some(metrics), Some(best)) = (measured, position.best) {
+            self.keeper.dashboard.evaluated(metrics.rsum, best);
+        }
+        let step = self.keeper.position.step;
+        self.keeper.log.epoch(record, step)
     }
 
     fn snapshot(&mut self) -> Result<()> {
@@ -325,18 +337,21 @@ impl Keeper {
             average.update(&replica.model.valid());
         }
         let position = &mut self.position;
+        let learning_rate = run.rate(position.epoch, position.step);
         position.step += 1;
         position.step_of_epoch += 1;
         position.loss_of_epoch += taken.report.loss;
         position.truncated_of_epoch += taken.truncated;
         position.scale = replica.scale;
         self.epoch.1 += taken.waited.as_secs_f64();
-        self.bar.inc((run.world * run.config.batch_size) as u64);
-        self.bar.set_message(format!(
-            "loss {:.3} (|g| {:.2})",
-            position.loss_of_epoch / position.step_of_epoch as f64,
-            taken.report.gradient_norm
-        ));
+        let StepReport { loss, gradient_norm, .. } = taken.report;
+        self.log.step(&StepRecord { step: position.step, loss, gradient_norm, learning_rate })?;
+        self.dashboard.step(&StepFigures {
+            loss: position.loss_of_epoch / position.step_of_epoch as f64,
+            gradient_norm,
+            learning_rate,
+            waited: self.epoch.1,
+        });
         let every = run.config.checkpoint_steps;
         let due = every > 0 && position.step % every == 0;
         if due && position.step_of_epoch < run.steps_per_epoch() {

@@ -2,6 +2,7 @@
 
 use avse_core::AvseModel;
 use avse_core::config::ModelConfig;
+use avse_core::similarity::BlockShape;
 use avse_core::text::tokenizer::{CaptionTokenizer, train_vocab};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -38,8 +39,17 @@ pub fn open_datasets(config: &TrainConfig) -> Result<(Split, Split)> {
         images: None,
     };
     let dataset = Dataset::open(&spec)?;
+    let name = validation_split(config, &dataset);
+    let splits = (dataset.split(dataset.known.train)?, dataset.split(name)?);
+    require_pictures(&splits.0)?;
+    require_pictures(&splits.1)?;
+    Ok(splits)
+}
+
+/// The split that picks the best epoch: a real validation split where there is one.
+pub(super) fn validation_split<'a>(config: &'a TrainConfig, dataset: &Dataset) -> &'a str {
     let known = dataset.known;
-    let name = match config.select_on.as_str() {
+    match config.select_on.as_str() {
         "auto" => {
             let ids = dataset.folder.join(format!("{}_ids.txt", known.validation));
             if ids.is_file() {
@@ -54,11 +64,25 @@ pub fn open_datasets(config: &TrainConfig) -> Result<(Split, Split)> {
         }
         "test" => known.test,
         other => other,
-    };
-    let splits = (dataset.split(known.train)?, dataset.split(name)?);
-    require_pictures(&splits.0)?;
-    require_pictures(&splits.1)?;
-    Ok(splits)
+    }
+}
+
+/// Steps of an epoch on `world` devices.
+///
+/// # Errors
+/// [`Error::Usage`] when the captions do not fill a single one.
+pub(super) fn steps_per_epoch(
+    config: &TrainConfig,
+    world: usize,
+    captions: usize,
+) -> Result<usize> {
+    match captions / (config.batch_size * world).max(1) {
+        0 => Err(Error::Usage(format!(
+            "--batch_size {} on {world} device(s): the training split has only {captions} captions",
+            config.batch_size,
+        ))),
+        steps => Ok(steps),
+    }
 }
 
 /// The files must be there: the validation's are read only when an epoch is over, far
@@ -80,8 +104,22 @@ fn require_pictures(split: &Split) -> Result<()> {
 /// Whatever is wrong with the data, the configuration or the weights.
 pub fn prepare(config: &TrainConfig, device: &Device) -> Result<Start> {
     let (train, validation) = open_datasets(config)?;
+    let (model_config, tokenizer, model) = network(config, &train.captions, device)?;
+    Ok(Start { model_config, tokenizer, model, train, validation })
+}
+
+/// The network that a run starts from: random, with a vocabulary of the training captions, or with
+/// pretrained backbones; checked for what the run will ask of it.
+///
+/// # Errors
+/// Whatever is wrong with the configuration or the weights.
+pub(super) fn network(
+    config: &TrainConfig,
+    captions: &[String],
+    device: &Device,
+) -> Result<(ModelConfig, CaptionTokenizer, AvseModel)> {
     let (model_config, tokenizer, model) = match &config.model {
-        Some(model) => from_scratch(config, model, &train, device)?,
+        Some(model) => from_scratch(config, model, captions, device)?,
         None => pretrained(config, device)?,
     };
     let (words, rows) = (tokenizer.vocab_size(), model_config.text.vocab_size);
@@ -89,18 +127,21 @@ pub fn prepare(config: &TrainConfig, device: &Device) -> Result<Start> {
         let message = format!("{rows} rows for the {words} word pieces of the tokenizer");
         return Err(avse_core::Error::config("text.vocab_size", message).into());
     }
-    Ok(Start { model_config, tokenizer, model, train, validation })
+    config.check_backbone(&model_config.image)?;
+    // What the evaluation will ask for, found out before hours of training.
+    let (blocks, width) = (model_config.caption_blocks(), model_config.block_size);
+    BlockShape { blocks, width }.validate()?;
+    Ok((model_config, tokenizer, model))
 }
 
 /// Random weights and a vocabulary learnt from the training captions.
 fn from_scratch(
     config: &TrainConfig,
     model: &ModelConfig,
-    train: &Split,
+    captions: &[String],
     device: &Device,
 ) -> Result<(ModelConfig, CaptionTokenizer, AvseModel)> {
-    let vocabulary =
-        train_vocab(train.captions.iter().map(String::as_str), config.vocabulary_size)?;
+    let vocabulary = train_vocab(captions.iter().map(String::as_str), config.vocabulary_size)?;
     let tokenizer = CaptionTokenizer::from_vocab(&vocabulary)?;
     let mut model_config = model.clone();
     if model_config.text.vocab_size == 0 {

@@ -5,6 +5,8 @@ mod bad_bundles;
 mod bad_data;
 mod bad_options;
 mod demo;
+mod doctor;
+mod dry_run;
 mod export_web;
 mod gallery;
 #[cfg(unix)]
@@ -15,6 +17,9 @@ mod odd_input;
 mod pictures;
 mod pretrained;
 mod published;
+mod report;
 mod resume;
 mod support;
+mod tensorboard;
 mod training;
+mod validation;

@@ -1,9 +1,10 @@
-//! The demo's report and a search's hits: one HTML file that holds its style, charts and
+//! The demo's report, a search's hits and training runs: one HTML file that holds its style, charts and
 //! pictures, asks for nothing over the network and needs no JavaScript.
 //!
 //! The markup is well-formed XML as well, so that a strict parser can check it.
 
 mod hits;
+mod runs;
 mod sections;
 
 use avse_core::metrics::RetrievalMetrics;
@@ -13,6 +14,7 @@ use super::escape::escape;
 use crate::Result;
 
 pub use hits::{HitsPage, Question, render_hits};
+pub use runs::{RunsPage, render_runs};
 
 /// Everything the page shows. Parts that are empty are left out.
 #[derive(Debug, Clone, Default)]

@@ -180,7 +180,7 @@ pub(super) fn details(report: &DemoReport) -> Result<String> {
     Ok(if parts.is_empty() { parts } else { format!("<section>\n{parts}</section>\n") })
 }
 
-fn figure(title: &str, svg: &str) -> String {
+pub(super) fn figure(title: &str, svg: &str) -> String {
     format!("<figure role=\"img\" aria-label=\"{}\">{svg}</figure>\n", escape(title))
 }
 
@@ -233,7 +233,7 @@ fn sets_table(sets: &[(String, RetrievalMetrics)]) -> String {
     )
 }
 
-fn comparison_table(comparison: &Comparison) -> String {
+pub(super) fn comparison_table(comparison: &Comparison) -> String {
     let longest = comparison.rows.iter().map(Vec::len).max().unwrap_or(0);
     let columns = longest.max(comparison.header.len());
     let cell = |cells: &[String], index: usize| escape(cells.get(index).map_or("", String::as_str));

@@ -1,0 +1,142 @@
+//! Which device a command runs on.
+
+mod backend;
+
+use burn::tensor::Device;
+
+use crate::{Error, Result};
+
+pub use backend::Backend;
+
+/// The device for `--gpu-id`: the GPU with that number, or the first one for `auto`, when this program was
+/// built with a GPU backend; else the CPU.
+///
+/// # Errors
+/// [`Error::Usage`] when `name` is no device name, or no GPU has that number.
+pub fn choose(name: &str) -> Result<Device> {
+    let number = match name {
+        "cpu" => return Ok(Device::flex()),
+        "auto" => None,
+        number => match number.parse::<usize>() {
+            Ok(index) => Some(index),
+            Err(_) => {
+                return Err(Error::Usage(format!("--gpu-id {number}: a number, `auto` or `cpu`")));
+            }
+        },
+    };
+    let Some(backend) = Backend::in_use() else {
+        if let Some(number) = number {
+            eprintln!(
+                "note: --gpu-id {number}: this program was built without a GPU backend and runs on the CPU; \
+                 `avse doctor` says how to change that"
+            );
+        }
+        return Ok(Device::flex());
+    };
+    let devices = backend.devices();
+    let Some(number) = number else {
+        return Ok(devices.into_iter().next().unwrap_or_else(|| {
+            eprintln!("note: {} finds no GPU: running on the CPU", backend.feature());
+            Device::flex()
+        }));
+    };
+    let names: Vec<_> = devices.iter().map(describe).collect();
+    check_number(number, backend, &names)?;
+    Ok(devices[number].clone())
+}
+
+/// The devices for `--gpu-id`, a list such as `0,2`; without `several` the first of them. With `several`,
+/// `auto` means every GPU there is.
+///
+/// `cpu` may stand several times: each is a replica of its own, which is how training on several
+/// devices is tried without any.
+///
+/// # Errors
+/// [`Error::Usage`] when a name is no device's, or a GPU is named twice.
+pub fn choose_all(names: &str, several: bool) -> Result<Vec<Device>> {
+    let names: Vec<&str> = names.split(',').map(str::trim).collect();
+    for (at, name) in names.iter().enumerate() {
+        if *name != "cpu" && names[..at].contains(name) {
+            return Err(Error::Usage(format!("--gpu-id: {name} is named twice")));
+        }
+    }
+    if names.len() > 1 && !several {
+        eprintln!(
+            "warning: --gpu-id names {} devices, --multi_gpu 1 is not given: the first is used",
+            names.len()
+        );
+    }
+    if several && names == ["auto"] {
+        let all = Backend::in_use().map(Backend::devices).unwrap_or_default();
+        if !all.is_empty() {
+            return Ok(all);
+        }
+    }
+    let count = if several { names.len() } else { 1 };
+    names.into_iter().take(count).map(choose).collect()
+}
+
+/// Refuses a number that no GPU has, naming those that there are.
+fn check_number(number: usize, backend: Backend, found: &[String]) -> Result<()> {
+    if number < found.len() {
+        return Ok(());
+    }
+    let there_is = match found {
+        [] => format!(
+            "{} finds none (`avse doctor` says what is missing; --gpu-id cpu runs on the CPU)",
+            backend.feature()
+        ),
+        found => {
+            let named = found.iter().enumerate().map(|(at, name)| format!("{at} ({name})"));
+            format!("there is {}", named.collect::<Vec<_>>().join(", "))
+        }
+    };
+    Err(Error::Usage(format!("--gpu-id {number}: no such GPU; {there_is}")))
+}
+
+/// How the device is called in reports.
+pub fn describe(device: &Device) -> String {
+    if *device == Device::flex() {
+        return "CPU (flex)".into();
+    }
+    #[cfg(any(
+        feature = "cuda",
+        feature = "rocm",
+        feature = "metal",
+        feature = "vulkan",
+        feature = "wgpu"
+    ))]
+    if let Some(identity) = device.identity() {
+        return format!("{} {device:?}", identity.name);
+    }
+    format!("{device:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_without_a_gpu_are_refused_by_name() {
+        let found = ["First", "Second"].map(String::from);
+        assert!(check_number(1, Backend::Cuda, &found).is_ok());
+        let error = check_number(2, Backend::Cuda, &found).unwrap_err().to_string();
+        assert_eq!(error, "--gpu-id 2: no such GPU; there is 0 (First), 1 (Second)");
+        let error = check_number(0, Backend::Vulkan, &[]).unwrap_err().to_string();
+        assert!(error.contains("vulkan finds none") && error.contains("cpu"), "{error}");
+    }
+
+    #[test]
+    fn the_processor_has_a_plain_name() {
+        assert_eq!(describe(&Device::flex()), "CPU (flex)");
+        assert_eq!(describe(&Device::flex().autodiff().inner()), "CPU (flex)");
+    }
+
+    #[test]
+    fn lists_of_devices() {
+        assert_eq!(choose_all("cpu,cpu", true).unwrap().len(), 2);
+        assert_eq!(choose_all("cpu,cpu", false).unwrap().len(), 1);
+        assert!(choose_all("1,1", true).unwrap_err().to_string().contains("named twice"));
+        assert!(choose("first").unwrap_err().to_string().contains("`auto` or `cpu`"));
+    }
+}
