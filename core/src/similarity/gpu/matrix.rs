@@ -98,7 +98,12 @@ impl<'a> Job<'a> {
             Content::Precise(format) => {
                 let tile = engine.tuning.matrix;
                 let (blocks, items) = of(tile);
-                (Kernel::Matrix { format, tile, lanes, blocks }, items)
+                let kernel = if engine.tuning.direct {
+                    Kernel::MatrixDirect { format, tile, lanes, blocks }
+                } else {
+                    Kernel::Matrix { format, tile, lanes, blocks }
+                };
+                (kernel, items)
             }
             Content::Int8 => {
                 let (tile, packed_dot) = (engine.tuning.matrix_int8, engine.packed_dot);

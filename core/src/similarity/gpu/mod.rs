@@ -23,6 +23,7 @@ mod matrix;
 mod normalise;
 mod search;
 mod template;
+mod texels;
 mod tuning;
 mod upload;
 
