@@ -1,8 +1,11 @@
 //! Which pipelines there are: every variable of a shader stands in its [`Kernel`], and the text is
 //! made of that alone, so two variants never share a place in the cache.
 
+use super::search_shape::{
+    GalleryMemory, GallerySide, QueryMemory, SearchMemory, SearchShape, TEXEL_ROW,
+};
 use super::template::Template;
-use super::tuning::{MatrixTile, SearchTile};
+use super::tuning::MatrixTile;
 
 /// How numbers of a gallery lie on the device, as shaders read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,13 +26,6 @@ impl Format {
     pub fn bytes(self) -> usize {
         if self == Self::F32 { 4 } else { 2 }
     }
-}
-
-/// Which side the gallery of a search is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum GallerySide {
-    Images,
-    Captions,
 }
 
 /// A pipeline's variables; the bindings follow from the kind.
@@ -72,91 +68,6 @@ pub(super) enum Kernel {
         format: Format,
         lanes: u32,
     },
-}
-
-/// Where a search reads from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct SearchMemory {
-    pub gallery: GalleryMemory,
-    pub queries: QueryMemory,
-}
-
-/// Where shaders read a gallery from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum GalleryMemory {
-    Buffer,
-    /// A texture of its vectors, [`TEXEL_ROW`] a row.
-    Texels,
-}
-
-/// Texels of a row of a gallery's texture, a power of two.
-pub(super) const TEXEL_ROW: u32 = 4096;
-
-/// Where shaders read queries from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum QueryMemory {
-    /// A uniform buffer of so many vectors: the fastest that all invocations read alike.
-    Uniform(u32),
-    /// A storage buffer, for more than fits the other.
-    Storage,
-}
-
-impl QueryMemory {
-    /// For `bytes` of queries of a pass.
-    pub fn of(bytes: u64) -> Self {
-        // WebGPU's least limit of a uniform binding.
-        if bytes <= 65_536 { Self::Uniform(bytes as u32 / 16) } else { Self::Storage }
-    }
-}
-
-/// What a pass of a search takes at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct SearchShape {
-    pub side: GallerySide,
-    pub lanes: u32,
-    /// Items an invocation takes.
-    pub items: u32,
-    /// Gallery blocks of each.
-    pub blocks: u32,
-    pub queries: u32,
-    /// Blocks of each query, a multiple of 4.
-    pub query_blocks: u32,
-    /// Most turns of a workgroup.
-    pub turns: u32,
-}
-
-impl SearchShape {
-    /// For a gallery of `gallery_blocks` an item, `queries` (1 or 2 at once) of `query_blocks`.
-    pub fn new(
-        lanes: u32,
-        tile: SearchTile,
-        side: GallerySide,
-        gallery_blocks: usize,
-        queries: usize,
-        query_blocks: usize,
-    ) -> Self {
-        let query_blocks = if query_blocks <= 4 { 4 } else { 8 };
-        let queries = if query_blocks == 4 && queries > 1 { 2 } else { 1 };
-        let most = if queries * query_blocks == 8 { tile.blocks.div_ceil(2) } else { tile.blocks };
-        let blocks = power_of_two(gallery_blocks, most);
-        let SearchTile { items, turns, .. } = tile;
-        Self { side, lanes, items, blocks, queries, query_blocks, turns }
-    }
-
-    /// Query blocks of a pass.
-    pub fn columns(&self) -> usize {
-        (self.queries * self.query_blocks) as usize
-    }
-
-    /// Gallery items of a workgroup that takes `turns`.
-    pub fn slots(&self, turns: u32) -> u32 {
-        self.lanes * self.items * turns
-    }
-}
-
-/// The least power of two that is not below `count`, at most `limit`.
-pub(super) fn power_of_two(count: usize, limit: u32) -> u32 {
-    count.next_power_of_two().min(limit as usize) as u32
 }
 
 impl Kernel {
@@ -327,7 +238,10 @@ fn with_dot(template: Template, packed_dot: bool) -> Template {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::similarity::gpu::tuning::Tuning;
+    use std::collections::HashSet;
+
+    use crate::similarity::gpu::search_shape::power_of_two;
+    use crate::similarity::gpu::tuning::{SearchTile, Tuning};
     use naga::valid::{Capabilities, ValidationFlags, Validator};
 
     /// Parses and validates; checks WebGPU's default limits.
@@ -367,23 +281,23 @@ mod tests {
             .concat();
         for tuning in [Tuning::GPU, Tuning::SOFTWARE] {
             let lanes = tuning.lanes;
-            let mut kernels = Vec::new();
+            let mut kernels = HashSet::new();
             for format in [Format::F32, Format::F16, Format::F16Packed, Format::F16Wide] {
-                kernels.push(Kernel::Normalise { format, lanes });
-                kernels.push(Kernel::Quantise { format, lanes });
+                kernels.insert(Kernel::Normalise { format, lanes });
+                kernels.insert(Kernel::Quantise { format, lanes });
                 for blocks in [1, 2, 3, 4, 8, 16, 40] {
                     let tile = tuning.matrix;
                     let tiles =
                         [power_of_two(blocks, tile.rows), power_of_two(blocks, tile.columns)];
                     let lanes = [lanes, 1];
-                    kernels.push(if tuning.direct {
+                    kernels.insert(if tuning.direct {
                         Kernel::MatrixDirect { format, tile, lanes, blocks: tiles }
                     } else {
                         Kernel::Matrix { format, tile, lanes, blocks: tiles }
                     });
                     let tile = tuning.matrix_int8;
                     let packed_dot = format == Format::F32;
-                    kernels.push(Kernel::MatrixInt8 { packed_dot, tile, lanes, blocks: tiles });
+                    kernels.insert(Kernel::MatrixInt8 { packed_dot, tile, lanes, blocks: tiles });
                     for side in [GallerySide::Images, GallerySide::Captions] {
                         for (queries, query_blocks) in [(1, 1), (1, 4), (2, 4), (9, 8), (1, 16)] {
                             let shape = |tile: SearchTile| {
@@ -393,9 +307,9 @@ mod tests {
                             let int8 = shape(tuning.search_int8);
                             let shape = shape(tuning.search(format));
                             for &memory in &memories {
-                                kernels.push(Kernel::Search { format, shape, memory });
+                                kernels.insert(Kernel::Search { format, shape, memory });
                                 let shape = int8;
-                                kernels.push(Kernel::SearchInt8 { packed_dot, shape, memory });
+                                kernels.insert(Kernel::SearchInt8 { packed_dot, shape, memory });
                             }
                         }
                     }

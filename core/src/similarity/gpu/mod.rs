@@ -22,6 +22,7 @@ mod kernel;
 mod matrix;
 mod normalise;
 mod search;
+mod search_shape;
 mod template;
 mod texels;
 mod tuning;

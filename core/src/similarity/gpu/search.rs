@@ -7,7 +7,8 @@ use wgpu::BufferUsages;
 use super::buffers::{ALIGNMENT, part};
 use super::engine::GpuEngine;
 use super::gallery::{GpuGallery, Shard};
-use super::kernel::{Format, GallerySide, Kernel, QueryMemory, SearchMemory, SearchShape};
+use super::kernel::{Format, Kernel};
+use super::search_shape::{GallerySide, QueryMemory, SearchMemory, SearchShape};
 use crate::similarity::{BlockShape, Blocks, Direction, Hit, TopK};
 use crate::{Error, Result};
 

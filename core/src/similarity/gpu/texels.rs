@@ -4,7 +4,8 @@
 use super::buffers::whole;
 use super::engine::GpuEngine;
 use super::gallery::{Content, GpuGallery, Shard};
-use super::kernel::{Format, GalleryMemory, TEXEL_ROW};
+use super::kernel::Format;
+use super::search_shape::{GalleryMemory, TEXEL_ROW};
 
 /// Bytes of a texel.
 const TEXEL: u64 = 16;

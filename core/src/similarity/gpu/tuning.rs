@@ -78,8 +78,8 @@ impl Tuning {
     pub const SOFTWARE: Self = Self {
         lanes: 8,
         search_f32: SearchTile { items: 16, blocks: 1, turns: 8 },
-        search_f16: SearchTile { items: 4, blocks: 8, turns: 32 },
-        search_int8: SearchTile { items: 4, blocks: 8, turns: 32 },
+        search_f16: SearchTile { items: 16, blocks: 2, turns: 8 },
+        search_int8: SearchTile { items: 8, blocks: 1, turns: 16 },
         texels: true,
         wide_f16: true,
         native_f16: false,
