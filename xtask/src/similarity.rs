@@ -60,7 +60,7 @@ pub fn run(arguments: &[String]) -> bool {
 /// `--only gpu`: the shaders' rows anew, in the place of the old ones in bench/similarity.json.
 fn only(arguments: &[String]) -> bool {
     if arguments != ["--only", "gpu"] {
-        eprintln!("{}: `--only gpu` stands alone", arguments.join(" "));
+        eprintln!("bench similarity {}: not `--only gpu`, alone", arguments.join(" "));
         return false;
     }
     shaders(&["--merge", "bench/similarity.json"]).is_some()
