@@ -6,6 +6,7 @@
 //! `--table bench/README.md` the comparison with the adapter's roofs is written there.
 
 mod naive;
+mod processor;
 mod report;
 mod roofs;
 
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use avse_core::similarity::Direction::ImagesForCaption;
-use avse_core::similarity::gpu::{GpuEngine, GpuOptions, Storage};
+use avse_core::similarity::gpu::{GpuEngine, GpuOptions, Storage, wgpu};
 use avse_core::similarity::{BlockShape, Blocks, Hit, QuantisedBlocks, Stored, normalise};
 use naive::Naive;
 use pollster::block_on;
@@ -142,27 +143,53 @@ fn indices(hits: &[Hit]) -> Vec<usize> {
     hits.iter().map(|hit| hit.index).collect()
 }
 
-/// The least seconds of ours and theirs.
+/// The least of ours and theirs: seconds that passed, and seconds of the processor.
+struct Times {
+    passed: [f64; 2],
+    processor: [Option<f64>; 2],
+}
+
 fn interleaved(
     mut ours: impl FnMut() -> avse_core::Result<()>,
     mut theirs: impl FnMut(),
-) -> avse_core::Result<[f64; 2]> {
-    let mut least = [f64::INFINITY; 2];
+) -> avse_core::Result<Times> {
+    let mut times = Times { passed: [f64::INFINITY; 2], processor: [None; 2] };
     // The first of ours compiles, and copies the gallery where it is read as a texture.
     ours()?;
     theirs();
     for _ in 0..RUNS {
-        let begun = Instant::now();
-        ours()?;
-        least[0] = least[0].min(begun.elapsed().as_secs_f64());
-        let begun = Instant::now();
-        theirs();
-        least[1] = least[1].min(begun.elapsed().as_secs_f64());
+        times.add(0, &mut ours)?;
+        times.add(1, || {
+            theirs();
+            Ok(())
+        })?;
     }
-    Ok(least)
+    Ok(times)
 }
 
-fn row(engine: &GpuEngine, work: &str, [ours, peer]: [f64; 2], flops: f64, bytes: f64) -> Row {
+impl Times {
+    fn add(
+        &mut self,
+        side: usize,
+        work: impl FnOnce() -> avse_core::Result<()>,
+    ) -> avse_core::Result<()> {
+        let (processor, begun) = (processor::seconds(), Instant::now());
+        work()?;
+        self.passed[side] = self.passed[side].min(begun.elapsed().as_secs_f64());
+        if let (Some(before), Some(after)) = (processor, processor::seconds()) {
+            let least = self.processor[side].unwrap_or(f64::INFINITY);
+            self.processor[side] = Some(least.min(after - before));
+        }
+        Ok(())
+    }
+}
+
+fn row(engine: &GpuEngine, work: &str, times: Times, flops: f64, bytes: f64) -> Row {
+    let [ours, peer] = times.passed;
+    let adapter = engine.adapter();
+    // Of a real GPU the processor's time says nothing.
+    let software = adapter.device_type == wgpu::DeviceType::Cpu;
+    let [ours_cpu_s, peer_cpu_s] = times.processor.map(|time| time.filter(|_| software));
     let row = Row {
         work: work.to_lowercase(),
         ours_s: ours,
@@ -174,8 +201,17 @@ fn row(engine: &GpuEngine, work: &str, [ours, peer]: [f64; 2], flops: f64, bytes
         runs: Some(RUNS),
         flops: Some(flops),
         bytes: Some(bytes),
-        adapter: Some(engine.adapter().name),
+        adapter: Some(adapter.name),
+        ours_cpu_s,
+        peer_cpu_s,
     };
-    eprintln!("{}: {:.2} ms, peer {:.2} ms, {:.2}", row.work, ours * 1e3, peer * 1e3, peer / ours);
+    eprintln!(
+        "{}: {:.2} ms, peer {:.2} ms, {:.2}; of the processor's time {:.2}",
+        row.work,
+        ours * 1e3,
+        peer * 1e3,
+        peer / ours,
+        row.processor_ratio().unwrap_or(f64::NAN),
+    );
     row
 }

@@ -31,6 +31,18 @@ pub struct Row {
     pub bytes: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter: Option<String>,
+    /// Seconds of the processor on all threads, of a software adapter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ours_cpu_s: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_cpu_s: Option<f64>,
+}
+
+impl Row {
+    /// The ratio of the processor's time, which other programs change less than the clock's.
+    pub fn processor_ratio(&self) -> Option<f64> {
+        Some(self.peer_cpu_s? / self.ours_cpu_s?)
+    }
 }
 
 /// What a row of this benchmark begins with.
@@ -54,11 +66,16 @@ pub fn roof_rows(roofs: &Roofs, adapter: &str) -> Vec<Row> {
         flops: flops.then_some(roof.amount),
         bytes: (!flops).then_some(roof.amount),
         adapter: Some(adapter.to_owned()),
+        ours_cpu_s: None,
+        peer_cpu_s: None,
     };
+    let processor = |work: &str, roof: Roof| Row { adapter: None, ..row(work, roof, false) };
     vec![
         row("multiply-add", roofs.multiply_add, true),
         row("read-buffer", roofs.read_buffer, false),
         row("read-texels", roofs.read_texels, false),
+        processor("processor-read-1-thread", roofs.processor[0]),
+        processor("processor-read-2-threads", roofs.processor[1]),
     ]
 }
 
@@ -103,13 +120,16 @@ fn table(rows: &[Row], roofs: &Roofs) -> String {
     let _ = writeln!(
         text,
         "{adapter}, load average {load} after; the least of {} runs each. The adapter's roofs: {:.0} GFLOP/s of \
-         multiply-adds in registers, {:.1} GB/s read from a buffer, {:.1} GB/s from a texture.\n\n\
-         | work | ours ms | naive ms | ratio | target | roof ms | bound by | best possible ratio |\n\
-         |---|---|---|---|---|---|---|---|",
+         multiply-adds in registers, {:.1} GB/s read from a buffer, {:.1} GB/s from a texture; the \
+         processor itself reads {:.1} GB/s with one thread and {:.1} with two.\n\n\
+         | work | ours ms | naive ms | ratio | of processor time | target | roof ms | bound by | best possible ratio |\n\
+         |---|---|---|---|---|---|---|---|---|",
         super::RUNS,
         giga(&roofs.multiply_add),
         giga(&roofs.read_buffer),
         giga(&roofs.read_texels),
+        giga(&roofs.processor[0]),
+        giga(&roofs.processor[1]),
     );
     for row in rows {
         let (Some(flops), Some(bytes), Some(peer)) = (row.flops, row.bytes, row.peer_s) else {
@@ -120,10 +140,11 @@ fn table(rows: &[Row], roofs: &Roofs) -> String {
         let ratio = peer / row.ours_s;
         let _ = writeln!(
             text,
-            "| {} | {:.2} | {:.2} | {ratio:.2} | {TARGET}{} | {:.2} | {} | {:.1} |",
+            "| {} | {:.2} | {:.2} | {ratio:.2} | {} | {TARGET}{} | {:.2} | {} | {:.1} |",
             row.work,
             row.ours_s * 1e3,
             peer * 1e3,
+            row.processor_ratio().map_or("–".into(), |ratio| format!("{ratio:.2}")),
             if ratio < TARGET { ", missed" } else { "" },
             roof * 1e3,
             if times[0] > times[1] { "multiply-adds" } else { "reads" },

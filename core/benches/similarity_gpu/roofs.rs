@@ -6,13 +6,15 @@ use std::time::Instant;
 
 use avse_core::similarity::gpu::{GpuEngine, wgpu};
 
-use super::RUNS;
+use super::{RUNS, processor};
 
 /// Operations and bytes a second, the fastest of several shaders each.
 pub struct Roofs {
     pub multiply_add: Roof,
     pub read_buffer: Roof,
     pub read_texels: Roof,
+    /// Memory read by one and by two threads without an adapter.
+    pub processor: [Roof; 2],
 }
 
 /// So much in so many seconds.
@@ -62,6 +64,7 @@ impl Roofs {
             multiply_add: fastest(&mut multiply_adds),
             read_buffer: fastest(&mut reads(false)),
             read_texels: fastest(&mut reads(true)),
+            processor: processor::reads(),
         }
     }
 }
