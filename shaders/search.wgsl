@@ -2,7 +2,7 @@
 // workgroup keeps those of its items in workgroup memory and writes out its best `kept`; the lists are merged on the host.
 //
 // Bindings (group 0)
-//   0  gallery  storage, read        blocks of `items` items, lanes side by side (below)
+//   0  gallery  storage, read        blocks of `items` items, lanes side by side (below); or texture_2d of these vectors
 //   1  queries  uniform              f32, columns side by side (below)
 //   2  found    storage, read_write  vec2u(index of the item, bits of the f32 score), best first; index 0xffffffff
 //                                    where a workgroup has fewer items. Query q, workgroup g, place r stand at
@@ -59,7 +59,12 @@ struct Params {
     unused2: u32,
 }
 
+// [gallery memory: a buffer. The host puts a texture here where texels are read faster.]
 @group(0) @binding(0) var<storage, read> gallery: array<Stored>;
+fn load(at: u32) -> vec4f {
+    return widen(gallery[at]);
+}
+// [end of gallery memory]
 // [query memory: uniform. The host puts a storage buffer here where queries exceed 64 KiB.]
 @group(0) @binding(1) var<uniform> queries: array<vec4f, QUERY_SIZE>;
 // [end of query memory]
@@ -102,7 +107,7 @@ fn multiply(tile: u32, lane: u32, block: u32, chunk: u32) -> array<vec4f, ROWS *
             w[v] = queries[column + 3u * VECTORS];
         }
         for (var row = 0u; row < ROWS; row++) { // unrolled
-            let a = widen(gallery[at[row] + k * LANES]);
+            let a = load(at[row] + k * LANES);
             for (var v = 0u; v < VECTORS; v++) { // unrolled
                 products[row * VECTORS + v] = fma(vec4f(a.x), x[v], products[row * VECTORS + v]);
                 products[row * VECTORS + v] = fma(vec4f(a.y), y[v], products[row * VECTORS + v]);

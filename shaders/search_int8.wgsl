@@ -4,7 +4,7 @@
 // bound reaches it; a workgroup all of whose written items reach it is asked again for more.
 //
 // Bindings (group 0)
-//   0  gallery  storage, read        vec4u: 16 numbers of 8 bits, lanes side by side (below)
+//   0  gallery  storage, read        vec4u: 16 numbers of 8 bits, lanes side by side (below); or texture_2d of these vectors
 //   1  fits     storage, read        vec2f(scale, residual) of block b of item n at ((n / LANES) * blocks + b) * LANES + n % LANES
 //   2  queries  uniform              vec4u: 16 numbers of 8 bits, two planes a block (below)
 //   3  scales   storage, read        vec4f: what query blocks are multiplied by, p.chunks * VECTORS of them
@@ -67,7 +67,12 @@ struct Params {
     unused2: u32,
 }
 
+// [gallery memory: a buffer. The host puts a texture here where texels are read faster.]
 @group(0) @binding(0) var<storage, read> gallery: array<vec4u>;
+fn load(at: u32) -> vec4u {
+    return gallery[at];
+}
+// [end of gallery memory]
 @group(0) @binding(1) var<storage, read> fits: array<vec2f>;
 // [query memory: uniform. The host puts a storage buffer here where queries exceed 64 KiB.]
 @group(0) @binding(2) var<uniform> queries: array<vec4u, QUERY_SIZE>;
@@ -110,7 +115,7 @@ fn multiply(tile: u32, lane: u32, block: u32, chunk: u32) -> array<vec4f, ROWS *
     for (var k = 0u; k < p.width16; k++) {
         var a: array<vec4u, ROWS>;
         for (var row = 0u; row < ROWS; row++) { // unrolled
-            a[row] = gallery[at[row] + k * LANES];
+            a[row] = load(at[row] + k * LANES);
         }
         for (var v = 0u; v < VECTORS; v++) { // unrolled
             let column = ((chunk * p.width16 + k) * COLUMNS + v * 4u) * 2u;

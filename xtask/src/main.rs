@@ -79,6 +79,8 @@ one run and writes bench/similarity.json and bench/roofline.svg, unless `--json`
 in cargo's target folder: a Python environment of bench/peers/requirements.txt
 (several GB; AVSE_PEERS_PYTHON names another Python) and two WebAssembly modules
 (node runs them). The shaders meet a naive one on a software Vulkan driver.
+`--only gpu` measures these alone, puts their rows in the place of the old ones and
+writes the table of the adapter's roofs in bench/README.md.
 
 `cargo xtask bench web [--quick]` builds the browser package and measures it in Chromium
 beside onnxruntime-web, which runs the same network; it writes bench/web.json and its

@@ -14,6 +14,9 @@ const WASM_ROWS: [(&str, &str); 2] = [("20000", "9"), ("300", "2")];
 /// Runs everything; false when ours could not be measured. A peer that cannot be had is named
 /// and left out.
 pub fn run(arguments: &[String]) -> bool {
+    if arguments.iter().any(|argument| argument == "--only") {
+        return only(arguments);
+    }
     let has = |option: &str| arguments.iter().any(|argument| argument == option);
     let quick = has("--quick");
     let folder = target().join("bench-similarity");
@@ -33,7 +36,7 @@ pub fn run(arguments: &[String]) -> bool {
     rows("wasm.jsonl", wasm(&folder, WASM_ROWS[usize::from(quick)]));
     // Its sizes cannot be chosen this small.
     if !quick {
-        rows("gpu.jsonl", gpu());
+        rows("gpu.jsonl", shaders(&[]));
     }
     if !quick && !has("--json") {
         bench.extend(["--json".into(), "bench/similarity.json".into()]);
@@ -52,6 +55,15 @@ pub fn run(arguments: &[String]) -> bool {
     Step::cargo("similarity", ["run", "--release", "-p", "trainer-native", "--", "bench"])
         .args(&bench)
         .run()
+}
+
+/// `--only gpu`: the shaders' rows anew, in the place of the old ones in bench/similarity.json.
+fn only(arguments: &[String]) -> bool {
+    if arguments != ["--only", "gpu"] {
+        eprintln!("bench similarity {}: not `--only gpu`, alone", arguments.join(" "));
+        return false;
+    }
+    shaders(&["--merge", "bench/similarity.json"]).is_some()
 }
 
 fn missing(what: &str) {
@@ -79,11 +91,14 @@ fn wasm(folder: &Path, (rows, runs): (&str, &str)) -> Option<String> {
     Step::new("wasm", "node", []).args(&[script, scalar, simd, rows.into(), runs.into()]).captured()
 }
 
-/// The shaders beside a naive one, on a software adapter where there is one.
-fn gpu() -> Option<String> {
-    let bench = ["bench", "--workspace", "--bench", "similarity_gpu"];
+/// The shaders beside a naive one, on a software adapter where there is one; their rows. The table of
+/// the adapter's roofs goes to bench/README.md.
+fn shaders(options: &[&str]) -> Option<String> {
+    let bench = ["bench", "--workspace", "--bench", "similarity_gpu", "--"];
     root().join("core/benches/similarity_gpu").is_dir().then_some(())?;
-    let mut step = Step::cargo("gpu", bench);
+    let table = ["--table", "bench/README.md"];
+    let options: Vec<String> = options.iter().chain(&table).map(|&word| word.into()).collect();
+    let mut step = Step::cargo("gpu", bench).args(&options);
     if let Some(driver) = setup::software_vulkan() {
         step = step.env("VK_DRIVER_FILES", driver);
     }

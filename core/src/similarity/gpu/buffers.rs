@@ -128,12 +128,19 @@ impl GpuEngine {
         pipeline: &wgpu::ComputePipeline,
         parts: &[wgpu::BufferBinding<'_>],
     ) -> wgpu::BindGroup {
+        let resources: Vec<_> = parts.iter().cloned().map(wgpu::BindingResource::Buffer).collect();
+        self.bind_resources(pipeline, resources)
+    }
+
+    /// The same, where not all are buffers.
+    pub(super) fn bind_resources(
+        &self,
+        pipeline: &wgpu::ComputePipeline,
+        resources: Vec<wgpu::BindingResource<'_>>,
+    ) -> wgpu::BindGroup {
         let entries: Vec<_> = (0..)
-            .zip(parts)
-            .map(|(binding, part)| wgpu::BindGroupEntry {
-                binding,
-                resource: wgpu::BindingResource::Buffer(part.clone()),
-            })
+            .zip(resources)
+            .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
             .collect();
         self.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,

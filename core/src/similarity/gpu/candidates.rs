@@ -5,8 +5,9 @@ use wgpu::BufferUsages;
 use super::buffers::{ALIGNMENT, part, whole};
 use super::engine::GpuEngine;
 use super::gallery::GpuGallery;
-use super::kernel::{GallerySide, Kernel, QueryMemory, SearchShape};
+use super::kernel::Kernel;
 use super::search::{QUERIES, Unit, column_block};
+use super::search_shape::{GallerySide, QueryMemory, SearchMemory, SearchShape};
 use crate::similarity::quantised::{Fit, QueryBound, SAFE};
 use crate::similarity::{BlockShape, Blocks, Direction, Hit, Stored, TopK, cpu};
 use crate::{Error, Result};
@@ -60,7 +61,14 @@ impl GpuEngine {
         }
         let side = GallerySide::of(direction);
         let (blocks, query_blocks) = (gallery.shape.blocks, queries.shape().blocks);
-        let shape = SearchShape::new(&self.tuning, side, blocks, 1, query_blocks);
+        let shape = SearchShape::new(
+            self.tuning.lanes,
+            self.tuning.search_int8,
+            side,
+            blocks,
+            1,
+            query_blocks,
+        );
         let mut results = Vec::with_capacity(queries.rows());
         for query in 0..queries.rows() {
             let query = Query::new(queries.slice(query..query + 1), &shape, gallery.shape);
@@ -148,8 +156,11 @@ impl GpuEngine {
     ) -> Result<Vec<Find>> {
         let packed_dot = self.packed_dot;
         let query_bytes = query.planes.len() as u64;
-        let queries = QueryMemory::of(query_bytes);
-        let kernel = Kernel::SearchInt8 { packed_dot, shape: *shape, queries };
+        let memory = SearchMemory {
+            gallery: self.gallery_memory(gallery),
+            queries: QueryMemory::of(query_bytes),
+        };
+        let kernel = Kernel::SearchInt8 { packed_dot, shape: *shape, memory };
         let bytes = batch.iter().map(|unit| u64::from(unit.groups * unit.kept)).sum::<u64>() * 16;
         let params = batch.iter().flat_map(|unit| {
             let mut params = [0u32; ALIGNMENT as usize / 4];
@@ -182,12 +193,13 @@ impl GpuEngine {
                     let mut pass = encoder.begin_compute_pass(&Default::default());
                     pass.set_pipeline(&pipeline);
                     for (at, unit) in (0..).zip(batch) {
-                        let mut bindings = vec![whole(&unit.shard.values)];
-                        bindings.extend(unit.shard.fits.as_ref().map(whole));
-                        bindings.extend([part(&columns, 0, query_bytes), whole(&scales)]);
-                        bindings
-                            .extend([part(&found, 0, bytes), part(&params, at * ALIGNMENT, 64)]);
-                        pass.set_bind_group(0, &self.bind(&pipeline, &bindings), &[]);
+                        let mut parts: Vec<_> = unit.shard.fits.iter().map(whole).collect();
+                        parts.extend([part(&columns, 0, query_bytes), whole(&scales)]);
+                        parts.extend([part(&found, 0, bytes), part(&params, at * ALIGNMENT, 64)]);
+                        let mut bindings =
+                            vec![self.blocks(unit.shard, gallery.content, memory.gallery)];
+                        bindings.extend(parts.into_iter().map(wgpu::BindingResource::Buffer));
+                        pass.set_bind_group(0, &self.bind_resources(&pipeline, bindings), &[]);
                         pass.dispatch_workgroups(unit.groups, 1, 1);
                     }
                 }

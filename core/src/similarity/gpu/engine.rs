@@ -34,8 +34,9 @@ pub struct GpuOptions {
     pub software: bool,
     /// Most bytes of a gallery in one binding; the device's own limit where that is less.
     pub shard_bytes: u64,
-    /// Whether shaders may read 16-bit numbers natively where the device can; they unpack
-    /// them from 32 bits otherwise. The scores are the same.
+    /// Whether shaders may read 16-bit numbers natively, or on software adapters four as one 64-bit
+    /// integer, where the device can; they unpack them from 32 bits otherwise. The scores are the
+    /// same.
     pub native_f16: bool,
     /// Whether shaders may use the built-in dot product of packed bytes. Natively it is always there; in a
     /// browser it is a language feature, which [`GpuEngine::new`] looks up and
@@ -101,8 +102,13 @@ impl GpuEngine {
             })
             .await
             .map_err(|error| none(error.to_string()))?;
-        let wanted =
-            if options.native_f16 { wgpu::Features::SHADER_F16 } else { wgpu::Features::empty() };
+        let mut wanted = wgpu::Features::empty();
+        if options.native_f16 {
+            wanted |= wgpu::Features::SHADER_F16;
+            // Software adapters read four halves faster so.
+            let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
+            wanted.set(wgpu::Features::SHADER_INT64, software);
+        }
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("avse similarity"),
@@ -146,13 +152,18 @@ impl GpuEngine {
         };
         let limits = device.limits();
         let most = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
-        let native = options.native_f16
-            && tuning.native_f16
-            && device.features().contains(wgpu::Features::SHADER_F16);
+        let has = |feature| options.native_f16 && device.features().contains(feature);
+        let half = if tuning.native_f16 && has(wgpu::Features::SHADER_F16) {
+            Format::F16
+        } else if tuning.wide_f16 && has(wgpu::Features::SHADER_INT64) {
+            Format::F16Wide
+        } else {
+            Format::F16Packed
+        };
         Self {
             tuning,
             shard_bytes: most.min(options.shard_bytes),
-            half: if native { Format::F16 } else { Format::F16Packed },
+            half,
             packed_dot: options.packed_dot,
             pool: BufferPool::default(),
             pipelines: Mutex::default(),

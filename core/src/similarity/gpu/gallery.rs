@@ -1,6 +1,6 @@
 //! Embeddings in device memory, cut into shards that fit a binding.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::engine::GpuEngine;
 use super::kernel::Format;
@@ -45,6 +45,8 @@ pub(super) struct Shard {
     pub values: wgpu::Buffer,
     /// Scales and residuals of int8 blocks.
     pub fits: Option<wgpu::Buffer>,
+    /// A copy of `values`, once a search has read texels.
+    pub texels: OnceLock<wgpu::TextureView>,
 }
 
 /// Shards begin at multiples of this, and so do the parts they are filled in: then parts of
@@ -67,7 +69,8 @@ impl GpuGallery {
         self.content == Content::Int8
     }
 
-    /// Bytes of device memory.
+    /// Bytes of device memory that it takes before a search; on software adapters the first search
+    /// copies the blocks of f32 and int8 galleries to textures, as much again.
     pub fn bytes(&self) -> u64 {
         let buffers =
             |shard: &Shard| shard.values.size() + shard.fits.as_ref().map_or(0, wgpu::Buffer::size);
@@ -161,7 +164,7 @@ impl GpuEngine {
         let values = buffer("avse blocks", item_bytes(gallery.shape, gallery.content));
         let fits = (gallery.content == Content::Int8)
             .then(|| buffer("avse scales", gallery.shape.blocks * 8));
-        Shard { first, rows, values, fits }
+        Shard { first, rows, values, fits, texels: OnceLock::new() }
     }
 }
 

@@ -1,8 +1,11 @@
 //! Which pipelines there are: every variable of a shader stands in its [`Kernel`], and the text is
 //! made of that alone, so two variants never share a place in the cache.
 
+use super::search_shape::{
+    GalleryMemory, GallerySide, QueryMemory, SearchMemory, SearchShape, TEXEL_ROW,
+};
 use super::template::Template;
-use super::tuning::{MatrixTile, Tuning};
+use super::tuning::MatrixTile;
 
 /// How numbers of a gallery lie on the device, as shaders read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +16,9 @@ pub(super) enum Format {
     F16,
     /// Two halves in a `u32`, the same bits.
     F16Packed,
+    /// Four halves in a `u64`, the same bits: the device has 64-bit integers and reads them as
+    /// fast as others.
+    F16Wide,
 }
 
 impl Format {
@@ -22,95 +28,46 @@ impl Format {
     }
 }
 
-/// Which side the gallery of a search is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum GallerySide {
-    Images,
-    Captions,
-}
-
 /// A pipeline's variables; the bindings follow from the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kernel {
-    Matrix { format: Format, tile: MatrixTile, lanes: [u32; 2], blocks: [u32; 2] },
-    MatrixInt8 { packed_dot: bool, tile: MatrixTile, lanes: [u32; 2], blocks: [u32; 2] },
-    Search { format: Format, shape: SearchShape, queries: QueryMemory },
-    SearchInt8 { packed_dot: bool, shape: SearchShape, queries: QueryMemory },
-    Normalise { format: Format, lanes: u32 },
-    Quantise { format: Format, lanes: u32 },
-}
-
-/// Where shaders read queries from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum QueryMemory {
-    /// A uniform buffer of so many vectors: the fastest that all invocations read alike.
-    Uniform(u32),
-    /// A storage buffer, for more than fits the other.
-    Storage,
-}
-
-impl QueryMemory {
-    /// For `bytes` of queries of a pass.
-    pub fn of(bytes: u64) -> Self {
-        // WebGPU's least limit of a uniform binding.
-        if bytes <= 65_536 { Self::Uniform(bytes as u32 / 16) } else { Self::Storage }
-    }
-}
-
-/// What a pass of a search takes at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct SearchShape {
-    pub side: GallerySide,
-    pub lanes: u32,
-    /// Items an invocation takes.
-    pub items: u32,
-    /// Gallery blocks of each.
-    pub blocks: u32,
-    pub queries: u32,
-    /// Blocks of each query, a multiple of 4.
-    pub query_blocks: u32,
-    /// Most turns of a workgroup.
-    pub turns: u32,
-}
-
-impl SearchShape {
-    /// For a gallery of `gallery_blocks` an item, `queries` (1 or 2 at once) of `query_blocks`.
-    pub fn new(
-        tuning: &Tuning,
-        side: GallerySide,
-        gallery_blocks: usize,
-        queries: usize,
-        query_blocks: usize,
-    ) -> Self {
-        let query_blocks = if query_blocks <= 4 { 4 } else { 8 };
-        let queries = if query_blocks == 4 && queries > 1 { 2 } else { 1 };
-        let blocks = power_of_two(gallery_blocks, if queries * query_blocks == 8 { 4 } else { 8 });
-        let items = tuning.items;
-        Self {
-            side,
-            lanes: tuning.lanes,
-            items,
-            blocks,
-            queries,
-            query_blocks,
-            turns: tuning.turns,
-        }
-    }
-
-    /// Query blocks of a pass.
-    pub fn columns(&self) -> usize {
-        (self.queries * self.query_blocks) as usize
-    }
-
-    /// Gallery items of a workgroup that takes `turns`.
-    pub fn slots(&self, turns: u32) -> u32 {
-        self.lanes * self.items * turns
-    }
-}
-
-/// The least power of two that is not below `count`, at most `limit`.
-pub(super) fn power_of_two(count: usize, limit: u32) -> u32 {
-    count.next_power_of_two().min(limit as usize) as u32
+    Matrix {
+        format: Format,
+        tile: MatrixTile,
+        lanes: [u32; 2],
+        blocks: [u32; 2],
+    },
+    /// Without workgroup memory.
+    MatrixDirect {
+        format: Format,
+        tile: MatrixTile,
+        lanes: [u32; 2],
+        blocks: [u32; 2],
+    },
+    MatrixInt8 {
+        packed_dot: bool,
+        tile: MatrixTile,
+        lanes: [u32; 2],
+        blocks: [u32; 2],
+    },
+    Search {
+        format: Format,
+        shape: SearchShape,
+        memory: SearchMemory,
+    },
+    SearchInt8 {
+        packed_dot: bool,
+        shape: SearchShape,
+        memory: SearchMemory,
+    },
+    Normalise {
+        format: Format,
+        lanes: u32,
+    },
+    Quantise {
+        format: Format,
+        lanes: u32,
+    },
 }
 
 impl Kernel {
@@ -121,23 +78,29 @@ impl Kernel {
                 let template = Template::new(include_str!("../../../../shaders/score_matrix.wgsl"));
                 with_format(with_tile(template, tile, lanes, blocks), format, WIDEN).finish()
             }
+            Self::MatrixDirect { format, tile, lanes, blocks } => {
+                let text = include_str!("../../../../shaders/score_matrix_direct.wgsl");
+                let template = with_blocks(Template::new(text), tile, lanes, blocks);
+                with_format(template, format, WIDEN).finish()
+            }
             Self::MatrixInt8 { packed_dot, tile, lanes, blocks } => {
                 let text = include_str!("../../../../shaders/score_matrix_int8.wgsl");
                 let template = with_tile(Template::new(text), tile, lanes, blocks);
                 with_dot(template, packed_dot).finish()
             }
-            Self::Search { format, shape, queries } => {
+            Self::Search { format, shape, memory } => {
                 let template = Template::new(include_str!("../../../../shaders/search.wgsl"))
                     .set("QUERIES", shape.queries)
                     .set("QUERY_BLOCKS", shape.query_blocks);
-                let template = with_queries(with_shape(template, shape), queries, STORED_QUERIES);
-                with_format(template, format, WIDEN).finish()
+                let template = with_queries(with_shape(template, shape), memory, STORED_QUERIES);
+                with_format(with_gallery(template, memory, TEXELS), format, WIDEN).finish()
             }
-            Self::SearchInt8 { packed_dot, shape, queries } => {
+            Self::SearchInt8 { packed_dot, shape, memory } => {
                 let template = Template::new(include_str!("../../../../shaders/search_int8.wgsl"))
                     .set("COLUMNS", shape.query_blocks);
                 let template = with_shape(template, shape);
-                with_dot(with_queries(template, queries, STORED_PLANES), packed_dot).finish()
+                let template = with_queries(template, memory, STORED_PLANES);
+                with_dot(with_gallery(template, memory, TEXELS_INT8), packed_dot).finish()
             }
             Self::Normalise { format, lanes } => {
                 let template = Template::new(include_str!("../../../../shaders/normalise.wgsl"));
@@ -153,7 +116,7 @@ impl Kernel {
     /// A name for labels and messages.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Matrix { .. } => "score matrix",
+            Self::Matrix { .. } | Self::MatrixDirect { .. } => "score matrix",
             Self::MatrixInt8 { .. } => "int8 score matrix",
             Self::Search { .. } => "search",
             Self::SearchInt8 { .. } => "int8 search",
@@ -164,12 +127,20 @@ impl Kernel {
 }
 
 fn with_tile(template: Template, tile: MatrixTile, lanes: [u32; 2], blocks: [u32; 2]) -> Template {
+    with_blocks(template, tile, lanes, blocks).set("TY", tile.y).set("DEPTH", tile.depth)
+}
+
+/// What all score matrices have.
+fn with_blocks(
+    template: Template,
+    tile: MatrixTile,
+    lanes: [u32; 2],
+    blocks: [u32; 2],
+) -> Template {
     template
         .set("TX", tile.x)
-        .set("TY", tile.y)
         .set("ROWS", tile.rows)
         .set("COLUMNS", tile.columns)
-        .set("DEPTH", tile.depth)
         .set("IMAGE_BLOCKS", blocks[0])
         .set("CAPTION_BLOCKS", blocks[1])
         .set("IMAGE_LANES", lanes[0])
@@ -185,8 +156,8 @@ fn with_shape(template: Template, shape: SearchShape) -> Template {
         .set("TURNS", shape.turns)
 }
 
-fn with_queries(template: Template, queries: QueryMemory, stored: &str) -> Template {
-    match queries {
+fn with_queries(template: Template, memory: SearchMemory, stored: &str) -> Template {
+    match memory.queries {
         QueryMemory::Uniform(size) => template.set("QUERY_SIZE", size),
         QueryMemory::Storage => template.replace("query memory", stored),
     }
@@ -195,8 +166,25 @@ fn with_queries(template: Template, queries: QueryMemory, stored: &str) -> Templ
 const STORED_QUERIES: &str = "@group(0) @binding(1) var<storage, read> queries: array<vec4f>;";
 const STORED_PLANES: &str = "@group(0) @binding(2) var<storage, read> queries: array<vec4u>;";
 
-/// Storage formats of shaders that read (f16, packed f16).
-const WIDEN: [&str; 2] = [
+fn with_gallery(template: Template, memory: SearchMemory, texels: &str) -> Template {
+    match memory.gallery {
+        GalleryMemory::Buffer => template,
+        GalleryMemory::Texels => template
+            .replace("gallery memory", &texels.replace("TEXEL_ROW", &format!("{TEXEL_ROW}u"))),
+    }
+}
+
+const TEXELS: &str = "@group(0) @binding(0) var gallery: texture_2d<f32>;
+fn load(at: u32) -> vec4f {
+    return textureLoad(gallery, vec2u(at % TEXEL_ROW, at / TEXEL_ROW), 0);
+}";
+const TEXELS_INT8: &str = "@group(0) @binding(0) var gallery: texture_2d<u32>;
+fn load(at: u32) -> vec4u {
+    return textureLoad(gallery, vec2u(at % TEXEL_ROW, at / TEXEL_ROW), 0);
+}";
+
+/// Storage formats of shaders that read (f16, packed f16, wide f16).
+const WIDEN: [&str; 3] = [
     "alias Stored = vec4<f16>;
 fn widen(stored: Stored) -> vec4f {
     return vec4f(stored);
@@ -205,10 +193,14 @@ fn widen(stored: Stored) -> vec4f {
 fn widen(stored: Stored) -> vec4f {
     return vec4f(unpack2x16float(stored.x), unpack2x16float(stored.y));
 }",
+    "alias Stored = u64;
+fn widen(stored: Stored) -> vec4f {
+    return vec4f(unpack2x16float(u32(stored)), unpack2x16float(u32(stored >> 32u)));
+}",
 ];
 
-/// The same of shaders that write.
-const NARROW: [&str; 2] = [
+/// The same of shaders that write; wide ones are the packed ones' bytes.
+const NARROW: [&str; 3] = [
     "alias Stored = vec4<f16>;
 fn narrow(numbers: vec4f) -> Stored {
     return vec4<f16>(numbers);
@@ -217,13 +209,18 @@ fn narrow(numbers: vec4f) -> Stored {
 fn narrow(numbers: vec4f) -> Stored {
     return vec2u(pack2x16float(numbers.xy), pack2x16float(numbers.zw));
 }",
+    "alias Stored = vec2u;
+fn narrow(numbers: vec4f) -> Stored {
+    return vec2u(pack2x16float(numbers.xy), pack2x16float(numbers.zw));
+}",
 ];
 
-fn with_format(template: Template, format: Format, code: [&str; 2]) -> Template {
+fn with_format(template: Template, format: Format, code: [&str; 3]) -> Template {
     match format {
         Format::F32 => template,
         Format::F16 => template.replace("storage format", code[0]).enable("enable f16;\n"),
         Format::F16Packed => template.replace("storage format", code[1]),
+        Format::F16Wide => template.replace("storage format", code[2]),
     }
 }
 
@@ -241,6 +238,10 @@ fn with_dot(template: Template, packed_dot: bool) -> Template {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
+
+    use crate::similarity::gpu::search_shape::power_of_two;
+    use crate::similarity::gpu::tuning::{SearchTile, Tuning};
     use naga::valid::{Capabilities, ValidationFlags, Validator};
 
     /// Parses and validates; checks WebGPU's default limits.
@@ -248,7 +249,9 @@ mod tests {
         let module = naga::front::wgsl::parse_str(source)
             .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(source)));
         // The second is what `unpack2x16float` asks for; WebGPU always has it.
-        let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+        let capabilities = Capabilities::SHADER_FLOAT16
+            | Capabilities::SHADER_FLOAT16_IN_FLOAT32
+            | Capabilities::SHADER_INT64;
         let mut validator = Validator::new(ValidationFlags::all(), capabilities);
         validator.validate(&module).unwrap_or_else(|error| panic!("{name}: {error:?}"));
         let mut layouter = naga::proc::Layouter::default();
@@ -272,27 +275,41 @@ mod tests {
 
     #[test]
     fn every_variant_is_valid_and_within_the_default_limits() {
+        let memory = |gallery, bytes| SearchMemory { gallery, queries: QueryMemory::of(bytes) };
+        let memories = [GalleryMemory::Buffer, GalleryMemory::Texels]
+            .map(|gallery| [256, 1 << 20].map(|bytes| memory(gallery, bytes)))
+            .concat();
         for tuning in [Tuning::GPU, Tuning::SOFTWARE] {
             let lanes = tuning.lanes;
-            let mut kernels = Vec::new();
-            for format in [Format::F32, Format::F16, Format::F16Packed] {
-                kernels.push(Kernel::Normalise { format, lanes });
-                kernels.push(Kernel::Quantise { format, lanes });
+            let mut kernels = HashSet::new();
+            for format in [Format::F32, Format::F16, Format::F16Packed, Format::F16Wide] {
+                kernels.insert(Kernel::Normalise { format, lanes });
+                kernels.insert(Kernel::Quantise { format, lanes });
                 for blocks in [1, 2, 3, 4, 8, 16, 40] {
                     let tile = tuning.matrix;
                     let tiles =
                         [power_of_two(blocks, tile.rows), power_of_two(blocks, tile.columns)];
                     let lanes = [lanes, 1];
-                    kernels.push(Kernel::Matrix { format, tile, lanes, blocks: tiles });
+                    kernels.insert(if tuning.direct {
+                        Kernel::MatrixDirect { format, tile, lanes, blocks: tiles }
+                    } else {
+                        Kernel::Matrix { format, tile, lanes, blocks: tiles }
+                    });
+                    let tile = tuning.matrix_int8;
                     let packed_dot = format == Format::F32;
-                    kernels.push(Kernel::MatrixInt8 { packed_dot, tile, lanes, blocks: tiles });
+                    kernels.insert(Kernel::MatrixInt8 { packed_dot, tile, lanes, blocks: tiles });
                     for side in [GallerySide::Images, GallerySide::Captions] {
                         for (queries, query_blocks) in [(1, 1), (1, 4), (2, 4), (9, 8), (1, 16)] {
-                            let shape =
-                                SearchShape::new(&tuning, side, blocks, queries, query_blocks);
-                            for queries in [QueryMemory::of(256), QueryMemory::of(1 << 20)] {
-                                kernels.push(Kernel::Search { format, shape, queries });
-                                kernels.push(Kernel::SearchInt8 { packed_dot, shape, queries });
+                            let shape = |tile: SearchTile| {
+                                let lanes = tuning.lanes;
+                                SearchShape::new(lanes, tile, side, blocks, queries, query_blocks)
+                            };
+                            let int8 = shape(tuning.search_int8);
+                            let shape = shape(tuning.search(format));
+                            for &memory in &memories {
+                                kernels.insert(Kernel::Search { format, shape, memory });
+                                let shape = int8;
+                                kernels.insert(Kernel::SearchInt8 { packed_dot, shape, memory });
                             }
                         }
                     }
@@ -306,6 +323,7 @@ mod tests {
     fn the_files_are_complete() {
         for (name, text) in [
             ("score_matrix", include_str!("../../../../shaders/score_matrix.wgsl")),
+            ("score_matrix_direct", include_str!("../../../../shaders/score_matrix_direct.wgsl")),
             ("score_matrix_int8", include_str!("../../../../shaders/score_matrix_int8.wgsl")),
             ("search", include_str!("../../../../shaders/search.wgsl")),
             ("search_int8", include_str!("../../../../shaders/search_int8.wgsl")),

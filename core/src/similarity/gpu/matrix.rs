@@ -5,8 +5,9 @@ use wgpu::BufferUsages;
 use super::buffers::{part, whole};
 use super::engine::GpuEngine;
 use super::gallery::{Content, GpuGallery, Shard, Storage};
-use super::kernel::{Kernel, power_of_two};
+use super::kernel::Kernel;
 use super::search::check_range;
+use super::search_shape::power_of_two;
 use super::tuning::MatrixTile;
 use crate::similarity::Blocks;
 use crate::{Error, Result};
@@ -98,7 +99,12 @@ impl<'a> Job<'a> {
             Content::Precise(format) => {
                 let tile = engine.tuning.matrix;
                 let (blocks, items) = of(tile);
-                (Kernel::Matrix { format, tile, lanes, blocks }, items)
+                let kernel = if engine.tuning.direct {
+                    Kernel::MatrixDirect { format, tile, lanes, blocks }
+                } else {
+                    Kernel::Matrix { format, tile, lanes, blocks }
+                };
+                (kernel, items)
             }
             Content::Int8 => {
                 let (tile, packed_dot) = (engine.tuning.matrix_int8, engine.packed_dot);

@@ -22,7 +22,9 @@ mod kernel;
 mod matrix;
 mod normalise;
 mod search;
+mod search_shape;
 mod template;
+mod texels;
 mod tuning;
 mod upload;
 

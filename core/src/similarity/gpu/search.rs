@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use wgpu::BufferUsages;
 
-use super::buffers::{ALIGNMENT, part, whole};
+use super::buffers::{ALIGNMENT, part};
 use super::engine::GpuEngine;
 use super::gallery::{GpuGallery, Shard};
-use super::kernel::{Format, GallerySide, Kernel, QueryMemory, SearchShape};
+use super::kernel::{Format, Kernel};
+use super::search_shape::{GallerySide, QueryMemory, SearchMemory, SearchShape};
 use crate::similarity::{BlockShape, Blocks, Direction, Hit, TopK};
 use crate::{Error, Result};
 
@@ -61,7 +62,14 @@ impl GpuEngine {
         }
         let side = GallerySide::of(direction);
         let (blocks, query_blocks) = (gallery.shape.blocks, queries.shape().blocks);
-        let shape = SearchShape::new(&self.tuning, side, blocks, queries.rows(), query_blocks);
+        let shape = SearchShape::new(
+            self.tuning.lanes,
+            self.tuning.search(format),
+            side,
+            blocks,
+            queries.rows(),
+            query_blocks,
+        );
         let passes = queries.rows().div_ceil(shape.queries as usize);
 
         let mut units = self.units(gallery, &shape, passes, |slots| k.min(slots as usize) as u32);
@@ -97,8 +105,11 @@ impl GpuEngine {
 
         let pass_bytes = (16 * shape.columns() * chunks * width4) as u64;
         let stride = pass_bytes.next_multiple_of(ALIGNMENT);
-        let memory = QueryMemory::of(pass_bytes);
-        let kernel = Kernel::Search { format, shape: *shape, queries: memory };
+        let memory = SearchMemory {
+            gallery: self.gallery_memory(gallery),
+            queries: QueryMemory::of(pass_bytes),
+        };
+        let kernel = Kernel::Search { format, shape: *shape, memory };
         let passes = batch[0].pass..batch[batch.len() - 1].pass + 1;
         let mut columns = vec![0f32; passes.len() * stride as usize / 4];
         for (pass, columns) in passes.clone().zip(columns.chunks_exact_mut(stride as usize / 4)) {
@@ -135,13 +146,17 @@ impl GpuEngine {
                     pass.set_pipeline(&pipeline);
                     for (at, unit) in (0..).zip(batch) {
                         let offset = (unit.pass - passes.start) as u64 * stride;
-                        let bindings = [
-                            whole(&unit.shard.values),
-                            part(&columns, offset, pass_bytes),
-                            part(&found, 0, bytes),
-                            part(&params, at * ALIGNMENT, 48),
-                        ];
-                        pass.set_bind_group(0, &self.bind(&pipeline, &bindings), &[]);
+                        let mut bindings =
+                            vec![self.blocks(unit.shard, gallery.content, memory.gallery)];
+                        bindings.extend(
+                            [
+                                part(&columns, offset, pass_bytes),
+                                part(&found, 0, bytes),
+                                part(&params, at * ALIGNMENT, 48),
+                            ]
+                            .map(wgpu::BindingResource::Buffer),
+                        );
+                        pass.set_bind_group(0, &self.bind_resources(&pipeline, bindings), &[]);
                         pass.dispatch_workgroups(unit.groups, 1, 1);
                     }
                 }

@@ -106,7 +106,7 @@ impl GpuEngine {
                 norm = norm.max(greatest_norm(&values, shape, format, range.start)?);
                 let bytes = match format {
                     Format::F32 => bytemuck::cast_slice(&values).to_vec(),
-                    Format::F16 | Format::F16Packed => values
+                    Format::F16 | Format::F16Packed | Format::F16Wide => values
                         .iter()
                         .flat_map(|value| f16::from_f32(*value).to_le_bytes())
                         .collect(),

@@ -41,6 +41,12 @@ pub struct Row {
     /// Where it ran, when not on the processor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter: Option<String>,
+    /// Our seconds of the processor on all threads, where the adapter is a software one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ours_cpu_s: Option<f64>,
+    /// The peer's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_cpu_s: Option<f64>,
 }
 
 impl Row {
@@ -58,6 +64,8 @@ impl Row {
             flops: Some(work.flops),
             bytes: Some(work.bytes),
             adapter: None,
+            ours_cpu_s: None,
+            peer_cpu_s: None,
         }
     }
 
@@ -120,11 +128,11 @@ mod tests {
     fn rows_of_other_tools() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rows.jsonl");
-        let row =
-            r#"{"work":"w","ours_s":1.0,"peer":"p","peer_s":3.0,"ratio":3.0,"gflops_per_s":5}"#;
+        let row = r#"{"work":"w","ours_s":1.0,"peer":"p","peer_s":3.0,"ratio":3.0,"ours_cpu_s":2.0,"gflops_per_s":5}"#;
         fs::write(&file, format!("{row}\n\n{row}\n")).unwrap();
         let rows = read_rows(&file).unwrap();
         assert_eq!((rows.len(), rows[1].ratio), (2, Some(3.0)));
+        assert_eq!((rows[1].ours_cpu_s, rows[1].peer_cpu_s), (Some(2.0), None));
         fs::write(&file, format!("{row}\n{{}}\n")).unwrap();
         assert!(read_rows(&file).unwrap_err().to_string().contains("line 2"));
     }
