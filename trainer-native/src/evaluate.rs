@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
-use crate::data::Split;
+use crate::data::{Split, picture};
 use crate::progress;
 use crate::{Error, Result};
 
@@ -85,7 +85,7 @@ fn encode_images(avse: &Avse, split: &Split, bar: &ProgressBar) -> Result<Embedd
         let inputs: Vec<Vec<f32>> = chunk
             .par_iter()
             .map(|image| {
-                let bytes = std::fs::read(&image.path).map_err(|e| Error::io(&image.path, e))?;
+                let bytes = picture::read(&image.path).map_err(|e| Error::io(&image.path, e))?;
                 let decoded = RgbImage::decode(&bytes, &DecodeLimits::default())
                     .map_err(|e| Error::format(&image.path, e.to_string()))?;
                 Ok(avse.preprocess.evaluate(&decoded))

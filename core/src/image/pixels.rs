@@ -4,6 +4,8 @@
 #[cfg(feature = "decode")]
 mod decode;
 mod jpeg;
+#[cfg(feature = "decode")]
+mod turbo;
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +54,23 @@ impl RgbImage {
     pub fn from_raw(width: usize, height: usize, data: Vec<u8>) -> Result<Self> {
         check_size(width, height, 3, data.len())?;
         Ok(Self { width, height, data, alpha: None })
+    }
+
+    /// An image from what [`RgbImage::data`] and [`RgbImage::alpha`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Image`] when a side is zero or a length does not fit.
+    pub fn from_parts(
+        width: usize,
+        height: usize,
+        data: Vec<u8>,
+        alpha: Option<Vec<u8>>,
+    ) -> Result<Self> {
+        check_size(width, height, 3, data.len())?;
+        if let Some(alpha) = &alpha {
+            check_size(width, height, 1, alpha.len())?;
+        }
+        Ok(Self { width, height, data, alpha })
     }
 
     /// An image from `height * width` bytes of gray.

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use avse_core::image::ImageTower;
 use avse_core::image::augmentation::ImageAugmentation;
-use avse_core::image::pixels::{DecodeLimits, Preprocess, RgbImage};
+use avse_core::image::pixels::{Preprocess, RgbImage};
 use avse_core::image::sampling::{Grid, RadialBiasSampling, ViewPlan};
 use avse_core::text::augmentation::CaptionAugmentation;
 use avse_core::text::tokenizer::{CaptionTokenizer, TokenBatch};
@@ -16,6 +16,7 @@ use crossbeam_channel::{Receiver, bounded};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::picture_cache::{PictureCache, decode};
 use super::{Start, TrainConfig};
 use crate::data::Split;
 use crate::{Error, Result};
@@ -45,6 +46,8 @@ pub struct Preparation {
     pub batch_size: usize,
     /// Seed of the run.
     pub seed: u64,
+    /// Where decoded pictures are kept, if anywhere.
+    pub cache: Option<PictureCache>,
 }
 
 /// One training batch on the host.
@@ -88,8 +91,27 @@ impl Preparation {
             sampling: start.model_config.sampling.clone(),
             batch_size: config.batch_size,
             seed: config.seed,
+            cache: config.cache.clone().map(PictureCache::new),
             split: start.train.clone(),
         }
+    }
+
+    /// Makes the cache ready, if there is one, and says what it will take.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when its folder cannot be made.
+    pub fn prepare_cache(&self) -> Result<()> {
+        let Some(cache) = &self.cache else { return Ok(()) };
+        let size = cache.prepare(&self.split)?;
+        let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+        eprintln!(
+            "cache: {:.2} GB on disk for {} decoded pictures; {} of them ({:.2} GB) are there",
+            gigabytes(size.bytes),
+            size.pictures,
+            size.present,
+            gigabytes(size.present_bytes),
+        );
+        Ok(())
     }
 
     /// Batches of every replica in one epoch; what does not fill one for each is dropped.
@@ -107,6 +129,13 @@ impl Preparation {
         order
     }
 
+    fn read_image(&self, index: usize) -> Result<RgbImage> {
+        match &self.cache {
+            Some(cache) => cache.read(&self.split.images[index].path),
+            None => self.split.read_image(index),
+        }
+    }
+
     fn rng(&self, epoch: usize, stream: u64) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ (epoch as u64).rotate_left(32));
         rng.set_stream(stream);
@@ -115,11 +144,12 @@ impl Preparation {
 
     /// Prepares the captions at `order[start..start + batch_size]`.
     fn batch(&self, epoch: usize, start: usize, order: &[usize]) -> Result<Batch> {
-        let mut pixels = Vec::new();
+        let sample = 3 * self.preprocess.resolution * self.preprocess.resolution;
+        let mut pixels = Vec::with_capacity(self.batch_size * sample);
         let mut captions = Vec::with_capacity(self.batch_size);
         for (at, &caption) in order.iter().enumerate().skip(start).take(self.batch_size) {
             let mut rng = self.rng(epoch, at as u64);
-            let image = self.split.read_image(self.split.image_of_caption[caption])?;
+            let image = self.read_image(self.split.image_of_caption[caption])?;
             pixels.extend(self.image_augmentation.train(&self.preprocess, &image, &mut rng));
             let text = &self.split.captions[caption];
             captions.push(match &self.caption_augmentation {
@@ -193,9 +223,6 @@ impl Split {
     /// # Errors
     /// [`Error::Io`] or [`Error::Format`] naming the file.
     pub fn read_image(&self, index: usize) -> Result<RgbImage> {
-        let path = &self.images[index].path;
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        RgbImage::decode(&bytes, &DecodeLimits::default())
-            .map_err(|e| Error::format(path, e.to_string()))
+        decode(&self.images[index].path)
     }
 }

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use rayon::prelude::*;
 
 use super::TrainConfig;
-use crate::data::{Dataset, DatasetSpec, Split};
+use crate::data::{Dataset, DatasetSpec, Split, picture};
 use crate::hub::Hub;
 use crate::pretrained::{Backbones, from_backbones};
 use crate::{Error, Result};
@@ -35,14 +35,20 @@ pub fn open_datasets(config: &TrainConfig) -> Result<(Split, Split)> {
     let spec = DatasetSpec {
         name: config.dataset.clone(),
         data_path: config.data_path.clone(),
-        images: None,
+        images: config.images.clone(),
     };
     let dataset = Dataset::open(&spec)?;
     let known = dataset.known;
+    if let Some(whole) = dataset.without_splits() {
+        return Err(Error::Usage(format!(
+            "{whole}. Training needs `{}` and `{}`: a column or field `split`, or a file for each \
+             (a folder with train.csv and val.csv, or train-000000.tar and val-000000.tar)",
+            known.train, known.validation
+        )));
+    }
     let name = match config.select_on.as_str() {
         "auto" => {
-            let ids = dataset.folder.join(format!("{}_ids.txt", known.validation));
-            if ids.is_file() {
+            if dataset.has_split(known.validation) {
                 known.validation
             } else {
                 eprintln!(
@@ -64,7 +70,8 @@ pub fn open_datasets(config: &TrainConfig) -> Result<(Split, Split)> {
 /// The files must be there: the validation's are read only when an epoch is over, far
 /// too late for such news.
 fn require_pictures(split: &Split) -> Result<()> {
-    let missing: Vec<_> = split.images.par_iter().filter(|image| !image.path.is_file()).collect();
+    let missing: Vec<_> =
+        split.images.par_iter().filter(|image| picture::stat(&image.path).is_err()).collect();
     let Some(first) = missing.first() else { return Ok(()) };
     let (id, name) = (&first.id, &split.name);
     let rest = match missing.len() - 1 {
