@@ -226,3 +226,80 @@ impl Split {
         decode(&self.images[index].path)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::data::ImageEntry;
+
+    fn preparation(folder: &Path, cache: Option<PathBuf>) -> Arc<Preparation> {
+        let images: Vec<ImageEntry> = ["a.jpg", "b.png", "c.png"]
+            .into_iter()
+            .map(|name| ImageEntry { id: name.into(), path: folder.join(name) })
+            .collect();
+        let split = Split {
+            name: "train".into(),
+            captions: (0..8).map(|number| format!("picture {number}")).collect(),
+            image_of_caption: vec![0, 0, 0, 1, 2, 2, 2, 2],
+            images,
+            kinds: None,
+        };
+        let vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\npicture";
+        Arc::new(Preparation {
+            split,
+            tokenizer: CaptionTokenizer::from_vocab(vocabulary).unwrap(),
+            max_tokens: 8,
+            preprocess: Preprocess::new(16),
+            // Transparency plays a part too.
+            image_augmentation: ImageAugmentation { background: 0.5, ..Default::default() },
+            caption_augmentation: Some(CaptionAugmentation::default()),
+            sampling: RadialBiasSampling::default(),
+            grid: Grid { side: 4, class_token: true },
+            batch_size: 4,
+            seed: 3,
+            cache: cache.map(PictureCache::new),
+        })
+    }
+
+    /// Every batch of two epochs.
+    fn batches(preparation: &Arc<Preparation>, workers: usize) -> Vec<(Vec<f32>, TokenBatch)> {
+        let mut all = Vec::new();
+        for epoch in 0..2 {
+            let shard = Shard { rank: 0, world: 1 };
+            let mut loader = EpochLoader::start(preparation, epoch, shard, 0, workers);
+            while let Some(batch) = loader.next_batch() {
+                let batch = batch.unwrap();
+                all.push((batch.pixels, batch.tokens));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn the_cache_gives_the_same_batches_bit_for_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, shade) = (folder.path(), |x: u32, y: u32| (x * 37 + y * 11) as u8);
+        image::RgbImage::from_fn(31, 22, |x, y| image::Rgb([shade(x, y), x as u8, y as u8]))
+            .save(path.join("a.jpg"))
+            .unwrap();
+        image::RgbImage::from_fn(17, 40, |x, y| image::Rgb([x as u8, shade(x, y), 9]))
+            .save(path.join("b.png"))
+            .unwrap();
+        image::RgbaImage::from_fn(20, 20, |x, y| image::Rgba([x as u8, 80, 9, shade(x, y)]))
+            .save(path.join("c.png"))
+            .unwrap();
+        let plain = batches(&preparation(path, None), 1);
+        assert_eq!(plain.len(), 4);
+        let cached = preparation(path, Some(path.join("cache")));
+        // Filled by several threads, then read, then with one file cut short.
+        assert!(batches(&cached, 3) == plain);
+        assert!(batches(&cached, 2) == plain);
+        let files = walkdir::WalkDir::new(path.join("cache")).into_iter().flatten();
+        let files: Vec<_> = files.filter(|entry| entry.file_type().is_file()).collect();
+        assert_eq!(files.len(), 3);
+        std::fs::File::options().write(true).open(files[0].path()).unwrap().set_len(50).unwrap();
+        assert!(batches(&cached, 1) == plain);
+    }
+}
