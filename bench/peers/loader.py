@@ -50,7 +50,7 @@ def crop(image, random):
 def put(image, side, mirrored, out):
     small = cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
     if mirrored:
-        small = small[:, ::-1]
+        small = cv2.flip(small, 1)
     for channel in range(3):
         # OpenCV has blue first.
         np.multiply(small[:, :, 2 - channel], SCALE[channel], out=out[channel])
@@ -59,9 +59,9 @@ def put(image, side, mirrored, out):
 
 def load(side, count, seed):
     random = np.random.default_rng(seed)
+    # One batch for all: fresh memory for each would cost the peer more.
+    batch = np.empty((BATCH, 3, side, side), np.float32)
     for at in range(count):
-        if at % BATCH == 0:
-            batch = np.empty((BATCH, 3, side, side), np.float32)
         image = crop(decode(paths[at % len(paths)]), random)
         put(image, side, random.random() < 0.5, batch[at % BATCH])
 
