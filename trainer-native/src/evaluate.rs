@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
-use crate::data::Split;
+use crate::data::{Split, picture};
 use crate::progress;
 use crate::{Error, Result};
 
@@ -85,7 +85,7 @@ fn encode_images(avse: &Avse, split: &Split, bar: &ProgressBar) -> Result<Embedd
         let inputs: Vec<Vec<f32>> = chunk
             .par_iter()
             .map(|image| {
-                let bytes = std::fs::read(&image.path).map_err(|e| Error::io(&image.path, e))?;
+                let bytes = picture::read(&image.path).map_err(|e| Error::io(&image.path, e))?;
                 let decoded = RgbImage::decode(&bytes, &DecodeLimits::default())
                     .map_err(|e| Error::format(&image.path, e.to_string()))?;
                 Ok(avse.preprocess.evaluate(&decoded))
@@ -231,5 +231,33 @@ mod tests {
         assert_eq!(measure(&encoded).unwrap(), matrix.evaluate());
         assert_eq!(measure_folds(&encoded, 5).unwrap(), matrix.five_fold().unwrap());
         assert!(measure_folds(&encoded, 3).unwrap_err().to_string().contains("3 folds"));
+    }
+
+    /// Two images with one and three captions, by hand.
+    #[test]
+    fn any_caption_of_an_image_counts() {
+        let shape = BlockShape { blocks: 1, width: 16 };
+        let embeddings = |angles: &[f32]| {
+            let block = |angle: &f32| {
+                let mut block = [0.0; 16];
+                (block[0], block[1]) = (angle.cos(), angle.sin());
+                block
+            };
+            Embeddings::new(angles.iter().flat_map(block).collect(), shape)
+        };
+        // Image 0 is nearest to caption 2, which is of image 1; its own comes second. Image 1 is
+        // nearest to its own caption 3, though its caption 1 is the farthest of all.
+        let encoded = EncodedSplit {
+            images: embeddings(&[0.0, 1.0]),
+            captions: embeddings(&[0.2, -1.5, 0.1, 1.0]),
+            image_of_caption: vec![0, 1, 1, 1],
+            truncated: 0,
+        };
+        let metrics = measure(&encoded).unwrap();
+        assert_eq!(metrics.image_to_text.r1, 50.0);
+        assert_eq!(metrics.image_to_text.mean_rank, 1.5);
+        // Captions 0 and 3 find their image first, captions 1 and 2 second.
+        assert_eq!(metrics.text_to_image.r1, 50.0);
+        assert_eq!(metrics.text_to_image.mean_rank, 1.5);
     }
 }

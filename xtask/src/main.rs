@@ -4,6 +4,7 @@
 mod bench_web;
 mod browser;
 mod checks;
+mod loader;
 mod python;
 mod setup;
 mod shell;
@@ -82,6 +83,10 @@ in cargo's target folder: a Python environment of bench/peers/requirements.txt
 `--only gpu` measures these alone, puts their rows in the place of the old ones and
 writes the table of the adapter's roofs in bench/README.md.
 
+`cargo xtask bench loader [ARGS]` puts the training loader beside OpenCV and NumPy (a Python
+environment of bench/peers/requirements-loader.txt; AVSE_PEERS_PYTHON names another Python)
+and its rows into bench/training.json, unless `--json` names another file.
+
 `cargo xtask bench web [--quick]` builds the browser package and measures it in Chromium
 beside onnxruntime-web, which runs the same network; it writes bench/web.json and its
 table in bench/README.md. It makes a Python environment of bench/peers/requirements-web.txt
@@ -126,6 +131,7 @@ fn main() -> ExitCode {
         ("bench", [what, rest @ ..]) if what == "similarity" && !wants_help => {
             code(similarity::run(rest))
         }
+        ("bench", [what, rest @ ..]) if what == "loader" && !wants_help => code(loader::run(rest)),
         ("bench", [what, rest @ ..]) if what == "web" && !wants_help => code(bench_web::run(rest)),
         ("bench", rest) => {
             let bench = ["run", "--release", "-p", "trainer-native", "--", "bench"];

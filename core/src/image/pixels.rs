@@ -4,6 +4,8 @@
 #[cfg(feature = "decode")]
 mod decode;
 mod jpeg;
+#[cfg(feature = "decode")]
+mod turbo;
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +54,23 @@ impl RgbImage {
     pub fn from_raw(width: usize, height: usize, data: Vec<u8>) -> Result<Self> {
         check_size(width, height, 3, data.len())?;
         Ok(Self { width, height, data, alpha: None })
+    }
+
+    /// An image from what [`RgbImage::data`] and [`RgbImage::alpha`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Image`] when a side is zero or a length does not fit.
+    pub fn from_parts(
+        width: usize,
+        height: usize,
+        data: Vec<u8>,
+        alpha: Option<Vec<u8>>,
+    ) -> Result<Self> {
+        check_size(width, height, 3, data.len())?;
+        if let Some(alpha) = &alpha {
+            check_size(width, height, 1, alpha.len())?;
+        }
+        Ok(Self { width, height, data, alpha })
     }
 
     /// An image from `height * width` bytes of gray.
@@ -231,7 +250,13 @@ pub(crate) fn resample<const C: usize>(
     rows: &Taps,
 ) -> Vec<f32> {
     let (wide, tall) = (columns.len(), rows.len());
-    let mut planes = vec![0.0; C * wide * tall];
+    let count = C * wide * tall;
+    if count == 0 {
+        return Vec::new();
+    }
+    let mut planes = Vec::with_capacity(count);
+    // Every value is written below; zeros first would take a quarter of the time.
+    let space = &mut planes.spare_capacity_mut()[..count];
     let mut upper = (usize::MAX, vec![[0.0f32; C]; wide]);
     let mut lower = upper.clone();
     for y in 0..tall {
@@ -245,13 +270,16 @@ pub(crate) fn resample<const C: usize>(
                 interpolate_row(&data[wanted * width * C..][..width * C], columns, &mut held.1);
             }
         }
-        for (channel, plane) in planes.chunks_exact_mut(wide * tall).enumerate() {
+        for (channel, plane) in space.chunks_exact_mut(wide * tall).enumerate() {
             let line = &mut plane[y * wide..][..wide];
             for ((out, top), bottom) in line.iter_mut().zip(&upper.1).zip(&lower.1) {
-                *out = top[channel] + weight * (bottom[channel] - top[channel]);
+                out.write(top[channel] + weight * (bottom[channel] - top[channel]));
             }
         }
     }
+    // SAFETY: `count` values fit, and the loops have written each: `C` planes of `tall` lines of
+    // `wide` values, with `upper` and `lower` as long as a line.
+    unsafe { planes.set_len(count) };
     planes
 }
 

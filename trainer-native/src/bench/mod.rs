@@ -1,9 +1,10 @@
 //! Measurements of this build on this machine: the library behind `avse bench`.
 //!
 //! Each phase of the model runs in a process of its own ([`Job::run_in_child`]), so that its peak memory is
-//! its own too. The similarity engine is measured in [`similarity`], beside its peers.
+//! its own too. The similarity engine is measured in [`similarity`], the training loader in [`loader`], beside their peers.
 
 mod flops;
+pub mod loader;
 mod machine;
 mod peers;
 mod phase;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use avse_core::similarity::BlockShape;
 use clap::Subcommand;
 
+use super::bench_loader::LoaderArgs;
 use super::bench_similarity::SimilarityArgs;
 use super::source::Precision;
 use crate::bench::{Job, Machine, Phase, Report, VitSize, Workload};
@@ -39,6 +40,10 @@ enum What {
     /// Random unit blocks of the published shapes on the processor; seconds, and the operations
     /// and bytes that the work takes at the least.
     Similarity(SimilarityArgs),
+    /// The training loader: images a second and worker, from JPEG files to normalised crops
+    ///
+    /// Decoding, random crop, resize, mirror and normalisation, as training does them.
+    Loader(LoaderArgs),
     /// A gallery of random embeddings: seconds, and anonymous memory, of building and searching it
     Gallery(GalleryArgs),
     /// One phase, as `model` starts it: the job as JSON on standard input
@@ -78,6 +83,7 @@ impl Args {
         match self.what {
             What::Model(args) => args.run()?,
             What::Similarity(args) => args.run()?,
+            What::Loader(args) => args.run()?,
             What::Gallery(args) => args.run()?,
             What::Phase => {
                 let mut job = String::new();

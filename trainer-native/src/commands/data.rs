@@ -1,11 +1,11 @@
-//! `avse data`: make the emoji set, or check a dataset.
+//! `avse data`: make the emoji set, make ready or check a dataset.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::data::{self, DatasetSpec, VerifyOptions, emoji};
+use crate::data::{self, CaptionLimit, DatasetSpec, PrepareOptions, VerifyOptions, emoji};
 use crate::{Error, Result};
 
 /// Options of `avse data`.
@@ -19,6 +19,8 @@ pub struct Args {
 enum Command {
     /// Install the pinned artwork and write the emoji set in the Flickr30K layout.
     Emoji(EmojiArgs),
+    /// Write Flickr30K or MS-COCO in the official layout out of Karpathy's JSON and the pictures.
+    Prepare(PrepareArgs),
     /// Check ids, captions and images of a dataset and list everything that is wrong.
     Verify(VerifyArgs),
 }
@@ -40,12 +42,52 @@ struct EmojiArgs {
     choose_lists: bool,
 }
 
+const PREPARE_EXAMPLES: &str = "\
+Examples:
+  avse data prepare --karpathy dataset_coco.json --images ~/coco --out data/coco
+  avse data prepare --karpathy dataset_flickr30k.json --images ~/flickr30k-images --out data/f30k
+
+The COCO folder is that with train2014 and val2014. `restval` goes to train, as everybody has it; the
+splits are called train, dev and test (testall for COCO), as in the official files.";
+
 #[derive(Debug, clap::Args)]
-struct VerifyArgs {
-    /// The dataset: f30k, coco or emoji.
+#[command(after_help = PREPARE_EXAMPLES)]
+struct PrepareArgs {
+    /// Karpathy's splits: dataset_coco.json or dataset_flickr30k.json
+    #[arg(long, value_name = "FILE")]
+    karpathy: PathBuf,
+    /// Folder of the pictures; they are checked and left where they are
     #[arg(long)]
+    images: PathBuf,
+    /// Folder of the dataset; an older one there is replaced
+    #[arg(long)]
+    out: PathBuf,
+    /// The dataset, f30k or coco, when neither the file nor its name says it
+    #[arg(long)]
+    dataset: Option<String>,
+    /// First captions of an image that are written, as in the official files; 0 for all
+    #[arg(long, default_value_t = 5)]
+    captions: usize,
+    /// Leave images out whose pictures are missing
+    #[arg(long)]
+    skip_missing: bool,
+}
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  avse data verify --dataset f30k
+  avse data verify --dataset coco --data_path dataset_coco.json --images ~/coco
+  avse data verify --data_path pairs.csv --images ~/Pictures --decode
+  avse data verify --data_path 'shards/shard-{000000..000009}.tar' --json";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = VERIFY_EXAMPLES)]
+struct VerifyArgs {
+    /// The dataset, f30k, coco or emoji: what its splits and folders are called.
+    #[arg(long, default_value = "f30k")]
     dataset: String,
-    /// The folder that holds the dataset's folder, or that folder itself.
+    /// The folder that holds the dataset's folder, or that folder itself; a file (Karpathy's .json,
+    /// .csv, .tsv, .jsonl), or .tar files: a folder of them or a pattern.
     #[arg(long, alias = "data_path", default_value = "data")]
     data_path: PathBuf,
     /// The folder of the images, when it is not the usual one.
@@ -70,6 +112,7 @@ impl Args {
     pub fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Emoji(args) => args.run(),
+            Command::Prepare(args) => args.run(),
             Command::Verify(args) => args.run(),
         }
     }
@@ -84,6 +127,24 @@ impl EmojiArgs {
             emoji::build(&emoji::Options { out: self.out, size: self.size, seed: self.seed })?;
         let state = if built.unchanged { "is up to date" } else { "written" };
         println!("{}: {state}\n{}", built.folder.display(), built.report);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl PrepareArgs {
+    fn run(self) -> Result<ExitCode> {
+        let prepared = data::prepare(&PrepareOptions {
+            karpathy: self.karpathy,
+            images: self.images,
+            out: self.out,
+            dataset: self.dataset,
+            captions: match self.captions {
+                0 => CaptionLimit::All,
+                limit => CaptionLimit::First(limit),
+            },
+            skip_missing: self.skip_missing,
+        })?;
+        println!("{prepared}");
         Ok(ExitCode::SUCCESS)
     }
 }

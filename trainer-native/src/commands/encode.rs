@@ -15,6 +15,7 @@ const EXAMPLES: &str = "\
 Examples:
   avse encode ~/Pictures --out pictures.npy
   avse encode --dataset f30k --data_path data/ --kind captions --out captions.safetensors
+  avse encode --dataset f30k --data_path 'shards/{000..009}.tar' --out shards.npy
   avse encode --items shop.jsonl --model runs/shop/best --out shop.npy
 
 Rows are unit blocks, f32 [N, blocks, width]: the similarity of an image and a caption is the sum

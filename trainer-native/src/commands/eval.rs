@@ -21,6 +21,8 @@ Examples:
   avse eval --dataset f30k --data_path data/ --gpu-id 0
   avse eval --dataset coco --model runs/coco_vit_224/best --save_results scores.npy
   avse eval --dataset emoji --split new --json
+  avse eval --dataset coco --data_path dataset_coco.json --images ~/coco --model runs/coco_vit_224/best
+  avse eval --data_path own.csv --images ~/Pictures --model runs/own/best
   avse eval --dataset coco --results scores.npy";
 
 /// Measure a model on a dataset: recalls at 1, 5 and 10 in both directions.
@@ -30,9 +32,13 @@ pub struct Args {
     /// f30k, coco or emoji
     #[arg(long, default_value = "f30k")]
     dataset: String,
-    /// Folder that holds the datasets
+    /// Folder that holds the datasets, or a file (Karpathy's .json, .csv, .tsv, .jsonl), or .tar files:
+    /// a folder of them or a pattern like shard-{000000..000009}.tar
     #[arg(long = "data_path", alias = "data-path", default_value = "data")]
     data_path: PathBuf,
+    /// Folder of the pictures, when it is not the usual one
+    #[arg(long)]
+    images: Option<PathBuf>,
     /// Device: a GPU's number, `auto` or `cpu`
     #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
     gpu_id: String,
@@ -85,9 +91,12 @@ impl Args {
         let spec = DatasetSpec {
             name: self.dataset.clone(),
             data_path: self.data_path.clone(),
-            images: None,
+            images: self.images.clone(),
         };
         let dataset = Dataset::open(&spec)?;
+        if let Some(whole) = dataset.without_splits() {
+            eprintln!("{whole}");
+        }
         let folder = match &self.model {
             Some(folder) => folder.clone(),
             None => newest_bundle(Path::new("runs"), &self.dataset)?,

@@ -19,6 +19,7 @@ Examples:
   avse index build ~/Pictures
   avse index build
   avse index build --dataset f30k --data_path data/ --gallery f30k-captions --kind captions
+  avse index build --dataset coco --data_path dataset_coco.json --images ~/coco --split test
   avse index build --items shop.jsonl --model runs/shop/best --precision f32
   avse search \"a dog on the beach\"
 

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod bench;
+mod bench_loader;
 mod bench_similarity;
 mod convert;
 mod data;
@@ -34,7 +35,7 @@ pub struct Cli {
 enum Command {
     /// See the model at work on real pictures.
     Demo(demo::Args),
-    /// Make the emoji set, or check a dataset.
+    /// Make the emoji set, make ready or check a dataset.
     Data(data::Args),
     /// Train a model.
     Train(Box<train::Args>),

@@ -6,6 +6,7 @@ use avse_core::gallery::{GalleryKind, Source, StoredPrecision};
 use clap::ValueEnum;
 
 use crate::data::{Dataset, DatasetSpec};
+use crate::files::folder_of;
 use crate::{Error, Result};
 
 /// A folder, a dataset or a list.
@@ -21,7 +22,8 @@ pub struct SourceArgs {
     /// Dataset: f30k, coco or emoji
     #[arg(long)]
     dataset: Option<String>,
-    /// Folder that holds the datasets
+    /// Folder that holds the datasets, or a file (Karpathy's .json, .csv, .tsv, .jsonl), or .tar files:
+    /// a folder of them or a pattern like shard-{000000..000009}.tar
     #[arg(long = "data_path", alias = "data-path", default_value = "data")]
     data_path: PathBuf,
     /// Split of the dataset; without one, its test split
@@ -93,13 +95,26 @@ impl SourceArgs {
             data_path: self.data_path.clone(),
             images: self.images.clone(),
         })?;
+        if let Some(whole) = dataset.without_splits() {
+            eprintln!("{whole}");
+        }
         Ok(Some(Source::Dataset {
             name: name.clone(),
-            data_path: absolute(&self.data_path)?,
+            data_path: absolute_pattern(&self.data_path)?,
             split: self.split.clone().unwrap_or_else(|| dataset.known.test.to_string()),
             images: absolute(&dataset.images)?,
         }))
     }
+}
+
+/// The same for what may be a pattern of files.
+fn absolute_pattern(path: &Path) -> Result<String> {
+    if path.exists() {
+        return absolute(path);
+    }
+    let folder = absolute(folder_of(path))?;
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    Ok(format!("{folder}/{name}"))
 }
 
 /// The path from the root, so that the gallery can be asked from anywhere.

@@ -17,6 +17,9 @@ Examples:
   avse train --dataset f30k --gpu-id 0 --img_res 256 --logger_name runs/f30k_vit_224 --batch_size 128 \\
       --vit_type google/vit-base-patch16-224-in21k --embed_size 1024
   avse train --config data/emoji.toml
+  avse train --dataset coco --data_path dataset_coco.json --images ~/coco --cache /var/tmp/coco
+  avse train --data_path pairs.csv --images ~/Pictures --logger_name runs/own
+  avse train --data_path shards/ --logger_name runs/own
   avse train --config data/emoji.toml --num_epochs 2 --logger_name runs/short
   avse train --config data/emoji.toml --dry-run
   avse train --resume --logger_name runs/short
@@ -36,9 +39,17 @@ pub struct Args {
     /// f30k, coco or emoji
     #[arg(long, default_value = "f30k")]
     dataset: String,
-    /// Folder that holds the datasets
+    /// Folder that holds the datasets, or a file (Karpathy's .json, .csv, .tsv, .jsonl), or .tar files:
+    /// a folder of them or a pattern like shard-{000000..000009}.tar
     #[arg(long = "data_path", alias = "data-path", default_value = "data")]
     data_path: PathBuf,
+    /// Folder of the pictures, when it is not the usual one
+    #[arg(long)]
+    images: Option<PathBuf>,
+    /// Keep decoded pictures in this folder, for later epochs and runs: the same samples, without
+    /// decoding. It says first how much it will take; a photo of 640 x 480 takes 0.9 MB
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
     /// Device: a GPU's number, `auto` or `cpu`
     #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
     gpu_id: String,
@@ -202,6 +213,8 @@ impl Args {
         take!(
             dataset => dataset,
             data_path => data_path,
+            images => images,
+            cache => cache,
             logger_name => logger_name,
             batch_size => batch_size,
             num_epochs => num_epochs,

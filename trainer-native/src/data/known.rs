@@ -9,6 +9,8 @@ pub struct Known {
     pub name: &'static str,
     /// The folder of its pictures, when it stands beside the dataset's folder.
     pub image_folder: Option<&'static str>,
+    /// The file of Karpathy's splits of it.
+    pub karpathy: Option<&'static str>,
     /// The split trained on.
     pub train: &'static str,
     /// The split on which the best model is chosen.
@@ -26,6 +28,7 @@ pub const KNOWN: [Known; 3] = [
     Known {
         name: "f30k",
         image_folder: Some("flickr30k-images"),
+        karpathy: Some("dataset_flickr30k.json"),
         train: "train",
         validation: "dev",
         test: "test",
@@ -35,6 +38,7 @@ pub const KNOWN: [Known; 3] = [
     Known {
         name: "coco",
         image_folder: Some("coco-images"),
+        karpathy: Some("dataset_coco.json"),
         train: "train",
         validation: "dev",
         test: "testall",
@@ -44,6 +48,7 @@ pub const KNOWN: [Known; 3] = [
     Known {
         name: "emoji",
         image_folder: None,
+        karpathy: None,
         train: "train",
         validation: "dev",
         test: "test",

@@ -9,114 +9,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::dataset::{ImageEntry, Split};
 use super::known::Known;
 use super::problem::{Problem, ProblemKind, first_error};
-use crate::{Error, Result};
+use crate::Result;
 
-/// Where a dataset is.
-#[derive(Debug, Clone)]
-pub struct DatasetSpec {
-    /// One of the [`super::KNOWN`] names.
-    pub name: String,
-    /// The folder that holds the dataset's folder, or that folder itself.
-    pub data_path: PathBuf,
-    /// The folder of the pictures, when it is not the usual one.
-    pub images: Option<PathBuf>,
-}
+pub(super) const MAPPING: &str = "id_mapping.json";
 
-/// A dataset on disk; its splits are read one by one.
-#[derive(Debug)]
-pub struct Dataset {
-    /// What is known about it.
-    pub known: &'static Known,
-    /// The folder of its text files.
-    pub folder: PathBuf,
-    /// The folder of its pictures.
-    pub images: PathBuf,
-    mapping: HashMap<String, String>,
-}
-
-/// A picture of a split.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageEntry {
-    /// Its id.
-    pub id: String,
-    /// Its file, which need not exist.
-    pub path: PathBuf,
-}
-
-/// The pictures and captions of a split; every picture stands there once.
-#[derive(Debug, Clone)]
-pub struct Split {
-    /// `train`, `test`, ...
-    pub name: String,
-    /// In the order of their first captions.
-    pub images: Vec<ImageEntry>,
-    /// In the order of the file, trimmed, never empty.
-    pub captions: Vec<String>,
-    /// For every caption the index of its image.
-    pub image_of_caption: Vec<usize>,
-    /// For every caption the kind of its wording, where `<split>_kinds.txt` says it.
-    pub kinds: Option<Vec<String>>,
-}
-
-const MAPPING: &str = "id_mapping.json";
-
-impl Dataset {
-    /// Finds a dataset and reads its id mapping.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for an unknown name or a folder without the dataset;
-    /// [`Error::Format`] for a mapping that is not an object of file names.
-    pub fn open(spec: &DatasetSpec) -> Result<Self> {
-        let mut problems = Vec::new();
-        let dataset = Self::open_leniently(spec, &mut problems)?;
-        match first_error(problems) {
-            Some(error) => Err(error),
-            None => Ok(dataset),
-        }
-    }
-
-    /// As [`Dataset::open`], but a bad mapping is only noted.
-    pub(super) fn open_leniently(spec: &DatasetSpec, problems: &mut Vec<Problem>) -> Result<Self> {
-        let known = Known::by_name(&spec.name)?;
-        let folder = find_folder(known, &spec.data_path)?;
-        let images = spec.images.clone().unwrap_or_else(|| image_folder(known, &folder));
-        let mapping = read_mapping(&folder.join(MAPPING), problems);
-        Ok(Self { known, folder, images, mapping })
-    }
-
-    /// Reads a split.
-    ///
-    /// # Errors
-    /// [`Error::Format`] naming file and line of a caption that is empty or not UTF-8, of an
-    /// id without a picture, or the numbers of lines that do not fit.
-    pub fn split(&self, name: &str) -> Result<Split> {
-        let mut problems = Vec::new();
-        let captions = Captions::scan(&self.folder, name, &mut problems);
-        let split = self.locate(captions, &mut problems);
-        match first_error(problems) {
-            Some(error) => Err(error),
-            None => Ok(split),
-        }
-    }
-
-    /// Gives every image of a split its file.
-    pub(super) fn locate(&self, captions: Captions, problems: &mut Vec<Problem>) -> Split {
-        let Captions { split, ids, first_line, captions, image_of_caption, kinds } = captions;
-        let file = self.folder.join(format!("{split}_ids.txt"));
-        let mut image = |(id, line): (String, usize)| {
-            let name = self.mapping.get(&id).map(String::as_str).unwrap_or_else(|| {
-                let message = format!("id {id:?} has no entry in {MAPPING}");
-                problems.push(Problem::new(ProblemKind::UnmappedId, &file, message).at(line));
-                ""
-            });
-            ImageEntry { path: self.images.join(name), id }
-        };
-        let images = ids.into_iter().zip(first_line).map(&mut image).collect();
-        Split { name: split, images, captions, image_of_caption, kinds }
-    }
-}
+/// File names by id.
+pub(super) type Mapping = HashMap<String, String>;
 
 /// The text files of a split, without the pictures.
 #[derive(Debug, Clone)]
@@ -139,7 +40,7 @@ impl Captions {
     /// Reads the text files of a split.
     ///
     /// # Errors
-    /// As [`Dataset::split`].
+    /// As [`super::Dataset::split`].
     pub fn read(folder: &Path, split: &str) -> Result<Self> {
         let mut problems = Vec::new();
         let captions = Self::scan(folder, split, &mut problems);
@@ -185,6 +86,27 @@ impl Captions {
         }
         Self { split: split.to_owned(), ids, first_line, captions, image_of_caption, kinds }
     }
+    /// Gives every image its file below `images`; `folder` is that of the text files.
+    pub(super) fn locate(
+        self,
+        folder: &Path,
+        images: &Path,
+        mapping: &Mapping,
+        problems: &mut Vec<Problem>,
+    ) -> Split {
+        let Self { split, ids, first_line, captions, image_of_caption, kinds } = self;
+        let file = folder.join(format!("{split}_ids.txt"));
+        let mut image = |(id, line): (String, usize)| {
+            let name = mapping.get(&id).map(String::as_str).unwrap_or_else(|| {
+                let message = format!("id {id:?} has no entry in {MAPPING}");
+                problems.push(Problem::new(ProblemKind::UnmappedId, &file, message).at(line));
+                ""
+            });
+            ImageEntry { path: images.join(name), id }
+        };
+        let images = ids.into_iter().zip(first_line).map(&mut image).collect();
+        Split { name: split, images, captions, image_of_caption, kinds }
+    }
 }
 
 fn fits(file: &Path, lines: usize, captions: usize, problems: &mut Vec<Problem>) -> bool {
@@ -227,7 +149,8 @@ fn read_lines(file: &Path, problems: &mut Vec<Problem>) -> Option<Vec<String>> {
     Some(lines)
 }
 
-fn read_mapping(file: &Path, problems: &mut Vec<Problem>) -> HashMap<String, String> {
+/// Reads the file names by id.
+pub(super) fn read_mapping(file: &Path, problems: &mut Vec<Problem>) -> Mapping {
     let mut note = |kind, message: String| problems.push(Problem::new(kind, file, message));
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
@@ -259,7 +182,7 @@ fn read_mapping(file: &Path, problems: &mut Vec<Problem>) -> HashMap<String, Str
 }
 
 /// Whether a file name is relative and leads to nothing outside its folder.
-fn stays_inside(name: &str) -> bool {
+pub(super) fn stays_inside(name: &str) -> bool {
     use std::path::Component;
     !name.is_empty()
         && Path::new(name)
@@ -267,25 +190,14 @@ fn stays_inside(name: &str) -> bool {
             .all(|c| matches!(c, Component::Normal(_) | Component::CurDir))
 }
 
-/// `<data_path>/<name>`, or `data_path` itself when it holds a dataset's files.
-fn find_folder(known: &Known, data_path: &Path) -> Result<PathBuf> {
-    let holds_dataset = |folder: &PathBuf| {
-        let ids = known.splits().map(|split| folder.join(format!("{split}_ids.txt")));
-        ids.chain([folder.join(MAPPING)]).any(|file| file.is_file())
-    };
-    let folders = [data_path.join(known.name), data_path.to_path_buf()];
-    folders.iter().find(|folder| holds_dataset(folder)).cloned().ok_or_else(|| {
-        Error::Usage(format!(
-            "no dataset {}: neither {} nor {} holds {MAPPING} or *_ids.txt",
-            known.name,
-            folders[0].display(),
-            folders[1].display()
-        ))
-    })
+/// Whether a folder holds a dataset in this layout.
+pub(super) fn is_official(known: &Known, folder: &Path) -> bool {
+    let ids = known.splits().map(|split| folder.join(format!("{split}_ids.txt")));
+    ids.chain([folder.join(MAPPING)]).any(|file| file.is_file())
 }
 
 /// The usual folder of the pictures: beside the dataset's folder as published, or inside it.
-fn image_folder(known: &Known, folder: &Path) -> PathBuf {
+pub(super) fn image_folder(known: &Known, folder: &Path) -> PathBuf {
     let inside = folder.join("images");
     let Some(name) = known.image_folder else { return inside };
     let beside = folder.parent().unwrap_or(Path::new("")).join(name);

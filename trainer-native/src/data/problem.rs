@@ -37,6 +37,12 @@ pub enum ProblemKind {
     BadMapping,
     /// An id has no file name.
     UnmappedId,
+    /// A record that cannot be used: broken JSON, a missing column or field, a split that others lack.
+    BadRecord,
+    /// A tar file that ends too early.
+    BrokenShard,
+    /// An image without a caption, or with an empty one.
+    NoCaption,
     /// An image has more or fewer captions than the others of its split.
     UnevenCaptions,
     /// An image stands in two splits.
@@ -78,6 +84,9 @@ impl fmt::Display for ProblemKind {
             Self::LineCount => "numbers of lines that do not fit",
             Self::BadMapping => "entries of the id mapping that are not file names",
             Self::UnmappedId => "ids without a file name",
+            Self::BadRecord => "records that cannot be used",
+            Self::BrokenShard => "damaged tar files",
+            Self::NoCaption => "images without a caption",
             Self::UnevenCaptions => "images with another number of captions than the rest",
             Self::SharedImage => "images that stand in two splits",
             Self::MissingImage => "missing images",

@@ -9,8 +9,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::layout::{Captions, Dataset, DatasetSpec};
+use super::dataset::{Dataset, DatasetSpec, Split};
+use super::picture;
 use super::problem::{Problem, ProblemKind};
+use super::samples::Place;
 use crate::Result;
 
 /// What to check.
@@ -29,7 +31,7 @@ pub struct VerifyOptions {
 pub struct Verification {
     /// The dataset's name.
     pub dataset: String,
-    /// The folder of its text files.
+    /// The folder of its text files, or what else was named.
     pub folder: PathBuf,
     /// The folder of its pictures.
     pub images: PathBuf,
@@ -52,12 +54,11 @@ pub struct SplitSummary {
     pub captions: usize,
 }
 
-/// A picture to look for, and the line that names it.
+/// A picture to look for, and where it is named.
 struct Wanted {
     path: PathBuf,
     id: String,
-    ids_file: PathBuf,
-    line: usize,
+    place: Place,
 }
 
 /// Checks texts, ids, mapping and pictures of a dataset.
@@ -68,30 +69,32 @@ struct Wanted {
 pub fn verify(options: &VerifyOptions) -> Result<Verification> {
     let mut problems = Vec::new();
     let dataset = Dataset::open_leniently(&options.spec, &mut problems)?;
-    let names = match options.splits.is_empty() {
-        true => dataset.known.splits().map(str::to_owned).collect(),
-        false => options.splits.clone(),
-    };
+    let mut names = options.splits.clone();
+    if names.is_empty() {
+        names = dataset.split_names();
+    }
+    if names.is_empty() {
+        names.push("all".into());
+    }
     let mut splits = Vec::new();
     let mut wanted = Vec::new();
     let mut split_of = HashMap::new();
     for name in names {
-        let captions = Captions::scan(&dataset.folder, &name, &mut problems);
-        let ids_file = dataset.folder.join(format!("{name}_ids.txt"));
-        check_evenness(&captions, &ids_file, &mut problems);
-        check_overlap(&captions, &ids_file, &mut split_of, &mut problems);
-        let lines = captions.first_line.clone();
-        let split = dataset.locate(captions, &mut problems);
+        let (split, places) = dataset.scan(&name, &mut problems)?;
+        if dataset.is_official() {
+            check_evenness(&split, &places, &mut problems);
+        }
+        check_overlap(&split, &places, &mut split_of, &mut problems);
         splits.push(SplitSummary {
-            name,
+            name: split.name,
             images: split.images.len(),
             captions: split.captions.len(),
         });
-        wanted.extend(split.images.into_iter().zip(lines).map(|(image, line)| Wanted {
+        let images = split.images.into_iter().zip(places);
+        wanted.extend(images.map(|(image, place)| Wanted {
             path: image.path,
             id: image.id,
-            ids_file: ids_file.clone(),
-            line,
+            place,
         }));
     }
     // An id without a file name points to the folder itself and has been noted already.
@@ -116,32 +119,32 @@ pub fn verify(options: &VerifyOptions) -> Result<Verification> {
 }
 
 /// Notes images whose number of captions is not the usual one of the split.
-fn check_evenness(captions: &Captions, file: &Path, problems: &mut Vec<Problem>) {
-    let mut counts = vec![0; captions.ids.len()];
-    captions.image_of_caption.iter().for_each(|&image| counts[image] += 1);
+fn check_evenness(split: &Split, places: &[Place], problems: &mut Vec<Problem>) {
+    let mut counts = vec![0; split.images.len()];
+    split.image_of_caption.iter().for_each(|&image| counts[image] += 1);
     let mut images_with = BTreeMap::new();
     counts.iter().for_each(|&count| *images_with.entry(count).or_insert(0) += 1);
     let usual = images_with.into_iter().max_by_key(|&(_, images)| images);
     let Some((usual, _)) = usual else { return };
-    for ((id, &line), count) in captions.ids.iter().zip(&captions.first_line).zip(counts) {
+    for ((image, place), count) in split.images.iter().zip(places).zip(counts) {
         if count != usual {
-            let message = format!("image {id:?} has {count} captions, most have {usual}");
-            problems.push(Problem::new(ProblemKind::UnevenCaptions, file, message).at(line));
+            let message = format!("image {:?} has {count} captions, most have {usual}", image.id);
+            problems.push(place.problem(ProblemKind::UnevenCaptions, message));
         }
     }
 }
 
 /// Notes images that an earlier split has too.
 fn check_overlap(
-    captions: &Captions,
-    file: &Path,
+    split: &Split,
+    places: &[Place],
     split_of: &mut HashMap<String, String>,
     problems: &mut Vec<Problem>,
 ) {
-    for (id, &line) in captions.ids.iter().zip(&captions.first_line) {
-        if let Some(other) = split_of.insert(id.clone(), captions.split.clone()) {
-            let message = format!("image {id:?} stands in split {other} too");
-            problems.push(Problem::new(ProblemKind::SharedImage, file, message).at(line));
+    for (image, place) in split.images.iter().zip(places) {
+        if let Some(other) = split_of.insert(image.id.clone(), split.name.clone()) {
+            let message = format!("image {:?} stands in split {other} too", image.id);
+            problems.push(place.problem(ProblemKind::SharedImage, message));
         }
     }
 }
@@ -159,7 +162,7 @@ fn check_pictures(wanted: &[Wanted], decode: bool) -> Vec<Problem> {
             bar.inc(1);
             let (kind, what) = picture_problem(&wanted.path, decode)?;
             let message = format!("image {:?}: {}: {what}", wanted.id, wanted.path.display());
-            Some(Problem::new(kind, &wanted.ids_file, message).at(wanted.line))
+            Some(wanted.place.problem(kind, message))
         })
         .collect();
     bar.finish_and_clear();
@@ -167,18 +170,17 @@ fn check_pictures(wanted: &[Wanted], decode: bool) -> Vec<Problem> {
 }
 
 fn picture_problem(path: &Path, decode: bool) -> Option<(ProblemKind, String)> {
-    let size = match std::fs::metadata(path) {
-        Ok(file) if file.is_file() => file.len(),
-        Ok(_) => return Some((ProblemKind::MissingImage, "not a file".into())),
+    match picture::stat(path) {
+        Ok(found) if found.bytes == 0 => {
+            return Some((ProblemKind::BrokenImage, "empty file".into()));
+        }
+        Ok(_) => {}
         Err(e) => return Some((ProblemKind::MissingImage, e.to_string())),
-    };
-    if size == 0 {
-        return Some((ProblemKind::BrokenImage, "empty file".into()));
     }
     if !decode {
         return None;
     }
-    let outcome = std::fs::read(path).map_err(|e| e.to_string()).and_then(|bytes| {
+    let outcome = picture::read(path).map_err(|e| e.to_string()).and_then(|bytes| {
         RgbImage::decode(&bytes, &DecodeLimits::default()).map_err(|e| e.to_string())
     });
     outcome.err().map(|error| (ProblemKind::BrokenImage, error))

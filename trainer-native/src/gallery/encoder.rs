@@ -12,6 +12,7 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use crate::Result;
+use crate::data::picture;
 use crate::evaluate::host_blocks;
 
 /// Pictures encoded together.
@@ -148,9 +149,9 @@ impl<'a> Encoder<'a> {
 
 /// A picture's file, unless it is far too long for one.
 pub(crate) fn read_picture(path: &Path) -> Result<Vec<u8>, String> {
-    let length = std::fs::metadata(path).map_err(|e| e.to_string())?.len();
+    let length = picture::stat(path).map_err(|e| e.to_string())?.bytes;
     if length > MAX_FILE {
         return Err(format!("{length} bytes are more than {MAX_FILE}"));
     }
-    std::fs::read(path).map_err(|e| e.to_string())
+    picture::read(path).map_err(|e| e.to_string())
 }

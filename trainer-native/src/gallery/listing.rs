@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{folder, jsonl};
-use crate::data::{Dataset, DatasetSpec};
+use crate::data::{Dataset, DatasetSpec, picture};
 use crate::{Error, Result};
 
 /// One thing to have an embedding of.
@@ -172,14 +172,10 @@ pub(super) struct Stat {
 
 impl Stat {
     pub(super) fn of(path: &Path) -> std::io::Result<Self> {
-        let found = std::fs::metadata(path)?;
-        if !found.is_file() {
-            return Err(std::io::Error::other("not a file"));
-        }
-        let modified = found.modified().ok();
-        let since = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let found = picture::stat(path)?;
+        let since = found.modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let modified = since.and_then(|since| i64::try_from(since.as_nanos()).ok());
-        Ok(Self { bytes: found.len(), modified })
+        Ok(Self { bytes: found.bytes, modified })
     }
 }
 

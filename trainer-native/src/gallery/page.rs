@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::listing::picture_path;
 use super::query::{Answer, Asked};
+use crate::data::picture;
 use crate::report::html::{CaptionHit, HitsPage, PictureHit, Question, render_hits};
 
 /// Longer side of a thumbnail in pixels.
@@ -65,7 +66,7 @@ pub fn hits_page(asked: &Asked, answer: &Answer) -> String {
 
 /// A small JPEG of a picture as the model sees it: upright, on white.
 fn thumbnail(path: &Path) -> Option<Vec<u8>> {
-    let bytes = std::fs::read(path).ok()?;
+    let bytes = picture::read(path).ok()?;
     let decoded = RgbImage::decode(&bytes, &DecodeLimits::default()).ok()?;
     let (width, height) = (decoded.width() as u32, decoded.height() as u32);
     let pixels = image::RgbImage::from_raw(width, height, decoded.data().to_vec())?;

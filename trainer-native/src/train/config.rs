@@ -20,8 +20,12 @@ use crate::{Error, Result};
 pub struct TrainConfig {
     /// Dataset by name, see `avse data verify --help`.
     pub dataset: String,
-    /// Folder that holds the datasets.
+    /// Folder that holds the datasets, or a file or tar files of another form.
     pub data_path: PathBuf,
+    /// Folder of the pictures, when it is not the usual one.
+    pub images: Option<PathBuf>,
+    /// Folder where decoded pictures are kept for later epochs, if they are.
+    pub cache: Option<PathBuf>,
     /// The run's folder.
     pub logger_name: PathBuf,
     /// Seed of every random draw.
@@ -110,6 +114,8 @@ impl Default for TrainConfig {
         Self {
             dataset: "f30k".into(),
             data_path: "data".into(),
+            images: None,
+            cache: None,
             logger_name: "runs/test".into(),
             seed: 0,
             batch_size: 128,
@@ -309,6 +315,8 @@ impl TrainConfig {
     pub fn check_resumable(&self, other: &Self) -> Result<()> {
         let mut same = other.clone();
         same.data_path.clone_from(&self.data_path);
+        same.images.clone_from(&self.images);
+        same.cache.clone_from(&self.cache);
         same.logger_name.clone_from(&self.logger_name);
         same.workers = self.workers;
         same.num_epochs = self.num_epochs;

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use avse_core::image::ImageTower;
 use avse_core::image::augmentation::ImageAugmentation;
-use avse_core::image::pixels::{DecodeLimits, Preprocess, RgbImage};
+use avse_core::image::pixels::{Preprocess, RgbImage};
 use avse_core::image::sampling::{Grid, RadialBiasSampling, ViewPlan};
 use avse_core::text::augmentation::CaptionAugmentation;
 use avse_core::text::tokenizer::{CaptionTokenizer, TokenBatch};
@@ -16,6 +16,7 @@ use crossbeam_channel::{Receiver, bounded};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::picture_cache::{PictureCache, decode};
 use super::{Start, TrainConfig};
 use crate::data::Split;
 use crate::{Error, Result};
@@ -45,6 +46,8 @@ pub struct Preparation {
     pub batch_size: usize,
     /// Seed of the run.
     pub seed: u64,
+    /// Where decoded pictures are kept, if anywhere.
+    pub cache: Option<PictureCache>,
 }
 
 /// One training batch on the host.
@@ -88,8 +91,27 @@ impl Preparation {
             sampling: start.model_config.sampling.clone(),
             batch_size: config.batch_size,
             seed: config.seed,
+            cache: config.cache.clone().map(PictureCache::new),
             split: start.train.clone(),
         }
+    }
+
+    /// Makes the cache ready, if there is one, and says what it will take.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when its folder cannot be made.
+    pub fn prepare_cache(&self) -> Result<()> {
+        let Some(cache) = &self.cache else { return Ok(()) };
+        let size = cache.prepare(&self.split)?;
+        let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+        eprintln!(
+            "cache: {:.2} GB on disk for {} decoded pictures; {} of them ({:.2} GB) are there",
+            gigabytes(size.bytes),
+            size.pictures,
+            size.present,
+            gigabytes(size.present_bytes),
+        );
+        Ok(())
     }
 
     /// Batches of every replica in one epoch; what does not fill one for each is dropped.
@@ -107,6 +129,13 @@ impl Preparation {
         order
     }
 
+    fn read_image(&self, index: usize) -> Result<RgbImage> {
+        match &self.cache {
+            Some(cache) => cache.read(&self.split.images[index].path),
+            None => self.split.read_image(index),
+        }
+    }
+
     fn rng(&self, epoch: usize, stream: u64) -> ChaCha8Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ (epoch as u64).rotate_left(32));
         rng.set_stream(stream);
@@ -115,11 +144,12 @@ impl Preparation {
 
     /// Prepares the captions at `order[start..start + batch_size]`.
     fn batch(&self, epoch: usize, start: usize, order: &[usize]) -> Result<Batch> {
-        let mut pixels = Vec::new();
+        let sample = 3 * self.preprocess.resolution * self.preprocess.resolution;
+        let mut pixels = Vec::with_capacity(self.batch_size * sample);
         let mut captions = Vec::with_capacity(self.batch_size);
         for (at, &caption) in order.iter().enumerate().skip(start).take(self.batch_size) {
             let mut rng = self.rng(epoch, at as u64);
-            let image = self.split.read_image(self.split.image_of_caption[caption])?;
+            let image = self.read_image(self.split.image_of_caption[caption])?;
             pixels.extend(self.image_augmentation.train(&self.preprocess, &image, &mut rng));
             let text = &self.split.captions[caption];
             captions.push(match &self.caption_augmentation {
@@ -193,9 +223,83 @@ impl Split {
     /// # Errors
     /// [`Error::Io`] or [`Error::Format`] naming the file.
     pub fn read_image(&self, index: usize) -> Result<RgbImage> {
-        let path = &self.images[index].path;
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        RgbImage::decode(&bytes, &DecodeLimits::default())
-            .map_err(|e| Error::format(path, e.to_string()))
+        decode(&self.images[index].path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::data::ImageEntry;
+
+    fn preparation(folder: &Path, cache: Option<PathBuf>) -> Arc<Preparation> {
+        let images: Vec<ImageEntry> = ["a.jpg", "b.png", "c.png"]
+            .into_iter()
+            .map(|name| ImageEntry { id: name.into(), path: folder.join(name) })
+            .collect();
+        let split = Split {
+            name: "train".into(),
+            captions: (0..8).map(|number| format!("picture {number}")).collect(),
+            image_of_caption: vec![0, 0, 0, 1, 2, 2, 2, 2],
+            images,
+            kinds: None,
+        };
+        let vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\npicture";
+        Arc::new(Preparation {
+            split,
+            tokenizer: CaptionTokenizer::from_vocab(vocabulary).unwrap(),
+            max_tokens: 8,
+            preprocess: Preprocess::new(16),
+            // Transparency plays a part too.
+            image_augmentation: ImageAugmentation { background: 0.5, ..Default::default() },
+            caption_augmentation: Some(CaptionAugmentation::default()),
+            sampling: RadialBiasSampling::default(),
+            grid: Grid { side: 4, class_token: true },
+            batch_size: 4,
+            seed: 3,
+            cache: cache.map(PictureCache::new),
+        })
+    }
+
+    /// Every batch of two epochs.
+    fn batches(preparation: &Arc<Preparation>, workers: usize) -> Vec<(Vec<f32>, TokenBatch)> {
+        let mut all = Vec::new();
+        for epoch in 0..2 {
+            let shard = Shard { rank: 0, world: 1 };
+            let mut loader = EpochLoader::start(preparation, epoch, shard, 0, workers);
+            while let Some(batch) = loader.next_batch() {
+                let batch = batch.unwrap();
+                all.push((batch.pixels, batch.tokens));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn the_cache_gives_the_same_batches_bit_for_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, shade) = (folder.path(), |x: u32, y: u32| (x * 37 + y * 11) as u8);
+        image::RgbImage::from_fn(31, 22, |x, y| image::Rgb([shade(x, y), x as u8, y as u8]))
+            .save(path.join("a.jpg"))
+            .unwrap();
+        image::RgbImage::from_fn(17, 40, |x, y| image::Rgb([x as u8, shade(x, y), 9]))
+            .save(path.join("b.png"))
+            .unwrap();
+        image::RgbaImage::from_fn(20, 20, |x, y| image::Rgba([x as u8, 80, 9, shade(x, y)]))
+            .save(path.join("c.png"))
+            .unwrap();
+        let plain = batches(&preparation(path, None), 1);
+        assert_eq!(plain.len(), 4);
+        let cached = preparation(path, Some(path.join("cache")));
+        // Filled by several threads, then read, then with one file cut short.
+        assert!(batches(&cached, 3) == plain);
+        assert!(batches(&cached, 2) == plain);
+        let files = walkdir::WalkDir::new(path.join("cache")).into_iter().flatten();
+        let files: Vec<_> = files.filter(|entry| entry.file_type().is_file()).collect();
+        assert_eq!(files.len(), 3);
+        std::fs::File::options().write(true).open(files[0].path()).unwrap().set_len(50).unwrap();
+        assert!(batches(&cached, 1) == plain);
     }
 }

@@ -13,6 +13,7 @@ mod log;
 mod objective;
 mod optimiser;
 mod parameter_ids;
+mod picture_cache;
 mod precision;
 mod random;
 mod replica;
@@ -49,6 +50,7 @@ pub use loader::{Batch, EpochLoader, Preparation, Shard};
 pub use log::{EpochRecord, RunLog, RunSummary, StepRecord};
 pub use objective::Objective;
 pub use optimiser::Optimiser;
+pub use picture_cache::{CacheSize, PictureCache};
 pub use precision::{LossScale, Precision};
 pub use replica::{Replica, StepPlan, StepReport, replicate};
 pub use start::{Start, open_datasets};
@@ -101,6 +103,7 @@ impl Trainer {
         let snapshot =
             if resume { Snapshot::load(&config.logger_name, &start.model)? } else { None };
         let preparation = Preparation::new(&config, &start);
+        preparation.prepare_cache()?;
         let run = Run {
             model_config: start.model_config,
             tokenizer: start.tokenizer,

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use rayon::prelude::*;
 
 use super::TrainConfig;
-use crate::data::{Dataset, DatasetSpec, Split};
+use crate::data::{Dataset, DatasetSpec, Split, picture};
 use crate::hub::Hub;
 use crate::pretrained::{Backbones, from_backbones};
 use crate::{Error, Result};
@@ -36,11 +36,19 @@ pub fn open_datasets(config: &TrainConfig) -> Result<(Split, Split)> {
     let spec = DatasetSpec {
         name: config.dataset.clone(),
         data_path: config.data_path.clone(),
-        images: None,
+        images: config.images.clone(),
     };
     let dataset = Dataset::open(&spec)?;
+    let known = dataset.known;
+    if let Some(whole) = dataset.without_splits() {
+        return Err(Error::Usage(format!(
+            "{whole}. Training needs `{}` and `{}`: a column or field `split`, or a file for each \
+             (a folder with train.csv and val.csv, or train-000000.tar and val-000000.tar)",
+            known.train, known.validation
+        )));
+    }
     let name = validation_split(config, &dataset);
-    let splits = (dataset.split(dataset.known.train)?, dataset.split(name)?);
+    let splits = (dataset.split(known.train)?, dataset.split(name)?);
     require_pictures(&splits.0)?;
     require_pictures(&splits.1)?;
     Ok(splits)
@@ -51,8 +59,7 @@ pub(super) fn validation_split<'a>(config: &'a TrainConfig, dataset: &Dataset) -
     let known = dataset.known;
     match config.select_on.as_str() {
         "auto" => {
-            let ids = dataset.folder.join(format!("{}_ids.txt", known.validation));
-            if ids.is_file() {
+            if dataset.has_split(known.validation) {
                 known.validation
             } else {
                 eprintln!(
@@ -88,7 +95,8 @@ pub(super) fn steps_per_epoch(
 /// The files must be there: the validation's are read only when an epoch is over, far
 /// too late for such news.
 fn require_pictures(split: &Split) -> Result<()> {
-    let missing: Vec<_> = split.images.par_iter().filter(|image| !image.path.is_file()).collect();
+    let missing: Vec<_> =
+        split.images.par_iter().filter(|image| picture::stat(&image.path).is_err()).collect();
     let Some(first) = missing.first() else { return Ok(()) };
     let (id, name) = (&first.id, &split.name);
     let rest = match missing.len() - 1 {

@@ -4,6 +4,7 @@
 mod bad_bundles;
 mod bad_data;
 mod bad_options;
+mod data_forms;
 mod demo;
 mod doctor;
 mod dry_run;

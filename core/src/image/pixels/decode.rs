@@ -6,7 +6,7 @@ use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use serde::{Deserialize, Serialize};
 
-use super::{RgbImage, jpeg_is_complete};
+use super::{RgbImage, jpeg_is_complete, turbo};
 use crate::{Error, Result};
 
 /// What a file may ask for before it is refused: a few kilobytes can declare
@@ -38,6 +38,11 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage> {
     })?;
     if format == ImageFormat::Jpeg && !jpeg_is_complete(bytes) {
         return Err(Error::Image("the JPEG file is truncated (no end marker)".into()));
+    }
+    if format == ImageFormat::Jpeg
+        && let Some(image) = turbo::decode(bytes, limits)
+    {
+        return Ok(image);
     }
     let mut decoder_limits = Limits::default();
     decoder_limits.max_alloc = Some(limits.max_bytes);

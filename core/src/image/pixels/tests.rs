@@ -233,6 +233,37 @@ fn decompression_bombs_are_refused() {
     assert!(RgbImage::decode(&small, &limit(1200, 3599)).is_err());
 }
 
+/// `fixtures/turbo.jpg` (chroma halved both ways) as OpenCV 5.0 with libjpeg-turbo 3.1 decodes it; other
+/// decoders differ by a few levels.
+#[test]
+fn jpeg_is_what_opencv_decodes() {
+    let image = decode(include_bytes!("../../../../tests/fixtures/turbo.jpg")).unwrap();
+    assert_eq!((image.width, image.height), (37, 27));
+    let mut sums = [0u64; 3];
+    for pixel in image.data.chunks(3) {
+        sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += u64::from(*value));
+    }
+    assert_eq!(sums, [123_685, 117_003, 116_972]);
+    let pixels = [
+        (0, [4, 9, 3]),
+        (36, [165, 30, 247]),
+        (499, [126, 124, 125]),
+        (500, [124, 116, 127]),
+        (998, [245, 240, 236]),
+    ];
+    for (at, pixel) in pixels {
+        assert_eq!(image.data[at * 3..][..3], pixel, "pixel {at}");
+    }
+}
+
+#[test]
+fn parts_make_the_image_again() {
+    let image = RgbImage::from_rgba(2, 1, &[1, 2, 3, 255, 4, 5, 6, 7]).unwrap();
+    let (data, alpha) = (image.data().to_vec(), image.alpha().map(<[u8]>::to_vec));
+    assert_eq!(RgbImage::from_parts(2, 1, data.clone(), alpha).unwrap(), image);
+    assert!(RgbImage::from_parts(2, 1, data, Some(vec![0; 3])).is_err());
+}
+
 #[test]
 fn wrong_lengths_are_errors() {
     assert!(RgbImage::from_raw(2, 2, vec![0; 11]).is_err());

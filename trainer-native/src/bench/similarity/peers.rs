@@ -21,7 +21,7 @@ pub struct Peers {
 
 /// What one run took and found.
 #[derive(Debug, Deserialize)]
-pub(super) struct Answer {
+pub(in crate::bench) struct Answer {
     pub seconds: f64,
     pub check: Vec<f64>,
 }
@@ -57,7 +57,7 @@ impl Peers {
         &self.versions
     }
 
-    pub(super) fn run(&mut self, request: &str) -> Result<Answer> {
+    pub(in crate::bench) fn run(&mut self, request: &str) -> Result<Answer> {
         writeln!(self.input, "{request}")
             .and_then(|()| self.input.flush())
             .map_err(|e| gone(&e))?;

@@ -1,0 +1,235 @@
+//! A dataset and its splits, in whichever form it comes.
+
+use std::path::PathBuf;
+
+use super::known::Known;
+use super::layout::{Captions, MAPPING, Mapping, image_folder, is_official, read_mapping};
+use super::problem::{Problem, ProblemKind, first_error};
+use super::samples::{Place, Reading, Samples, split_name};
+use super::source::{self, Files, Format};
+use crate::{Error, Result};
+
+/// Where a dataset is.
+#[derive(Debug, Clone)]
+pub struct DatasetSpec {
+    /// One of the [`super::KNOWN`] names.
+    pub name: String,
+    /// The folder that holds the dataset's folder, or that folder itself; or a file of another form
+    /// (Karpathy's JSON, CSV, TSV, JSONL, tar), or a pattern of tar files.
+    pub data_path: PathBuf,
+    /// The folder of the pictures, when it is not the usual one.
+    pub images: Option<PathBuf>,
+}
+
+/// A dataset on disk; its splits are read one by one.
+#[derive(Debug)]
+pub struct Dataset {
+    /// What is known about it.
+    pub known: &'static Known,
+    /// The folder of its text files, or what else `data_path` named.
+    pub folder: PathBuf,
+    /// The folder of its pictures.
+    pub images: PathBuf,
+    texts: Texts,
+}
+
+/// Where the captions are.
+#[derive(Debug)]
+enum Texts {
+    /// In the official layout, which is read split by split, with its id mapping.
+    Official(Mapping),
+    /// In files of another form, which have been read.
+    Read(Samples),
+}
+
+/// A picture of a split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageEntry {
+    /// Its id.
+    pub id: String,
+    /// Its file, which need not exist.
+    pub path: PathBuf,
+}
+
+/// The pictures and captions of a split; every picture stands there once.
+#[derive(Debug, Clone)]
+pub struct Split {
+    /// `train`, `test`, ...
+    pub name: String,
+    /// In the order of their first captions.
+    pub images: Vec<ImageEntry>,
+    /// In the order of the file, trimmed, never empty.
+    pub captions: Vec<String>,
+    /// For every caption the index of its image.
+    pub image_of_caption: Vec<usize>,
+    /// For every caption the kind of its wording, where `<split>_kinds.txt` says it.
+    pub kinds: Option<Vec<String>>,
+}
+
+impl Dataset {
+    /// Finds a dataset and reads its id mapping.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an unknown name or a folder without the dataset;
+    /// [`Error::Format`] for a mapping that is not an object of file names, and whatever is wrong
+    /// with files of other forms.
+    pub fn open(spec: &DatasetSpec) -> Result<Self> {
+        let mut problems = Vec::new();
+        let dataset = Self::open_leniently(spec, &mut problems)?;
+        match first_error(problems) {
+            Some(error) => Err(error),
+            None => Ok(dataset),
+        }
+    }
+
+    /// As [`Dataset::open`], but what is wrong is only noted.
+    pub(super) fn open_leniently(spec: &DatasetSpec, problems: &mut Vec<Problem>) -> Result<Self> {
+        let known = Known::by_name(&spec.name)?;
+        if let Some(files) = source::named(known, &spec.data_path)? {
+            return Ok(Self::read(known, &files, spec, problems));
+        }
+        let candidates = [spec.data_path.join(known.name), spec.data_path.clone()];
+        if let Some(folder) = candidates.iter().find(|folder| is_official(known, folder)) {
+            let images = spec.images.clone().unwrap_or_else(|| image_folder(known, folder));
+            let texts = Texts::Official(read_mapping(&folder.join(MAPPING), problems));
+            return Ok(Self { known, folder: folder.clone(), images, texts });
+        }
+        for folder in &candidates {
+            if let Some(files) = source::inside(known, folder)? {
+                return Ok(Self::read(known, &files, spec, problems));
+            }
+        }
+        Err(no_dataset(known, &candidates))
+    }
+
+    fn read(
+        known: &'static Known,
+        found: &Files,
+        spec: &DatasetSpec,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
+        let images = match &spec.images {
+            _ if found.format.holds_pictures() => found.folder.clone(),
+            Some(images) => images.clone(),
+            None => match image_folder(known, &found.folder) {
+                usual if found.format == Format::Karpathy && usual.is_dir() => usual,
+                _ => found.folder.clone(),
+            },
+        };
+        let mut samples = Samples::default();
+        for (file, split) in &found.files {
+            let split = split.as_deref();
+            let samples = &mut samples;
+            found.format.read(&mut Reading {
+                known,
+                file,
+                images: &images,
+                split,
+                samples,
+                problems,
+            });
+        }
+        if samples.len() == 0 && problems.is_empty() {
+            let message = "no image with a caption";
+            problems.push(Problem::new(ProblemKind::NoCaption, &spec.data_path, message));
+        }
+        Self { known, folder: spec.data_path.clone(), images, texts: Texts::Read(samples) }
+    }
+
+    /// Reads a split. Files that name no splits are one, whatever it is called.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming file and line of a caption that is empty or not UTF-8, of an
+    /// id without a picture, or the numbers of lines that do not fit; [`Error::Usage`] for a split
+    /// that files of other forms do not name.
+    pub fn split(&self, name: &str) -> Result<Split> {
+        let mut problems = Vec::new();
+        let (split, _) = self.scan(name, &mut problems)?;
+        match first_error(problems) {
+            Some(error) => Err(error),
+            None => Ok(split),
+        }
+    }
+
+    /// Reads what can be read of a split, with the place of every image.
+    pub(super) fn scan(
+        &self,
+        name: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Result<(Split, Vec<Place>)> {
+        let samples = match &self.texts {
+            Texts::Read(samples) => samples,
+            Texts::Official(mapping) => return Ok(self.scan_official(name, mapping, problems)),
+        };
+        let name = split_name(self.known, name);
+        let splits = samples.splits(self.known);
+        if !splits.is_empty() && !splits.iter().any(|(split, _)| *split == name) {
+            let names: Vec<_> =
+                splits.iter().map(|(split, images)| format!("{split} ({images} images)")).collect();
+            let (path, names) = (self.folder.display(), names.join(", "));
+            return Err(Error::Usage(format!("{path}: no split {name:?}; there are {names}")));
+        }
+        Ok(samples.split(&name))
+    }
+
+    fn scan_official(
+        &self,
+        name: &str,
+        mapping: &Mapping,
+        problems: &mut Vec<Problem>,
+    ) -> (Split, Vec<Place>) {
+        let captions = Captions::scan(&self.folder, name, problems);
+        let file = self.folder.join(format!("{name}_ids.txt"));
+        let place = |line: &usize| Place { file: file.clone(), line: Some(*line) };
+        let places = captions.first_line.iter().map(place).collect();
+        (captions.locate(&self.folder, &self.images, mapping, problems), places)
+    }
+
+    /// Whether it is in the official layout.
+    pub fn is_official(&self) -> bool {
+        matches!(self.texts, Texts::Official(_))
+    }
+
+    /// Whether there is a split of that name.
+    pub fn has_split(&self, name: &str) -> bool {
+        match &self.texts {
+            Texts::Official(_) => self.folder.join(format!("{name}_ids.txt")).is_file(),
+            Texts::Read(samples) => {
+                samples.splits(self.known).iter().any(|(split, _)| split == name)
+            }
+        }
+    }
+
+    /// The names of its splits: those it should have in the official layout, elsewhere those that
+    /// the files name; none when they name none.
+    pub fn split_names(&self) -> Vec<String> {
+        match &self.texts {
+            Texts::Official(_) => self.known.splits().map(str::to_owned).collect(),
+            Texts::Read(samples) => {
+                samples.splits(self.known).into_iter().map(|(split, _)| split).collect()
+            }
+        }
+    }
+
+    /// What a user should know when files name no splits.
+    pub fn without_splits(&self) -> Option<String> {
+        match &self.texts {
+            Texts::Read(samples) if self.split_names().is_empty() => Some(format!(
+                "{} names no splits: all of its {} images are taken",
+                self.folder.display(),
+                samples.len()
+            )),
+            _ => None,
+        }
+    }
+}
+
+fn no_dataset(known: &Known, folders: &[PathBuf; 2]) -> Error {
+    Error::Usage(format!(
+        "no dataset {}: neither {} nor {} holds {MAPPING} or *_ids.txt, a .csv, .tsv or .jsonl file \
+         a split, Karpathy's JSON or .tar files",
+        known.name,
+        folders[0].display(),
+        folders[1].display()
+    ))
+}

@@ -1,0 +1,145 @@
+//! Tables: CSV and TSV with the columns `image`, `caption` and, if wanted, `split`; a row for every
+//! caption.
+
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+
+use super::problem::ProblemKind;
+use super::samples::{Reading, Record};
+
+/// Reads a table.
+pub(super) fn read(reading: &mut Reading<'_>, delimiter: u8) {
+    let bytes = match std::fs::read(reading.file) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            return reading.problem(ProblemKind::MissingFile, None, error.to_string());
+        }
+    };
+    let mut rows = Rows::new(&bytes, delimiter);
+    let Some((_, header)) = rows.next() else {
+        return reading.problem(ProblemKind::BadRecord, None, "the file is empty");
+    };
+    let names: Vec<String> =
+        header.iter().map(|name| String::from_utf8_lossy(name).trim().to_lowercase()).collect();
+    let column = |name: &str| names.iter().position(|column| column == name);
+    let (image, caption, split) = (column("image"), column("caption"), column("split"));
+    let (Some(image), Some(caption)) = (image, caption) else {
+        let missing = if image.is_none() { "image" } else { "caption" };
+        let message = format!("no column `{missing}`; the first line names {}", names.join(", "));
+        return reading.problem(ProblemKind::BadRecord, Some(0), message);
+    };
+    for (line, fields) in rows {
+        if fields.len() != names.len() {
+            let message = format!("{} fields, but {} columns", fields.len(), names.len());
+            reading.problem(ProblemKind::BadRecord, Some(line), message);
+            continue;
+        }
+        let text = |column: usize| std::str::from_utf8(&fields[column]);
+        let (Ok(image), Ok(caption), Ok(split)) =
+            (text(image), text(caption), split.map(text).transpose())
+        else {
+            reading.problem(ProblemKind::NotUtf8, Some(line), "not UTF-8");
+            continue;
+        };
+        let image = image.trim();
+        if image.is_empty() {
+            reading.problem(ProblemKind::BadRecord, Some(line), "no image");
+            continue;
+        }
+        reading.add(Record {
+            id: image,
+            path: reading.images.join(image),
+            captions: vec![caption.to_owned()],
+            split,
+            line: Some(line),
+            name: image.to_owned(),
+        });
+    }
+}
+
+/// The rows of a table, each with the line, from 0, that it starts in. Empty lines are passed over.
+struct Rows<'a> {
+    reader: Reader,
+    rest: &'a [u8],
+    line: usize,
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(bytes: &'a [u8], delimiter: u8) -> Self {
+        Self {
+            reader: ReaderBuilder::new().delimiter(delimiter).build(),
+            rest: bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes),
+            line: 0,
+            text: vec![0; 1024],
+            ends: vec![0; 16],
+        }
+    }
+
+    /// Goes on by so many bytes.
+    fn advance(&mut self, count: usize) {
+        let (passed, rest) = self.rest.split_at(count);
+        self.line += passed.iter().filter(|&&byte| byte == b'\n').count();
+        self.rest = rest;
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = (usize, Vec<Vec<u8>>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let breaks = self.rest.iter().take_while(|&&byte| byte == b'\n' || byte == b'\r').count();
+        self.advance(breaks);
+        let line = self.line;
+        let (mut length, mut fields) = (0, 0);
+        loop {
+            let (result, read, written, ended) = self.reader.read_record(
+                self.rest,
+                &mut self.text[length..],
+                &mut self.ends[fields..],
+            );
+            self.advance(read);
+            length += written;
+            fields += ended;
+            match result {
+                // Nothing is left; asked again, the reader hands out what it has.
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull => self.text.resize(2 * self.text.len(), 0),
+                ReadRecordResult::OutputEndsFull => self.ends.resize(2 * self.ends.len(), 0),
+                ReadRecordResult::End => return None,
+                ReadRecordResult::Record => break,
+            }
+        }
+        let mut start = 0;
+        let ends = self.ends[..fields].iter();
+        let row = ends.map(|&end| self.text[std::mem::replace(&mut start, end)..end].to_vec());
+        Some((line, row.collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_know_their_lines() {
+        let long = "x".repeat(5000);
+        let many = ["y"; 40].join(",");
+        let table =
+            format!("a,b\r\n\r\n\"1\n2\",\"say \"\"hi\"\"\"\r\n{long},\n{many}\nlast,\u{e9}");
+        let rows: Vec<_> = Rows::new(table.as_bytes(), b',')
+            .map(|(line, row)| {
+                let row: Vec<_> =
+                    row.into_iter().map(|field| String::from_utf8(field).unwrap()).collect();
+                (line, row)
+            })
+            .collect();
+        let lines: Vec<usize> = rows.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [0, 2, 4, 5, 6]);
+        assert_eq!(rows[1].1, ["1\n2", "say \"hi\""]);
+        assert_eq!(rows[2].1, [long.as_str(), ""]);
+        assert_eq!(rows[3].1.len(), 40);
+        assert_eq!(rows[4].1, ["last", "\u{e9}"]);
+        assert_eq!(Rows::new(b"", b',').count(), 0);
+    }
+}
