@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use trainer_native::train::Method;
 use trainer_native::bench::{Job, Phase, Workload};
+use trainer_native::train::Method;
 
 fn avse(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_avse")).args(arguments).output().unwrap()

@@ -5,7 +5,7 @@ use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::activation::softmax;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 
 use super::init::transformer_linear;
 
@@ -101,7 +101,8 @@ pub(crate) fn attend(
     let scale = 1.0 / (size as f64).sqrt();
     let mut scores = query.mul_scalar(scale).matmul(key.swap_dims(2, 3));
     if let Some(bias) = bias {
-        scores = scores + bias;
+        let dtype = FloatDType::from(scores.dtype());
+        scores = scores + bias.cast(dtype);
     }
     dropout.forward(softmax(scores, 3)).matmul(value)
 }

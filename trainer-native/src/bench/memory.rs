@@ -91,9 +91,11 @@ impl Sizes {
         let kept = (config.sampling.keep_training * (side * side + 1.0)).floor();
         let output = config.image.output_size() as f64;
         // Linear layer, mask, ranks and weights of the pooling over E numbers a token.
-        let head = |tokens: f64, width: f64| tokens * (2.0 * width + 4.0 * config.embed_size as f64);
+        let head =
+            |tokens: f64, width: f64| tokens * (2.0 * width + 4.0 * config.embed_size as f64);
         let pixels = 3.0 * (config.image_size as f64).powi(2);
-        let outside = pixels + head(views * kept, output) + head(text_tokens, text.hidden_size as f64);
+        let outside =
+            pixels + head(views * kept, output) + head(text_tokens, text.hidden_size as f64);
         let (image_graph, image_part, image_between) = match &config.image {
             ImageBackboneConfig::Vit(vit) => {
                 let tokens = views * (kept + 1.0);
@@ -118,7 +120,8 @@ impl Sizes {
     /// Numbers that a graph holds at most at once, for a batch in `method`.
     fn kept(&self, batch: usize, method: Method) -> f64 {
         let batch = batch as f64;
-        let piece = if method.micro_batch == 0 { batch } else { (method.micro_batch as f64).min(batch) };
+        let piece =
+            if method.micro_batch == 0 { batch } else { (method.micro_batch as f64).min(batch) };
         let backbones = if method.recompute {
             piece * (self.largest_part + self.between)
         } else {
@@ -200,7 +203,10 @@ fn predicted_plan() -> Vec<(usize, Method)> {
     let method = |micro_batch, recompute| Method { micro_batch, recompute, ..Method::default() };
     let all = [(0, false), (0, true), (8, false), (8, true)];
     let batches = [32, 64, 128, 256, 1024];
-    batches.into_iter().flat_map(|batch| all.map(|(micro, again)| (batch, method(micro, again)))).collect()
+    batches
+        .into_iter()
+        .flat_map(|batch| all.map(|(micro, again)| (batch, method(micro, again))))
+        .collect()
 }
 
 /// The published backbones.
@@ -323,9 +329,9 @@ mod tests {
         let model = Workload::quick().model;
         let sizes = Sizes::of(&model, 6).unwrap();
         let truth = Formula { fixed: 3e7, kept: 5.5 };
-        let rows = measured_plan().into_iter().map(|(batch, method)| {
-            (sizes, batch, method, truth.predict(&sizes, batch, method))
-        });
+        let rows = measured_plan()
+            .into_iter()
+            .map(|(batch, method)| (sizes, batch, method, truth.predict(&sizes, batch, method)));
         let found = Formula::fit(&rows.collect::<Vec<_>>()).unwrap();
         assert!((found.fixed / truth.fixed - 1.0).abs() < 1e-6, "{found:?}");
         assert!((found.kept / truth.kept - 1.0).abs() < 1e-6, "{found:?}");
@@ -338,7 +344,10 @@ mod tests {
         for (name, model) in networks() {
             let sizes = Sizes::of(&model, 16).unwrap();
             let kept = |micro_batch, recompute| {
-                sizes.kept(64, Method { micro_batch, recompute, precision: Precision::F32, sync_bn: false })
+                sizes.kept(
+                    64,
+                    Method { micro_batch, recompute, precision: Precision::F32, sync_bn: false },
+                )
             };
             assert!(kept(0, true) < kept(0, false), "{name}");
             assert!(kept(8, false) < kept(0, false), "{name}");

@@ -6,6 +6,7 @@
 mod flops;
 pub mod loader;
 mod machine;
+mod memory;
 mod peers;
 mod phase;
 mod report;
@@ -13,6 +14,7 @@ pub mod similarity;
 mod workload;
 
 pub use machine::{Machine, available_memory, peak_memory, resident_memory};
+pub use memory::{MemoryReport, TOLERANCE as MEMORY_TOLERANCE, memory};
 pub use peers::{PEERS, Peer};
 pub use phase::{CHILD_ARGUMENTS, Job, Measurement, Phase, Summary};
 pub use report::Report;

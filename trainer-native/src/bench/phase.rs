@@ -219,7 +219,7 @@ fn steps(workload: &Workload, method: Method, device: &Device) -> Result<Vec<f64
     let model = network(workload, &device)?;
     let optimiser = Optimiser::new(&model, &config.optimiser);
     let scale = LossScale::new(method.precision);
-    let mut replica = Replica { rank: 0, device: device.clone(), model, optimiser, scale };
+    let mut replica = Some(Replica { rank: 0, device: device.clone(), model, optimiser, scale });
     let alone = HostCollective::new(1);
     let batch = workload.step_batch;
     let (pixels, tokens) = (pixels(workload, batch), tokens(workload, batch));
@@ -230,7 +230,11 @@ fn steps(workload: &Workload, method: Method, device: &Device) -> Result<Vec<f64
         let objective =
             Objective { model: &workload.model, loss: &config.loss, negatives: Negatives::All };
         let (rate, seed) = (config.optimiser.learning_rate, workload.seed + run as u64);
-        replica.step(&batch, &StepPlan { objective, method, rate, seed }, &alone)?;
+        // Given away for the step: nothing else may hold its weights.
+        if let Some(before) = replica.take() {
+            let plan = StepPlan { objective, method, rate, seed };
+            replica = Some(before.step(&batch, &plan, &alone)?.0);
+        }
         device.sync().map_err(|e| device_failed(&e))
     })
 }

@@ -10,7 +10,7 @@ use clap::Subcommand;
 use super::bench_loader::LoaderArgs;
 use super::bench_similarity::SimilarityArgs;
 use super::source::Precision;
-use crate::bench::{Job, Machine, Phase, Report, VitSize, Workload};
+use crate::bench::{self, Job, Machine, Phase, Report, VitSize, Workload};
 use crate::gallery::{self, BenchOptions};
 use crate::train::Method;
 use crate::{Error, Result, device, files};
@@ -35,6 +35,11 @@ enum What {
     /// ViT and BERT-base of the published shapes; seconds, GFLOP/s and peak memory of each,
     /// beside what the official code takes. Each phase runs in a process of its own.
     Model(ModelArgs),
+    /// Peak memory of a training step with --micro-batch and --recompute on and off
+    ///
+    /// Measured for ViT-B/16 + BERT-base at 256 px on the CPU, a process each; predicted for larger
+    /// batches and the other published backbones by a formula fitted to what was measured.
+    Memory(MemoryArgs),
     /// The similarity engine: score matrix, recall, one query among 100,000 images
     ///
     /// Random unit blocks of the published shapes on the processor; seconds, and the operations
@@ -82,6 +87,7 @@ impl Args {
     pub fn run(self) -> Result<ExitCode> {
         match self.what {
             What::Model(args) => args.run()?,
+            What::Memory(args) => args.run()?,
             What::Similarity(args) => args.run()?,
             What::Loader(args) => args.run()?,
             What::Gallery(args) => args.run()?,
@@ -94,6 +100,47 @@ impl Args {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  avse bench memory\n  avse bench memory --json bench/memory.json"
+)]
+struct MemoryArgs {
+    /// A tiny network, to try the command; the figures mean nothing
+    #[arg(long)]
+    quick: bool,
+    /// Also write the raw numbers to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl MemoryArgs {
+    fn run(self) -> Result<()> {
+        if let Some(path) = &self.json {
+            check_folder("--json", path)?;
+        }
+        let report = bench::memory(&own_program()?, self.quick)?;
+        print!("{}", report.table());
+        for row in report.misses() {
+            eprintln!(
+                "warning: the formula is off by more than {:.0}% at batch {}, {:?}",
+                100.0 * bench::MEMORY_TOLERANCE,
+                row.batch,
+                row.method
+            );
+        }
+        if let Some(path) = &self.json {
+            files::write_atomically(path, &files::json(&report)?)?;
+            eprintln!("raw numbers: {}", path.display());
+        }
+        Ok(())
+    }
+}
+
+fn own_program() -> Result<PathBuf> {
+    std::env::current_exe()
+        .map_err(|e| Error::Usage(format!("this program's own file is not to be found: {e}")))
 }
 
 const GALLERY_EXAMPLES: &str = "\
@@ -157,9 +204,7 @@ impl ModelArgs {
         if let Some(path) = &self.json {
             check_folder("--json", path)?;
         }
-        let program = std::env::current_exe().map_err(|e| {
-            Error::Usage(format!("this program's own file is not to be found: {e}"))
-        })?;
+        let program = own_program()?;
         let machine = Machine::here();
         let measurements = Phase::ALL
             .into_iter()

@@ -185,7 +185,7 @@ impl Trainer {
             }
             let epoch = self.keeper.position.epoch;
             let last = epoch + 1 == self.run.config.num_epochs || STOP.load(Ordering::Relaxed);
-            let evaluate = last || (epoch + 1) % self.run.config.evaluate_every == 0;
+            let evaluate = last || (epoch + 1).is_multiple_of(self.run.config.evaluate_every);
             let measured = if evaluate { Some(self.evaluate()?) } else { None };
             self.save(measured.as_ref())?;
             self.record(measured)?;
@@ -243,13 +243,15 @@ impl Trainer {
         keeper.dashboard.begin_epoch(epoch, from);
         keeper.epoch = (Instant::now(), 0.0);
         let start = keeper.position.clone();
+        let before = std::mem::take(replicas);
         let outcome =
-            run.all_replicas(replicas, collective.as_ref(), &start, &mut |replica, taken| {
+            run.all_replicas(before, collective.as_ref(), &start, &mut |replica, taken| {
                 keeper.after_step(run, replica, &taken)
             });
         keeper.position.seconds_of_epoch += keeper.epoch.0.elapsed().as_secs_f64();
         keeper.dashboard.end_epoch();
-        outcome
+        *replicas = outcome?;
+        Ok(())
     }
 
     /// Saves what an epoch that Ctrl-C ended has reached.
@@ -356,7 +358,7 @@ impl Keeper {
             waited: self.epoch.1,
         });
         let every = run.config.checkpoint_steps;
-        let due = every > 0 && position.step % every == 0;
+        let due = every > 0 && position.step.is_multiple_of(every);
         if due && position.step_of_epoch < run.steps_per_epoch() {
             self.snapshot(run, replica)?;
         }

@@ -69,7 +69,7 @@ impl Optimiser {
     }
 
     /// Updates `model` by `gradients`, clipped; `rate` is the heads' learning rate, `norm` the
-    /// gradients' [`global_norm`].
+    /// gradients' `global_norm`.
     pub fn update(
         &mut self,
         mut model: AvseModel,

@@ -54,17 +54,18 @@ pub struct StepReport {
 }
 
 impl Replica {
-    /// Forward, backward and update on this replica's batch.
+    /// Forward, backward and update on this replica's batch. By value, so that each parameter's
+    /// old values are free as soon as it has new ones.
     ///
     /// # Errors
-    /// [`Error::Usage`] when the loss or the gradient is not a number (the weights are as they
-    /// were then), or when another replica has failed.
+    /// [`Error::Usage`] when the loss or the gradient is not a number, or when another replica
+    /// has failed.
     pub fn step(
-        &mut self,
+        mut self,
         batch: &Batch,
         plan: &StepPlan<'_>,
         collective: &dyn Collective,
-    ) -> Result<StepReport> {
+    ) -> Result<(Self, StepReport)> {
         let place = Place {
             device: &self.device,
             collective,
@@ -76,14 +77,14 @@ impl Replica {
         let loss = computed.loss;
         let gradient_norm = global_norm(&self.model, &computed.gradients);
         if !gradient_norm.is_finite() && self.scale.overflowed() {
-            return Ok(StepReport { loss, gradient_norm, skipped: true });
+            return Ok((self, StepReport { loss, gradient_norm, skipped: true }));
         }
         finite("loss", loss)?;
         finite("gradient norm", gradient_norm)?;
         self.scale.passed();
-        let model = self.model.clone();
-        self.model = self.optimiser.update(model, computed.gradients, gradient_norm, plan.rate);
-        Ok(StepReport { loss, gradient_norm, skipped: false })
+        let gradients = computed.gradients;
+        self.model = self.optimiser.update(self.model, gradients, gradient_norm, plan.rate);
+        Ok((self, StepReport { loss, gradient_norm, skipped: false }))
     }
 }
 

@@ -57,15 +57,15 @@ impl Run {
     /// What stopped the first replica that failed; the others then stop, too.
     pub fn all_replicas(
         &self,
-        replicas: &mut [Replica],
+        replicas: Vec<Replica>,
         collective: &dyn Collective,
         start: &Position,
         after: &mut AfterStep<'_>,
-    ) -> Result<()> {
-        let Some((first, others)) = replicas.split_first_mut() else { return Ok(()) };
-        std::thread::scope(|scope| {
-            let others: Vec<_> = others
-                .iter_mut()
+    ) -> Result<Vec<Replica>> {
+        let mut replicas = replicas.into_iter();
+        let Some(first) = replicas.next() else { return Ok(Vec::new()) };
+        let outcomes: Vec<Result<Replica>> = std::thread::scope(|scope| {
+            let others: Vec<_> = replicas
                 .map(|replica| {
                     let rank = replica.rank;
                     let work = move || self.replica(replica, collective, start, &mut |_, _| Ok(()));
@@ -74,39 +74,45 @@ impl Run {
                 .collect();
             let mut outcomes = vec![self.replica(first, collective, start, after)];
             for (rank, thread) in others {
-                outcomes.push(thread.join().unwrap_or_else(|panic| Err(crashed(rank, &panic))));
+                outcomes.push(thread.join().unwrap_or_else(|panic| Err(crashed(rank, &*panic))));
             }
-            // A replica that only missed another one says less than that one does.
-            let mut failures: Vec<Error> = outcomes.into_iter().filter_map(Result::err).collect();
-            failures.sort_by_key(|error| error.to_string().contains("is gone"));
-            failures.into_iter().next().map_or(Ok(()), Err)
-        })
+            outcomes
+        });
+        let (whole, failed): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+        // A replica that only missed another one says less than that one does.
+        let mut failures: Vec<Error> = failed.into_iter().filter_map(Result::err).collect();
+        failures.sort_by_key(|error| error.to_string().contains("is gone"));
+        match failures.into_iter().next() {
+            Some(failure) => Err(failure),
+            None => whole.into_iter().collect(),
+        }
     }
 
     fn replica(
         &self,
-        replica: &mut Replica,
+        mut replica: Replica,
         collective: &dyn Collective,
         start: &Position,
         after: &mut AfterStep<'_>,
-    ) -> Result<()> {
+    ) -> Result<Replica> {
         let membership = Membership::new(collective, replica.rank);
         let shard = Shard { rank: replica.rank, world: self.world };
         let (epoch, from) = (start.epoch, start.step_of_epoch);
         let mut loader =
             EpochLoader::start(&self.preparation, epoch, shard, from, self.config.workers());
         let mut step = start.step;
-        while !self.stop(replica, collective)? {
+        while !self.stop(&replica, collective)? {
             let asked = Instant::now();
             let Some(batch) = loader.next_batch() else { break };
             let (batch, waited) = (batch?, asked.elapsed());
             let plan = self.plan(epoch, step);
-            let report = replica.step(&batch, &plan, collective)?;
+            let report;
+            (replica, report) = replica.step(&batch, &plan, collective)?;
             step += 1;
-            after(replica, Taken { report, waited, truncated: batch.tokens.truncated })?;
+            after(&replica, Taken { report, waited, truncated: batch.tokens.truncated })?;
         }
         membership.done();
-        Ok(())
+        Ok(replica)
     }
 
     /// Whether Ctrl-C was pressed, as all replicas agree: one that stopped alone would be waited for.

@@ -90,7 +90,16 @@ fn a_killed_run_ends_as_if_it_had_not_been() {
 fn several_replicas_go_on_too() {
     let fixture = stateful();
     let several = |run: &str, epochs: &str, resume: &[&str]| -> Outcome {
-        let options = ["--num_epochs", epochs, "--gpu-id", "cpu,cpu", "--multi_gpu", "1", "--batch_size", "4"];
+        let options = [
+            "--num_epochs",
+            epochs,
+            "--gpu-id",
+            "cpu,cpu",
+            "--multi_gpu",
+            "1",
+            "--batch_size",
+            "4",
+        ];
         let mut arguments = fixture.train_arguments(run, &[options.as_slice(), resume].concat());
         // The fixture names a device, too; a later one is not allowed to clap.
         let at = arguments.iter().position(|argument| argument == "--gpu-id").unwrap();
@@ -151,7 +160,8 @@ fn memory_can_be_saved_from_the_command_line() {
     }
     fixture.train("half", &["--precision", "f16", "--micro-batch", "4"]).succeeds();
     let resnet = fixture.text("tiny.toml");
-    let (start, end) = (resnet.find("[model.image]").unwrap(), resnet.find("[model.text]").unwrap());
+    let (start, end) =
+        (resnet.find("[model.image]").unwrap(), resnet.find("[model.text]").unwrap());
     let image = "[model.image]\nmodel_type = \"resnet\"\nembedding_size = 8\nhidden_sizes = [8, 16]\n\
         depths = [1, 1]\nlayer_type = \"basic\"\n\n";
     fixture.write("tiny.toml", format!("{}{image}{}", &resnet[..start], &resnet[end..]));

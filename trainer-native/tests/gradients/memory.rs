@@ -36,7 +36,12 @@ fn dropout_draws_the_same_when_a_piece_runs_again() {
                 method.compute_whole(&model, &batch, &objective(&config, &loss), place)
             });
             let cut = alone(method, &model, &batch, &config);
-            assert!((cut.loss - whole.loss).abs() < 1e-5 * whole.loss, "{method:?}: {} {}", cut.loss, whole.loss);
+            assert!(
+                (cut.loss - whole.loss).abs() < 1e-5 * whole.loss,
+                "{method:?}: {} {}",
+                cut.loss,
+                whole.loss
+            );
             assert_close(&model, &cut.gradients, &whole.gradients, 1e-3);
         }
         // Other draws would be noticed.
@@ -60,7 +65,11 @@ fn debug_parts() {
     let diff = |a: burn::tensor::Tensor<4>, b: burn::tensor::Tensor<4>| {
         (a.inner() - b.inner()).abs().max().into_scalar::<f32>()
     };
-    fn run<C: Chain>(c: &C, m: &avse_core::AvseModel, d: &burn::tensor::Device) -> Vec<burn::tensor::Tensor<4>> {
+    fn run<C: Chain>(
+        c: &C,
+        m: &avse_core::AvseModel,
+        d: &burn::tensor::Device,
+    ) -> Vec<burn::tensor::Tensor<4>> {
         d.seed(1);
         let mut out = vec![c.first(m)];
         for p in 1..c.parts(m) {
@@ -70,15 +79,20 @@ fn debug_parts() {
         out
     }
     for round in 0..2 {
-    for (a, b) in run(&images, &model, &device).into_iter().zip(run(&images, &frozen, &device)) {
-        eprintln!("{round} image {}", diff(a, b));
-    }
-    for (a, b) in run(&captions, &model, &device).into_iter().zip(run(&captions, &frozen, &device)) {
-        eprintln!("{round} caption {}", diff(a, b));
-    }
-    for (a, b) in run(&captions, &model, &device).into_iter().zip(run(&captions, &model, &device)) {
-        eprintln!("{round} caption same {}", diff(a, b));
-    }
+        for (a, b) in run(&images, &model, &device).into_iter().zip(run(&images, &frozen, &device))
+        {
+            eprintln!("{round} image {}", diff(a, b));
+        }
+        for (a, b) in
+            run(&captions, &model, &device).into_iter().zip(run(&captions, &frozen, &device))
+        {
+            eprintln!("{round} caption {}", diff(a, b));
+        }
+        for (a, b) in
+            run(&captions, &model, &device).into_iter().zip(run(&captions, &model, &device))
+        {
+            eprintln!("{round} caption same {}", diff(a, b));
+        }
     }
     panic!("x");
 }

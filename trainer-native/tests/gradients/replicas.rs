@@ -101,14 +101,16 @@ fn steps(world: usize, model: &AvseModel, config: &ModelConfig) -> Vec<Vec<f64>>
                     let model = replicate(model, config, &device()).unwrap();
                     let optimiser = Optimiser::new(&model, settings);
                     let scale = LossScale::new(Precision::F32);
-                    let mut replica = Replica { rank, device: device(), model, optimiser, scale };
-                    let step = |at: u64| {
+                    let replica = Replica { rank, device: device(), model, optimiser, scale };
+                    let step = |(replica, mut losses): (Replica, Vec<f64>), at: u64| {
                         let batch = shard(&batch(config, 100 + at % 3), rank, world);
                         let objective = objective(config, loss);
                         let plan = StepPlan { objective, method, rate: 1e-3, seed: SEED + at };
-                        replica.step(&batch, &plan, group).unwrap().loss
+                        let (replica, report) = replica.step(&batch, &plan, group).unwrap();
+                        losses.push(report.loss);
+                        (replica, losses)
                     };
-                    (0..20).map(step).collect()
+                    (0..20).fold((replica, Vec::new()), step).1
                 })
             })
             .collect();

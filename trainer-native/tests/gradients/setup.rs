@@ -156,7 +156,8 @@ pub fn assert_close(
     limit: f64,
 ) {
     let (found, expected) = (named(model, found), named(model, expected));
-    let names = |list: &[(String, Vec<f32>)]| list.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
+    let names =
+        |list: &[(String, Vec<f32>)]| list.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
     assert_eq!(names(&found), names(&expected));
     assert!(found.len() > 40, "only {} tensors", found.len());
     for ((name, found), (_, expected)) in found.iter().zip(&expected) {
