@@ -138,6 +138,8 @@ fn table(rows: &[Row], roofs: &Roofs) -> String {
         let times = [flops / roofs.multiply_add.rate(), bytes / read];
         let roof = times[0].max(times[1]);
         let ratio = peer / row.ours_s;
+        // A busy machine flatters the shorter of two times.
+        let least = row.processor_ratio().map_or(ratio, |processor| processor.min(ratio));
         let _ = writeln!(
             text,
             "| {} | {:.2} | {:.2} | {ratio:.2} | {} | {TARGET}{} | {:.2} | {} | {:.1} |",
@@ -145,7 +147,7 @@ fn table(rows: &[Row], roofs: &Roofs) -> String {
             row.ours_s * 1e3,
             peer * 1e3,
             row.processor_ratio().map_or("–".into(), |ratio| format!("{ratio:.2}")),
-            if ratio < TARGET { ", missed" } else { "" },
+            if least < TARGET { ", missed" } else { "" },
             roof * 1e3,
             if times[0] > times[1] { "multiply-adds" } else { "reads" },
             peer / roof,
