@@ -255,7 +255,7 @@ pub(crate) fn resample<const C: usize>(
         return Vec::new();
     }
     let mut planes = Vec::with_capacity(count);
-    // Every value is written below; zeros first would take a quarter of the time.
+    // Every value is written below; zeros first would take their time.
     let space = &mut planes.spare_capacity_mut()[..count];
     let mut upper = (usize::MAX, vec![[0.0f32; C]; wide]);
     let mut lower = upper.clone();

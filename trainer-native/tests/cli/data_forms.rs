@@ -127,7 +127,9 @@ fn data_without_splits() {
         said.stderr
     );
     assert_eq!(said.json()["sets"], fixture.eval("run/best", &[]).json()["sets"]);
-    fixture.train("other", &["--data_path", &tsv, "--images", &images]).fails_with(&[
+    let (config, run) = (fixture.arg("tiny.toml"), fixture.arg("other"));
+    let train = ["train", "--config", &config, "--logger_name", &run, "--gpu-id", "cpu"];
+    avse([train.as_slice(), &["--data_path", &tsv, "--images", &images]].concat()).fails_with(&[
         "test.tsv names no splits",
         "Training needs `train` and `dev`",
         "val.csv",

@@ -14,7 +14,10 @@ pub fn jpeg_is_complete(bytes: &[u8]) -> bool {
             return true; // Not a segment: for the decoder to judge.
         }
         if kind == START_OF_SCAN {
-            return bytes[position..].windows(2).any(|pair| pair == END_OF_IMAGE);
+            // It is nearly always the last thing; looking for it takes longer.
+            let data = &bytes[position..];
+            return data.ends_with(&END_OF_IMAGE)
+                || data.windows(2).any(|pair| pair == END_OF_IMAGE);
         }
         // A run of 0xFF is fill before a marker; other segments give their length.
         position += match kind {

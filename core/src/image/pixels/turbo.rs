@@ -1,4 +1,4 @@
-//! Ordinary JPEG files, several times a training step's worth a second.
+//! Ordinary JPEG files, which is what training sets consist of.
 //!
 //! The pixels are those of libjpeg-turbo to the bit, which the official code reads its pictures
 //! with (through OpenCV). What is out of the ordinary (CMYK, 12 bits, damage) is left to the

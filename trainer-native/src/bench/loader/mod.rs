@@ -187,10 +187,11 @@ fn work(
     let augmentation = ImageAugmentation::default();
     let preprocess = Preprocess::new(options.side);
     let sample = 3 * options.side * options.side;
-    let mut batch: Vec<f32> = Vec::new();
+    // One batch for all, as the peer has it.
+    let mut batch: Vec<f32> = Vec::with_capacity(BATCH * sample);
     for at in range.step_by(step) {
-        if batch.len() == batch.capacity() {
-            batch = Vec::with_capacity(BATCH * sample);
+        if batch.len() == BATCH * sample {
+            batch.clear();
         }
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(at as u64);
