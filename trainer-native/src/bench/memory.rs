@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::{Job, Machine, Phase, VitSize, Workload};
-use crate::train::{Method, Precision};
+use crate::train::Method;
 use crate::{Error, Result};
 
 /// Bytes of an f32.
@@ -344,10 +344,7 @@ mod tests {
         for (name, model) in networks() {
             let sizes = Sizes::of(&model, 16).unwrap();
             let kept = |micro_batch, recompute| {
-                sizes.kept(
-                    64,
-                    Method { micro_batch, recompute, precision: Precision::F32, sync_bn: false },
-                )
+                sizes.kept(64, Method { micro_batch, recompute, ..Method::default() })
             };
             assert!(kept(0, true) < kept(0, false), "{name}");
             assert!(kept(8, false) < kept(0, false), "{name}");

@@ -26,6 +26,8 @@ pub(super) fn row(work: String, ours: &[f64], theirs: Option<Summary>) -> Row {
         flops: None,
         bytes: None,
         adapter: None,
+        ours_cpu_s: None,
+        peer_cpu_s: None,
     }
 }
 
