@@ -1,6 +1,6 @@
 //! The AVSE network: both towers and the similarity as one module.
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::Result;
@@ -42,6 +42,19 @@ impl AvseModel {
             *pooling = Gpo::for_inference(&config.pooling);
         }
         Ok(model)
+    }
+
+    /// The same network with every weight drawn now. Burn draws a weight when it is first used,
+    /// and so from another place of the stream of random numbers, and once for each clone's settings.
+    pub fn drawn(self) -> Self {
+        struct Draw;
+        impl ModuleVisitor for Draw {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                drop(param.val());
+            }
+        }
+        self.visit(&mut Draw);
+        self
     }
 
     /// `[B, 3, R, R]` normalised pixels -> `[B, V * E]`.

@@ -8,7 +8,7 @@ use burn::module::{Module, Param};
 use burn::nn::conv::Conv2d;
 use burn::nn::{Dropout, DropoutConfig, Initializer, LayerNorm, Linear};
 use burn::tensor::ops::PadMode;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 
 use crate::config::SwinConfig;
 use crate::layers::init::{layer_norm, patch_convolution, transformer_linear};
@@ -291,6 +291,7 @@ impl WindowAttention {
         if let Some(mask) = mask {
             let mask = Tensor::<3>::from_data(mask, &device);
             let windows = mask.dims()[0];
+            let mask = mask.cast(FloatDType::from(bias.dtype()));
             bias = (bias + mask.unsqueeze_dim(1)).repeat_dim(0, count / windows);
         }
         let query = split_heads(self.query.forward(tokens.clone()), self.heads);

@@ -9,7 +9,6 @@ use avse_core::image::ImageTower;
 use avse_core::loss::Negatives;
 use avse_core::text::tokenizer::TokenBatch;
 use avse_core::{AvseModel, token_tensor};
-use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -241,19 +240,7 @@ fn steps(workload: &Workload, method: Method, device: &Device) -> Result<Vec<f64
 
 /// The whole network, as evaluation and training hold it, also where one tower would do.
 fn network(workload: &Workload, device: &Device) -> Result<AvseModel> {
-    let model = AvseModel::new(&workload.model, device)?;
-    model.visit(&mut Draw);
-    Ok(model)
-}
-
-/// Burn draws a random weight when it is first used: a tower that a phase does not use would
-/// take no memory.
-struct Draw;
-
-impl ModuleVisitor for Draw {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        drop(param.val());
-    }
+    Ok(AvseModel::new(&workload.model, device)?.drawn())
 }
 
 /// Seconds of each run after the warm-up; `work` is told the run's number and must wait for

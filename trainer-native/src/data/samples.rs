@@ -130,9 +130,16 @@ impl Reading<'_> {
         let key = (split.clone(), id.to_owned());
         let at = *self.samples.index.entry(key).or_insert_with(|| {
             let place = Place { file: self.file.to_path_buf(), line };
-            samples.push(Sample { id: id.to_owned(), path, captions: Vec::new(), split, place });
+            let (id, path) = (id.to_owned(), path.clone());
+            samples.push(Sample { id, path, captions: Vec::new(), split, place });
             samples.len() - 1
         });
+        if samples[at].path != path {
+            // Its captions would be taken for another picture's.
+            let before = samples[at].path.display();
+            let what = described(&format!("{} and {before} have the same id", path.display()));
+            return self.problem(ProblemKind::BadRecord, line, what);
+        }
         samples[at].captions.extend(captions);
     }
 }

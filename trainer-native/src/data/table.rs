@@ -27,7 +27,7 @@ pub(super) fn read(reading: &mut Reading<'_>, delimiter: u8) {
         let message = format!("no column `{missing}`; the first line names {}", names.join(", "));
         return reading.problem(ProblemKind::BadRecord, Some(0), message);
     };
-    for (line, fields) in rows {
+    for (line, fields) in rows.by_ref() {
         if fields.len() != names.len() {
             let message = format!("{} fields, but {} columns", fields.len(), names.len());
             reading.problem(ProblemKind::BadRecord, Some(line), message);
@@ -54,6 +54,9 @@ pub(super) fn read(reading: &mut Reading<'_>, delimiter: u8) {
             name: image.to_owned(),
         });
     }
+    if let Some(line) = rows.unclosed {
+        reading.problem(ProblemKind::BadRecord, Some(line), "a quote is not closed in this row");
+    }
 }
 
 /// The rows of a table, each with the line, from 0, that it starts in. Empty lines are passed over.
@@ -63,6 +66,10 @@ struct Rows<'a> {
     line: usize,
     text: Vec<u8>,
     ends: Vec<usize>,
+    /// Whether the last line has its end.
+    ends_in_break: bool,
+    /// Where the row starts that runs to the end of the file because a quote is open.
+    unclosed: Option<usize>,
 }
 
 impl<'a> Rows<'a> {
@@ -73,6 +80,8 @@ impl<'a> Rows<'a> {
             line: 0,
             text: vec![0; 1024],
             ends: vec![0; 16],
+            ends_in_break: bytes.ends_with(b"\n"),
+            unclosed: None,
         }
     }
 
@@ -91,7 +100,7 @@ impl Iterator for Rows<'_> {
         let breaks = self.rest.iter().take_while(|&&byte| byte == b'\n' || byte == b'\r').count();
         self.advance(breaks);
         let line = self.line;
-        let (mut length, mut fields) = (0, 0);
+        let (mut length, mut fields, mut ran_out) = (0, 0, false);
         loop {
             let (result, read, written, ended) = self.reader.read_record(
                 self.rest,
@@ -103,12 +112,17 @@ impl Iterator for Rows<'_> {
             fields += ended;
             match result {
                 // Nothing is left; asked again, the reader hands out what it has.
-                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::InputEmpty => ran_out = true,
                 ReadRecordResult::OutputFull => self.text.resize(2 * self.text.len(), 0),
                 ReadRecordResult::OutputEndsFull => self.ends.resize(2 * self.ends.len(), 0),
                 ReadRecordResult::End => return None,
                 ReadRecordResult::Record => break,
             }
+        }
+        if ran_out && self.ends_in_break {
+            // The last break belongs to the row, so it is inside of a quoted field.
+            self.unclosed = Some(line);
+            return None;
         }
         let mut start = 0;
         let ends = self.ends[..fields].iter();
@@ -120,6 +134,15 @@ impl Iterator for Rows<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_open_quote_is_noticed() {
+        let mut rows = Rows::new(b"image,caption\na,\"one\nb,two\n", b',');
+        assert_eq!(rows.by_ref().count(), 1);
+        assert_eq!(rows.unclosed, Some(1));
+        let mut rows = Rows::new(b"image,caption\na,\"one\"\nb,two\n", b',');
+        assert_eq!((rows.by_ref().count(), rows.unclosed), (3, None));
+    }
 
     #[test]
     fn rows_know_their_lines() {

@@ -68,9 +68,12 @@ pub fn choose_all(names: &str, several: bool) -> Result<Vec<Device>> {
     }
     if several && names == ["auto"] {
         let all = Backend::in_use().map(Backend::devices).unwrap_or_default();
-        if !all.is_empty() {
+        if all.len() > 1 {
             return Ok(all);
         }
+    }
+    if several && names.len() == 1 {
+        eprintln!("warning: --multi_gpu: there is one device");
     }
     let count = if several { names.len() } else { 1 };
     names.into_iter().take(count).map(choose).collect()

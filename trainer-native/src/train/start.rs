@@ -156,7 +156,7 @@ fn from_scratch(
         model_config.text.vocab_size = tokenizer.vocab_size();
     }
     model_config.sampling.method = config.view_sampling;
-    let model = AvseModel::new(&model_config, device)?.materialize();
+    let model = AvseModel::new(&model_config, device)?.drawn();
     Ok((model_config, tokenizer, model))
 }
 
@@ -179,5 +179,5 @@ fn pretrained(
         eprintln!("tensors of the checkpoints that AVSE has no use for: {unused}");
     }
     pretrained.config.sampling.method = config.view_sampling;
-    Ok((pretrained.config, pretrained.tokenizer, pretrained.model.materialize()))
+    Ok((pretrained.config, pretrained.tokenizer, pretrained.model.drawn()))
 }

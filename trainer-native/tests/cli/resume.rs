@@ -70,7 +70,10 @@ fn a_killed_run_ends_as_if_it_had_not_been() {
         child.kill().unwrap();
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!said.contains("error: ") && !said.contains("panicked"), "{kill}: {said}");
+        // A Vulkan driver has things to say, too.
+        let errors =
+            said.lines().filter(|line| line.starts_with("error: ") && !line.contains("XDG"));
+        assert!(errors.count() == 0 && !said.contains("panicked"), "{kill}: {said}");
         going_on += u32::from(said.contains("going on at epoch"));
     }
     assert!(going_on > 3, "only {going_on} runs went on from a checkpoint");

@@ -88,7 +88,7 @@ pub fn network(config: &ModelConfig) -> AvseModel {
     let _held = DRAWING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let device = device();
     device.seed(5);
-    AvseModel::new(config, &device).unwrap().materialize()
+    AvseModel::new(config, &device).unwrap().drawn()
 }
 
 pub fn loss() -> LossConfig {

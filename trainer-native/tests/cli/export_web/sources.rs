@@ -194,7 +194,7 @@ pub fn export_demo() {
     assert_eq!(page["domain"], "drawings of emoji");
     assert_eq!(page["unseen_kinds"], json!(["keywords", "shortcodes"]));
     let credits = page["credits"].as_array().unwrap();
-    // Four designers, three lists of words.
-    assert_eq!(credits.len(), 7, "{credits:?}");
+    // Nine icon sets, three lists of words.
+    assert_eq!(credits.len(), 12, "{credits:?}");
     assert!(credits.iter().any(|credit| credit["licence"].as_str().unwrap().contains("BY-SA")));
 }
