@@ -49,7 +49,7 @@ pub struct CaptionChain {
 impl ImageChain {
     /// The pictures of a range.
     pub fn slice(&self, range: Range<usize>) -> Self {
-        let pixels = self.pixels.clone().slice([range.clone()]);
+        let pixels = self.pixels.clone().narrow(0, range.start, range.len());
         Self { pixels, plan: self.plan.slice(range) }
     }
 }
@@ -64,7 +64,7 @@ impl CaptionChain {
 
     /// The captions of a range, padded as before.
     pub fn slice(&self, range: Range<usize>) -> Self {
-        let ids = self.ids.clone().slice([range.clone()]);
+        let ids = self.ids.clone().narrow(0, range.start, range.len());
         Self { ids, lengths: self.lengths[range].to_vec() }
     }
 }

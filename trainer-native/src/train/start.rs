@@ -4,7 +4,6 @@ use avse_core::AvseModel;
 use avse_core::config::ModelConfig;
 use avse_core::similarity::BlockShape;
 use avse_core::text::tokenizer::{CaptionTokenizer, train_vocab};
-use burn::module::Module;
 use burn::tensor::Device;
 use rayon::prelude::*;
 

@@ -104,7 +104,7 @@ impl Heads<'_> {
             let all = leaf
                 .grad_remove(&mut gradients)
                 .unwrap_or_else(|| leaf.clone().inner().zeros_like());
-            all.slice([rank * rows..(rank + 1) * rows])
+            all.narrow(0, rank * rows, rows)
         };
         let [images, captions] = [own_rows(&images, own[0]), own_rows(&captions, own[1])];
         let mut sums = Sums::new();

@@ -202,7 +202,7 @@ impl Method {
         let mut start = 0;
         for (piece, tokens) in pieces.into_iter().zip(tokens) {
             let rows = tokens.dims()[0];
-            let gradient = gradient.clone().slice([start..start + rows]);
+            let gradient = gradient.clone().narrow(0, start, rows);
             start += rows;
             if self.keeps_graph() {
                 sums.add(backward(tokens, gradient, &networks.tracked), &networks.tracked);
