@@ -1,4 +1,5 @@
 //! Gradients computed in pieces, by parts, in half precision and on several devices, against one graph.
+#![allow(clippy::unwrap_used)]
 
 mod memory;
 mod precision;
