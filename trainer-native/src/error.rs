@@ -28,6 +28,9 @@ pub enum Error {
     /// The model library refused.
     #[error(transparent)]
     Core(#[from] avse_core::Error),
+    /// Another of the replicas that train together has failed, which is the error to look at.
+    #[error("{0}")]
+    ReplicaGone(String),
     /// An option or its combination makes no sense, or something it needs is missing.
     #[error("{0}")]
     Usage(String),

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::checkpoint::Snapshot;
 use super::info::is_test;
 use super::{TrainConfig, start};
-use crate::data::{Dataset, DatasetSpec, Known, ProblemKind, Split, VerifyOptions, verify};
+use crate::data::{Known, ProblemKind, Split, VerifyOptions, picture, verify};
 use crate::device::describe;
 use crate::{Error, Result};
 
@@ -66,12 +66,8 @@ impl DryRun {
     /// The training split, where its texts are sound.
     fn data(&mut self, config: &TrainConfig) -> Option<Split> {
         let known = self.take(Known::by_name(&config.dataset))?;
-        let spec = DatasetSpec {
-            name: config.dataset.clone(),
-            data_path: config.data_path.clone(),
-            images: None,
-        };
-        let dataset = Dataset::open(&spec);
+        let spec = start::dataset_spec(config);
+        let dataset = start::open_dataset(config);
         let validation = match &dataset {
             Ok(dataset) => start::validation_split(config, dataset).to_owned(),
             Err(_) if config.select_on == "auto" => known.validation.to_owned(),
@@ -84,17 +80,27 @@ impl DryRun {
             ));
         }
         let splits = vec![known.train.to_owned(), validation.clone()];
-        let verified = self.take(verify(&VerifyOptions { spec, splits, decode: false }))?;
-        for problem in verified.problems {
-            let list = match problem.kind {
-                // Training goes on with them.
-                ProblemKind::UnevenCaptions | ProblemKind::SharedImage => &mut self.warnings,
-                _ => &mut self.problems,
-            };
-            list.push(problem.to_string());
+        let before = self.problems.len();
+        if let Some(verified) = self.take(verify(&VerifyOptions { spec, splits, decode: false })) {
+            for problem in verified.problems {
+                let list = match problem.kind {
+                    // Training goes on with them.
+                    ProblemKind::UnevenCaptions | ProblemKind::SharedImage => &mut self.warnings,
+                    _ => &mut self.problems,
+                };
+                list.push(problem.to_string());
+            }
         }
-        // What is wrong with texts and mapping has been said.
-        let dataset = dataset.ok()?;
+        let dataset = match dataset {
+            Ok(dataset) => dataset,
+            Err(error) => {
+                // What is wrong with texts and mapping has been said.
+                if self.problems.len() == before {
+                    self.problems.push(error.to_string());
+                }
+                return None;
+            }
+        };
         let mut read = |role, name: &str| {
             let split = dataset.split(name).ok()?;
             let (images, captions) = (split.images.len(), split.captions.len());
@@ -115,8 +121,7 @@ impl DryRun {
             (0..total.min(SAMPLE)).map(|at| at * total / SAMPLE.min(total)).collect();
         // Missing and empty files have been named already.
         let there = |image: &usize| {
-            std::fs::metadata(&split.images[*image].path)
-                .is_ok_and(|file| file.is_file() && file.len() > 0)
+            picture::stat(&split.images[*image].path).is_ok_and(|found| found.bytes > 0)
         };
         let sample: Vec<_> = sample.into_iter().filter(there).collect();
         let broken: Vec<_> = sample

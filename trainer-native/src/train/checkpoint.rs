@@ -1,9 +1,10 @@
 //! A run's whole state on disk, so that it can go on from there bit for bit.
 //!
 //! `<run>/checkpoints/step-00001234/` holds the weights, the averaged weights, the optimiser's
-//! state and `state.json` with the sizes and SHA-256 of the others. Random numbers need no saving: every draw is seeded by
-//! the run's seed, its epoch and its position. A checkpoint is written to a folder of another name
-//! and then renamed, so one that has its name is whole; older ones are removed afterwards.
+//! state and `state.json` with the sizes and SHA-256 of the others. Random numbers need no saving:
+//! every draw is seeded by the run's seed, its epoch and its position. A checkpoint is written to a
+//! folder of another name and then renamed, so one that has its name is whole; older ones are
+//! removed afterwards.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -42,6 +43,8 @@ pub struct Position {
     pub truncated_of_epoch: usize,
     /// Seconds that they took.
     pub seconds_of_epoch: f64,
+    /// Seconds of these spent waiting for data.
+    pub waited_of_epoch: f64,
     /// Best validation rSum; `None` before the first.
     pub best: Option<f64>,
     /// Updates of the averaged weights.
@@ -62,6 +65,7 @@ impl Position {
             loss_of_epoch: 0.0,
             truncated_of_epoch: 0,
             seconds_of_epoch: 0.0,
+            waited_of_epoch: 0.0,
             best: None,
             average_updates: 0,
             scale: LossScale::new(precision),
@@ -73,7 +77,8 @@ impl Position {
     pub fn begin_epoch(&mut self, epoch: usize) {
         self.epoch = epoch;
         (self.step_of_epoch, self.loss_of_epoch) = (0, 0.0);
-        (self.truncated_of_epoch, self.seconds_of_epoch) = (0, 0.0);
+        self.truncated_of_epoch = 0;
+        (self.seconds_of_epoch, self.waited_of_epoch) = (0.0, 0.0);
     }
 }
 
@@ -141,8 +146,8 @@ impl Snapshot {
     }
 
     /// The newest whole state under the run's folder, on the device of `fresh`, a network of
-    /// the run's sizes, whose batch norms it takes over; `None` when there is no checkpoint yet. Says on standard error which newer ones
-    /// are broken.
+    /// the run's sizes, whose batch norms it takes over; `None` when there is no checkpoint yet.
+    /// Says on standard error which newer ones are broken.
     ///
     /// # Errors
     /// [`Error::Usage`] when all are.
@@ -188,6 +193,22 @@ impl Snapshot {
         let optimiser = optimiser.collect::<Result<_>>()?;
         Ok(Self { position: state.position, model, average, optimiser })
     }
+}
+
+/// Puts the checkpoints of an earlier run in the same folder aside, as `checkpoints.previous`:
+/// resuming must not take them for those of a run that began anew.
+///
+/// # Errors
+/// [`Error::Io`] naming the folder.
+pub fn put_aside(run: &Path) -> Result<()> {
+    let (folder, aside) = (run.join(FOLDER), run.join(format!("{FOLDER}.previous")));
+    if newest_first(&folder).is_empty() {
+        return Ok(());
+    }
+    if aside.exists() {
+        fs::remove_dir_all(&aside).map_err(|e| Error::io(&aside, e))?;
+    }
+    fs::rename(&folder, &aside).map_err(|e| Error::io(&folder, e))
 }
 
 fn optimiser_file(group: usize) -> String {

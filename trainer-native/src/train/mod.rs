@@ -8,6 +8,7 @@ mod config;
 mod dashboard;
 mod gradients;
 mod info;
+mod keeper;
 mod loader;
 mod log;
 mod objective;
@@ -24,7 +25,6 @@ mod tensorboard;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use avse_core::metrics::RetrievalMetrics;
 use avse_core::weights::Precision as StoredPrecision;
@@ -32,9 +32,9 @@ use avse_core::{Avse, AvseModel};
 use burn::module::Module;
 use burn::tensor::Device;
 
-use self::checkpoint::{Position, Snapshot};
-use self::dashboard::{Dashboard, RunLength, StepFigures};
-use self::run::{Run, Taken};
+use self::checkpoint::{Position, Snapshot, put_aside};
+use self::keeper::Keeper;
+use self::run::Run;
 use crate::data::Split;
 use crate::{Error, Result, evaluate};
 
@@ -71,18 +71,6 @@ pub struct Trainer {
     keeper: Keeper,
     validation: Split,
     selected_on_test: bool,
-}
-
-/// What the first replica keeps for all: averaged weights, log, position.
-struct Keeper {
-    average: Option<WeightAverage>,
-    log: RunLog,
-    position: Position,
-    /// When this process began, and the seconds of the run before that.
-    started: (Instant, f64),
-    /// The epoch's clock and wait for data, in seconds.
-    epoch: (Instant, f64),
-    dashboard: Dashboard,
 }
 
 impl Trainer {
@@ -138,7 +126,10 @@ impl Trainer {
         let selected_on_test = info.selected_on_test;
         let log = match records {
             Some(_) => RunLog::resume(config, info, &position)?,
-            None => RunLog::create(config, info)?,
+            None => {
+                put_aside(&config.logger_name)?;
+                RunLog::create(config, info)?
+            }
         };
         let mut replicas = Vec::with_capacity(devices.len());
         for (rank, device) in devices.iter().enumerate() {
@@ -153,19 +144,7 @@ impl Trainer {
             let (device, scale) = (device.clone(), position.scale);
             replicas.push(Replica { rank, device, model, optimiser, scale });
         }
-        let now = Instant::now();
-        let keeper = Keeper {
-            average,
-            log,
-            started: (now, position.elapsed),
-            epoch: (now, 0.0),
-            position,
-            dashboard: Dashboard::new(RunLength {
-                epochs: config.num_epochs,
-                steps_per_epoch: run.steps_per_epoch(),
-                captions_per_step: run.world * config.batch_size,
-            }),
-        };
+        let keeper = Keeper::new(&run, log, average, position);
         let collective = collective::between(devices);
         Ok(Self { run, replicas, collective, keeper, validation, selected_on_test })
     }
@@ -239,17 +218,14 @@ impl Trainer {
     /// The rest of the epoch in progress, on all devices.
     fn epoch(&mut self) -> Result<()> {
         let Self { run, replicas, collective, keeper, .. } = self;
-        let (epoch, from) = (keeper.position.epoch, keeper.position.step_of_epoch);
-        keeper.dashboard.begin_epoch(epoch, from);
-        keeper.epoch = (Instant::now(), 0.0);
+        keeper.begin_epoch();
         let start = keeper.position.clone();
         let before = std::mem::take(replicas);
         let outcome =
             run.all_replicas(before, collective.as_ref(), &start, &mut |replica, taken| {
                 keeper.after_step(run, replica, &taken)
             });
-        keeper.position.seconds_of_epoch += keeper.epoch.0.elapsed().as_secs_f64();
-        keeper.dashboard.end_epoch();
+        keeper.end_epoch();
         *replicas = outcome?;
         Ok(())
     }
@@ -312,7 +288,7 @@ impl Trainer {
             loss: position.loss_of_epoch / position.step_of_epoch.max(1) as f64,
             learning_rate: self.run.rate(position.epoch, position.step),
             images_per_second: captions as f64 / seconds,
-            data_wait: self.keeper.epoch.1 / seconds,
+            data_wait: position.waited_of_epoch / seconds,
             seconds,
             elapsed: self.keeper.elapsed(),
             truncated_captions: position.truncated_of_epoch,
@@ -329,57 +305,6 @@ impl Trainer {
 
     fn snapshot(&mut self) -> Result<()> {
         self.keeper.snapshot(&self.run, &self.replicas[0])
-    }
-}
-
-impl Keeper {
-    fn elapsed(&self) -> f64 {
-        self.started.1 + self.started.0.elapsed().as_secs_f64()
-    }
-
-    fn after_step(&mut self, run: &Run, replica: &Replica, taken: &Taken) -> Result<()> {
-        if let Some(average) = &mut self.average {
-            average.update(&replica.model.valid());
-        }
-        let position = &mut self.position;
-        let learning_rate = run.rate(position.epoch, position.step);
-        position.step += 1;
-        position.step_of_epoch += 1;
-        position.loss_of_epoch += taken.report.loss;
-        position.truncated_of_epoch += taken.truncated;
-        position.scale = replica.scale;
-        self.epoch.1 += taken.waited.as_secs_f64();
-        let StepReport { loss, gradient_norm, .. } = taken.report;
-        self.log.step(&StepRecord { step: position.step, loss, gradient_norm, learning_rate })?;
-        self.dashboard.step(&StepFigures {
-            loss: position.loss_of_epoch / position.step_of_epoch as f64,
-            gradient_norm,
-            learning_rate,
-            waited: self.epoch.1,
-        });
-        let every = run.config.checkpoint_steps;
-        let due = every > 0 && position.step.is_multiple_of(every);
-        if due && position.step_of_epoch < run.steps_per_epoch() {
-            self.snapshot(run, replica)?;
-        }
-        Ok(())
-    }
-
-    /// Writes a checkpoint, from which the run can go on exactly as it would now.
-    fn snapshot(&mut self, run: &Run, replica: &Replica) -> Result<()> {
-        let mut position = self.position.clone();
-        position.elapsed = self.elapsed();
-        if position.step_of_epoch > 0 && position.step_of_epoch < run.steps_per_epoch() {
-            position.seconds_of_epoch += self.epoch.0.elapsed().as_secs_f64();
-        }
-        position.average_updates = self.average.as_ref().map_or(0, WeightAverage::updates);
-        Snapshot {
-            position,
-            model: replica.model.clone(),
-            average: self.average.as_ref().map(|average| average.model().clone()),
-            optimiser: replica.optimiser.records()?,
-        }
-        .save(&run.config.logger_name, run.config.keep_checkpoints)
     }
 }
 

@@ -58,8 +58,8 @@ impl Replica {
     /// old values are free as soon as it has new ones.
     ///
     /// # Errors
-    /// [`Error::Usage`] when the loss or the gradient is not a number, or when another replica
-    /// has failed.
+    /// [`Error::Usage`] when the loss or the gradient is not a number, [`Error::ReplicaGone`] when
+    /// another replica has failed.
     pub fn step(
         mut self,
         batch: &Batch,

@@ -81,7 +81,7 @@ impl Run {
         let (whole, failed): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
         // A replica that only missed another one says less than that one does.
         let mut failures: Vec<Error> = failed.into_iter().filter_map(Result::err).collect();
-        failures.sort_by_key(|error| error.to_string().contains("is gone"));
+        failures.sort_by_key(|error| matches!(error, Error::ReplicaGone(_)));
         match failures.into_iter().next() {
             Some(failure) => Err(failure),
             None => whole.into_iter().collect(),

@@ -27,27 +27,40 @@ pub struct Start {
     pub validation: Split,
 }
 
-/// Reads the training split and the one to select on.
-///
-/// # Errors
-/// Whatever is wrong with the dataset, naming file and line; a picture that is not there.
-pub fn open_datasets(config: &TrainConfig) -> Result<(Split, Split)> {
-    let spec = DatasetSpec {
+/// Where a run's dataset is.
+pub(super) fn dataset_spec(config: &TrainConfig) -> DatasetSpec {
+    DatasetSpec {
         name: config.dataset.clone(),
         data_path: config.data_path.clone(),
         images: config.images.clone(),
-    };
-    let dataset = Dataset::open(&spec)?;
-    let known = dataset.known;
+    }
+}
+
+/// Finds a run's dataset, which must have splits.
+///
+/// # Errors
+/// Whatever is wrong with the dataset, naming file and line.
+pub(super) fn open_dataset(config: &TrainConfig) -> Result<Dataset> {
+    let dataset = Dataset::open(&dataset_spec(config))?;
     if let Some(whole) = dataset.without_splits() {
+        let known = dataset.known;
         return Err(Error::Usage(format!(
             "{whole}. Training needs `{}` and `{}`: a column or field `split`, or a file for each \
              (a folder with train.csv and val.csv, or train-000000.tar and val-000000.tar)",
             known.train, known.validation
         )));
     }
+    Ok(dataset)
+}
+
+/// Reads the training split and the one to select on.
+///
+/// # Errors
+/// Whatever is wrong with the dataset, naming file and line; a picture that is not there.
+pub fn open_datasets(config: &TrainConfig) -> Result<(Split, Split)> {
+    let dataset = open_dataset(config)?;
     let name = validation_split(config, &dataset);
-    let splits = (dataset.split(known.train)?, dataset.split(name)?);
+    let splits = (dataset.split(dataset.known.train)?, dataset.split(name)?);
     require_pictures(&splits.0)?;
     require_pictures(&splits.1)?;
     Ok(splits)

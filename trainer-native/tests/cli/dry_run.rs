@@ -69,6 +69,32 @@ fn weights_devices_and_names_are_checked() {
     assert!(!fixture.path("run").exists());
 }
 
+/// Pictures of other forms are looked for where training looks for them.
+#[test]
+fn other_forms_are_checked_as_they_are_trained_on() {
+    let fixture = Fixture::new();
+    let table = |split: bool| {
+        let rows = (0..8).flat_map(|at| [(at, "train"), (at % 4, "dev")]).map(|(at, name)| {
+            let row = format!("{name}{at}.png,picture {at} of {name}");
+            if split { format!("{row},{name}\n") } else { row + "\n" }
+        });
+        let header = if split { "image,caption,split\n" } else { "image,caption\n" };
+        header.to_string() + &rows.collect::<String>()
+    };
+    let images = fixture.arg("data/flickr30k-images");
+    let dry_run = |table: String| {
+        fixture.write("table.csv", table);
+        let path = fixture.arg("table.csv");
+        let mut arguments = fixture.train_arguments("run", &["--dry-run", "--images", &images]);
+        let at = arguments.iter().position(|it| it == "--data_path").unwrap();
+        arguments[at + 1] = path;
+        avse(arguments)
+    };
+    let said = dry_run(table(true)).succeeds().stdout;
+    assert!(said.contains("# decoded: 8 pictures of train"), "{said}");
+    dry_run(table(false)).fails_with(&["1 problem:", "names no splits"]);
+}
+
 /// Odd, but no reason not to train.
 #[test]
 fn warnings_stop_nothing() {

@@ -139,6 +139,19 @@ fn a_broken_checkpoint_is_passed_over() {
     fixture.train("run", &options).fails_with(&["no whole checkpoint", "state.json"]);
 }
 
+/// A new run in the folder of a longer one goes on from its own checkpoints only.
+#[test]
+fn checkpoints_of_an_earlier_run_are_put_aside() {
+    let fixture = stateful();
+    fixture.train("run", &["--num_epochs", "4"]).succeeds();
+    fixture.train("run", &["--num_epochs", "1", "--seed", "9"]).succeeds();
+    assert!(fixture.path("run/checkpoints.previous").is_dir());
+    let said = fixture.train("run", &["--num_epochs", "2", "--seed", "9", "--resume"]).succeeds();
+    assert!(said.stderr.contains("going on at epoch 1, after 5 steps"), "{}", said.stderr);
+    fixture.train("whole", &["--num_epochs", "2", "--seed", "9"]).succeeds();
+    assert!(files(&fixture, "run") == files(&fixture, "whole"), "another model");
+}
+
 #[test]
 fn another_configuration_is_refused() {
     let fixture = stateful();

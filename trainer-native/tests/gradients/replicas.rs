@@ -5,13 +5,12 @@ use avse_core::config::ModelConfig;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use trainer_native::train::{
-    Batch, Collective, Computed, HostCollective, LossScale, Membership, Method, Optimiser,
-    OptimiserConfig, Precision, Replica, StepPlan, replicate,
+    Batch, Computed, HostCollective, LossScale, Membership, Method, Optimiser, OptimiserConfig,
+    Precision, Replica, StepPlan, replicate,
 };
 
 use super::setup::{
-    BATCH, SEED, alone, assert_close, batch, config, device, loss, network, objective, shard,
-    with_place,
+    SEED, alone, assert_close, batch, config, device, loss, network, objective, shard, with_place,
 };
 
 /// Every replica's gradients for its part of the batch.
@@ -192,6 +191,4 @@ fn a_crashed_replica_ends_the_step_of_the_others() {
     });
     let error = outcome.err().expect("an error").to_string();
     assert!(error.contains("replica 1"), "{error}");
-    assert_eq!(group.world(), 2);
-    assert_eq!(batch.plan.batch, BATCH);
 }

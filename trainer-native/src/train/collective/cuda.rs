@@ -6,11 +6,6 @@ use burn::tensor::{Device, Tensor};
 use super::{Collective, HostCollective};
 use crate::Result;
 
-/// Whether a device is one of CUDA's.
-pub fn is_cuda(device: &Device) -> bool {
-    format!("{device:?}").contains("Cuda")
-}
-
 /// Sums on the devices. Before each call the replicas meet on the host, where one that has failed
 /// ends the others' wait; NCCL itself would wait for it for ever.
 pub struct CudaCollective {

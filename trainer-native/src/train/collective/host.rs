@@ -57,7 +57,7 @@ impl HostCollective {
         }
         while state.exchanges == number {
             if let Some(why) = &state.failed {
-                return Err(Error::Usage(why.clone()));
+                return Err(Error::ReplicaGone(why.clone()));
             }
             state = self.complete.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
         }

@@ -24,7 +24,8 @@ pub trait Collective: Send + Sync {
     /// The sums over all replicas of each of the tensors, the same numbers on every replica.
     ///
     /// # Errors
-    /// [`crate::Error::Usage`] when another replica has failed, or sent other shapes.
+    /// [`crate::Error::ReplicaGone`] when another replica has failed; [`crate::Error::Usage`] when one sent
+    /// other shapes.
     fn sum(&self, rank: usize, tensors: Vec<Tensor<1>>) -> Result<Vec<Tensor<1>>>;
 
     /// The tensors of all replicas in the order of their ranks.
@@ -41,11 +42,16 @@ pub trait Collective: Send + Sync {
 /// host's memory.
 pub fn between(devices: &[Device]) -> Box<dyn Collective> {
     #[cfg(feature = "cuda")]
-    if devices.len() > 1 && devices.iter().all(cuda::is_cuda) {
+    if devices.len() > 1 && devices.iter().all(is_cuda) {
         let devices = devices.iter().map(|device| device.clone().inner()).collect();
         return Box::new(CudaCollective::new(devices));
     }
     Box::new(HostCollective::new(devices.len()))
+}
+
+#[cfg(feature = "cuda")]
+fn is_cuda(device: &Device) -> bool {
+    crate::device::Backend::Cuda.devices().contains(&device.clone().inner())
 }
 
 /// Fails the group when a replica's thread ends otherwise than by [`Membership::done`].

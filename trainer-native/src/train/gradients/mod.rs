@@ -83,7 +83,7 @@ impl Method {
     /// The gradients of this replica's `batch` together with the other replicas'.
     ///
     /// # Errors
-    /// [`crate::Error::Usage`] when another replica has failed.
+    /// [`crate::Error::ReplicaGone`] when another replica has failed.
     pub fn compute(
         self,
         model: &AvseModel,

@@ -1,0 +1,32 @@
+//! What is minimised, in numbers.
+
+use avse_core::loss::{ContrastiveLoss, Regulariser, TripletLoss};
+use serde::{Deserialize, Serialize};
+
+/// Parts of the loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LossConfig {
+    /// Weight of the triplet loss.
+    pub triplet_weight: f64,
+    /// Margin of the triplet loss.
+    pub triplet: TripletLoss,
+    /// First epochs in which all negatives count; afterwards the hardest.
+    pub all_negatives_epochs: usize,
+    /// Dimension-wise regulariser.
+    pub regulariser: Regulariser,
+    /// Contrastive loss, not in the official recipe.
+    pub contrastive: Option<ContrastiveLoss>,
+}
+
+impl Default for LossConfig {
+    fn default() -> Self {
+        Self {
+            triplet_weight: 1.0,
+            triplet: TripletLoss::default(),
+            all_negatives_epochs: 1,
+            regulariser: Regulariser::default(),
+            contrastive: None,
+        }
+    }
+}

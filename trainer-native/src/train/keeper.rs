@@ -1,0 +1,106 @@
+//! What the first replica keeps for all while a run goes on.
+
+use std::time::Instant;
+
+use burn::module::Module;
+
+use super::average::WeightAverage;
+use super::checkpoint::{Position, Snapshot};
+use super::dashboard::{Dashboard, RunLength, StepFigures};
+use super::log::{RunLog, StepRecord};
+use super::replica::{Replica, StepReport};
+use super::run::{Run, Taken};
+use crate::Result;
+
+/// What the first replica keeps for all: averaged weights, log, position.
+pub(super) struct Keeper {
+    pub average: Option<WeightAverage>,
+    pub log: RunLog,
+    pub position: Position,
+    /// When this process began, and the seconds of the run before that.
+    started: (Instant, f64),
+    /// When this process began the epoch, or went on with it.
+    epoch: Instant,
+    pub dashboard: Dashboard,
+}
+
+impl Keeper {
+    /// Of a run at `position`.
+    pub fn new(run: &Run, log: RunLog, average: Option<WeightAverage>, position: Position) -> Self {
+        let now = Instant::now();
+        let dashboard = Dashboard::new(RunLength {
+            epochs: run.config.num_epochs,
+            steps_per_epoch: run.steps_per_epoch(),
+            captions_per_step: run.world * run.config.batch_size,
+        });
+        let started = (now, position.elapsed);
+        Self { average, log, position, started, epoch: now, dashboard }
+    }
+
+    /// Before the first step of an epoch, or of what is left of it.
+    pub fn begin_epoch(&mut self) {
+        self.dashboard.begin_epoch(self.position.epoch, self.position.step_of_epoch);
+        self.epoch = Instant::now();
+    }
+
+    /// After the epoch's last step, or Ctrl-C.
+    pub fn end_epoch(&mut self) {
+        self.position.seconds_of_epoch += self.epoch.elapsed().as_secs_f64();
+        self.dashboard.end_epoch();
+    }
+
+    /// Seconds of the run so far, interruptions left out.
+    pub fn elapsed(&self) -> f64 {
+        self.started.1 + self.started.0.elapsed().as_secs_f64()
+    }
+
+    /// After each of the first replica's steps: average, log, dashboard, and a checkpoint when one
+    /// is due.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) when something cannot be written.
+    pub fn after_step(&mut self, run: &Run, replica: &Replica, taken: &Taken) -> Result<()> {
+        if let Some(average) = &mut self.average {
+            average.update(&replica.model.valid());
+        }
+        let position = &mut self.position;
+        let learning_rate = run.rate(position.epoch, position.step);
+        position.step += 1;
+        position.step_of_epoch += 1;
+        position.loss_of_epoch += taken.report.loss;
+        position.truncated_of_epoch += taken.truncated;
+        position.scale = replica.scale;
+        position.waited_of_epoch += taken.waited.as_secs_f64();
+        let StepReport { loss, gradient_norm, .. } = taken.report;
+        self.log.step(&StepRecord { step: position.step, loss, gradient_norm, learning_rate })?;
+        self.dashboard.step(&StepFigures {
+            loss: position.loss_of_epoch / position.step_of_epoch as f64,
+            gradient_norm,
+            learning_rate,
+            waited: position.waited_of_epoch,
+        });
+        let every = run.config.checkpoint_steps;
+        let due = every > 0 && position.step.is_multiple_of(every);
+        if due && position.step_of_epoch < run.steps_per_epoch() {
+            self.snapshot(run, replica)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a checkpoint, from which the run can go on exactly as it would now.
+    pub fn snapshot(&mut self, run: &Run, replica: &Replica) -> Result<()> {
+        let mut position = self.position.clone();
+        position.elapsed = self.elapsed();
+        if position.step_of_epoch > 0 && position.step_of_epoch < run.steps_per_epoch() {
+            position.seconds_of_epoch += self.epoch.elapsed().as_secs_f64();
+        }
+        position.average_updates = self.average.as_ref().map_or(0, WeightAverage::updates);
+        Snapshot {
+            position,
+            model: replica.model.clone(),
+            average: self.average.as_ref().map(|average| average.model().clone()),
+            optimiser: replica.optimiser.records()?,
+        }
+        .save(&run.config.logger_name, run.config.keep_checkpoints)
+    }
+}

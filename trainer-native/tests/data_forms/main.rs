@@ -1,0 +1,10 @@
+//! Datasets in other forms than the official layout: Karpathy's JSON, tables, JSONL, shards; and the
+//! official layout written out of the first.
+#![allow(clippy::unwrap_used)]
+
+mod json_lines;
+mod karpathy;
+mod prepare;
+mod shards;
+mod support;
+mod tables;
