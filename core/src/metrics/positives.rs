@@ -75,8 +75,7 @@ mod tests {
     #[test]
     fn perfect_and_empty() {
         let all = PositiveRecall::from_relevance([&[true; 3][..], &[true], &[]]);
-        let perfect =
-            PositiveRecall { queries: 2, r1: 100.0, r_precision: 100.0, map_at_r: 100.0 };
+        let perfect = PositiveRecall { queries: 2, r1: 100.0, r_precision: 100.0, map_at_r: 100.0 };
         assert_eq!(all, perfect);
         assert_eq!(PositiveRecall::from_relevance([]), PositiveRecall::default());
     }

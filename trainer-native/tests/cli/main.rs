@@ -5,7 +5,9 @@ mod bad_bundles;
 mod bad_data;
 mod bad_options;
 mod demo;
+mod evaluation;
 mod export_web;
+mod full_size;
 mod gallery;
 #[cfg(unix)]
 mod interrupt;
