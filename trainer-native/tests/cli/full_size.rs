@@ -312,26 +312,26 @@ fn step(name: &str, img_res: usize, write: impl FnOnce(&Path)) {
 
 /// The position table of 14 x 14 patches is resized to 16 x 16.
 #[test]
-#[ignore = "slow: full size, about a minute, 5 GB of memory, 1 GB of disk"]
+#[ignore = "slow: full size, some 10 seconds, 4 GB of memory, 1 GB of disk"]
 fn vit_224_takes_a_step_at_full_size() {
     step("vit-base-patch16-224-in21k", 256, |folder| vit(folder, 224, ""));
 }
 
 #[test]
-#[ignore = "slow: full size, about a minute, 6 GB of memory, 1 GB of disk"]
+#[ignore = "slow: full size, some 10 seconds, 4 GB of memory, 1 GB of disk"]
 fn vit_384_takes_a_step_at_full_size() {
     step("vit-base-patch16-384", 384, |folder| vit(folder, 384, "vit."));
 }
 
 /// Maps of 64 x 64 to 8 x 8 in windows of 7 are padded.
 #[test]
-#[ignore = "slow: full size, about a minute, 6 GB of memory, 1 GB of disk"]
+#[ignore = "slow: full size, some 10 seconds, 4 GB of memory, 1 GB of disk"]
 fn swin_224_takes_a_step_at_full_size() {
     step("swin-base-patch4-window7-224-in22k", 256, |folder| swin(folder, 224, 7));
 }
 
 #[test]
-#[ignore = "slow: full size, about a minute, 8 GB of memory, 1 GB of disk"]
+#[ignore = "slow: full size, some 10 seconds, 4 GB of memory, 1 GB of disk"]
 fn swin_384_takes_a_step_at_full_size() {
     step("swin-base-patch4-window12-384-in22k", 384, |folder| swin(folder, 384, 12));
 }
