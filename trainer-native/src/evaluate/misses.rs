@@ -64,7 +64,7 @@ impl Gallery<'_> {
         Ok(TextQuery {
             sentence: self.split.captions[caption].clone(),
             hits: best(&scores).into_iter().map(hit).collect(),
-            target: Some(Target {
+            target: (rank >= HITS).then(|| Target {
                 png: self.thumbnail(own),
                 caption: format!("{} ({:.3})", self.words(own), scores[own]),
                 rank: rank + 1,
@@ -81,7 +81,7 @@ impl Gallery<'_> {
         };
         let own = self.captions_of[image].iter().copied();
         let wanted = own.reduce(|a, b| if scores[b] > scores[a] { b } else { a });
-        let wanted = wanted.map_or_else(WantedCaption::default, |caption| WantedCaption {
+        let wanted = wanted.filter(|_| rank >= HITS).map(|caption| WantedCaption {
             caption: self.split.captions[caption].clone(),
             score: scores[caption],
             rank: rank + 1,

@@ -139,6 +139,11 @@ fn the_worst_misses_are_a_page() {
     let (images, texts) = (missed("image_to_text", 6.0), missed("text_to_image", 30.0));
     assert!(images + texts > 4, "the network is too good to test");
     assert_eq!(count("article"), images + texts);
+    // Each has a right answer: with a tick among the hits, or behind them with its rank.
+    for article in document.descendants().filter(|node| node.has_tag_name("article")) {
+        let marks = article.descendants().filter(|node| node.attribute("class") == Some("mark"));
+        assert!(marks.count() >= 1);
+    }
 
     let options = ["--failures", &file, "--failures_count", "2"];
     fixture.eval("run/best", &options).succeeds();

@@ -28,8 +28,8 @@ pub struct MissesPage {
 pub struct PictureMiss {
     /// The picture and its first hits.
     pub query: ImageQuery,
-    /// The best placed of its own sentences.
-    pub wanted: WantedCaption,
+    /// The best placed of its own sentences, where it is not among the hits.
+    pub wanted: Option<WantedCaption>,
 }
 
 /// A sentence that should have been found.
@@ -48,13 +48,13 @@ pub fn render_misses(page: &MissesPage) -> String {
     let sentences = section(
         "Sentences that missed their picture",
         "What was preferred comes first, with its similarity; the picture that the sentence was \
-         written for stands at the end with its rank.",
+         written for stands at the end with its rank, or has a tick among them.",
         page.sentences.iter().map(text_query),
     );
     let pictures = section(
         "Pictures that missed their sentences",
         "What was preferred comes first, with its similarity; the best placed of the picture's \
-         own sentences stands at the end with its rank.",
+         own sentences stands at the end with its rank, or has a tick among them.",
         page.pictures.iter().map(picture_miss),
     );
     let mut body = sections::headline(&page.headline) + &sections::facts(&page.facts);
@@ -71,14 +71,19 @@ fn picture_miss(miss: &PictureMiss) -> String {
     let picture = picture(&miss.query.png, &miss.query.title);
     let title = escape(&miss.query.title);
     let hits: String = miss.query.hits.iter().map(caption_hit).collect();
-    let WantedCaption { caption, score, rank } = &miss.wanted;
+    let wanted = miss.wanted.as_ref().map(wanted).unwrap_or_default();
     format!(
         "<article class=\"card picture\"><div class=\"asked\">{picture}<h3>{title}</h3></div>\n\
-         <ol class=\"captions\">\n{hits}<li class=\"right\"><span>{} \
-         <span class=\"mark\">✓ wanted, rank {rank}</span></span>\
-         <span class=\"score\">{}</span></li>\n</ol></article>\n",
+         <ol class=\"captions\">\n{hits}{wanted}</ol></article>\n"
+    )
+}
+
+fn wanted(WantedCaption { caption, score, rank }: &WantedCaption) -> String {
+    format!(
+        "<li class=\"right last\"><span>{} <span class=\"mark\">✓ wanted, rank {rank}</span></span>\
+         <span class=\"score\">{}</span></li>\n",
         escape(caption),
-        sections::score(*score),
+        sections::score(*score)
     )
 }
 
@@ -101,7 +106,7 @@ mod tests {
             hits: vec![CaptionHit { caption: text.into(), score: 2.25, correct: false }],
             ..ImageQuery::default()
         };
-        let wanted = WantedCaption { caption: text.into(), score: 0.125, rank: 431 };
+        let wanted = Some(WantedCaption { caption: text.into(), score: 0.125, rank: 431 });
         MissesPage {
             title: text.into(),
             facts: vec![(text.into(), text.into())],
