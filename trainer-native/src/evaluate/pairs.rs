@@ -269,7 +269,11 @@ mod tests {
             assert_eq!(ranks.image_to_text, oracle.image_to_text_ranks());
             assert_eq!(ranks.text_to_image, oracle.text_to_image_ranks());
             let mut all = Vec::new();
-            pairs.for_rows(|_, scores| Ok(all.extend_from_slice(scores))).unwrap();
+            let collect = |_: Range<usize>, scores: &[f32]| {
+                all.extend_from_slice(scores);
+                Ok(())
+            };
+            pairs.for_rows(collect).unwrap();
             assert_eq!(all, oracle.scores());
         }
         assert_eq!(pairs.measure().unwrap(), oracle.evaluate());
