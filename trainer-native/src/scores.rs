@@ -194,7 +194,8 @@ mod tests {
         };
         let expected = score_split(&encoded).unwrap();
         let encoded = [encoded];
-        write_scores(&path, &Pairs::new(&encoded).unwrap()).unwrap();
+        let pairs = Pairs::new(&encoded).unwrap().in_blocks_of(256 * 600);
+        write_scores(&path, &pairs).unwrap();
         assert_eq!(read_scores(&path).unwrap().scores(), expected.scores());
     }
 

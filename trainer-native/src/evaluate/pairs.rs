@@ -55,6 +55,12 @@ impl<'a> Pairs<'a> {
         Ok(Self { members, image_of_caption, block: BLOCK })
     }
 
+    /// With at most that many scores in memory, but for a whole row.
+    #[cfg(test)]
+    pub(crate) fn in_blocks_of(self, block: usize) -> Self {
+        Self { block, ..self }
+    }
+
     /// Number of images.
     pub fn images(&self) -> usize {
         self.members[0].images.rows()
@@ -261,10 +267,9 @@ mod tests {
     #[test]
     fn an_ensemble_is_measured_as_the_mean_matrix() {
         let (members, oracle) = two();
-        let mut pairs = Pairs::new(&members).unwrap();
         // All rows at once; three at a time; less than a row's worth of scores.
         for block in [1 << 20, 3 * 70, 1] {
-            pairs.block = block;
+            let pairs = Pairs::new(&members).unwrap().in_blocks_of(block);
             let ranks = pairs.ranks().unwrap();
             assert_eq!(ranks.image_to_text, oracle.image_to_text_ranks());
             assert_eq!(ranks.text_to_image, oracle.text_to_image_ranks());
@@ -276,6 +281,7 @@ mod tests {
             pairs.for_rows(collect).unwrap();
             assert_eq!(all, oracle.scores());
         }
+        let pairs = Pairs::new(&members).unwrap();
         assert_eq!(pairs.measure().unwrap(), oracle.evaluate());
         assert_eq!(pairs.measure_folds(5).unwrap(), oracle.five_fold().unwrap());
         assert!(pairs.measure_folds(3).unwrap_err().to_string().contains("3 folds"));
