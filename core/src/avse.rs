@@ -9,7 +9,7 @@ use crate::config::ModelConfig;
 use crate::image::ImageTower;
 use crate::image::pixels::{Preprocess, RgbImage};
 use crate::model::AvseModel;
-use crate::similarity::reference::similarity;
+use crate::similarity::reference::{l2_normalise, similarity};
 use crate::text::TextTower;
 use crate::text::tokenizer::{CaptionTokenizer, TokenBatch};
 use crate::weights::{
@@ -182,13 +182,39 @@ impl Avse {
     /// # Panics
     /// Without an image tower, see [`Avse::expect_image_tower`].
     pub fn encode_pixels(&self, pixels: Vec<f32>, batch: usize) -> Tensor<2> {
+        self.encode_pixels_averaged(pixels, batch, 1)
+    }
+
+    /// As [`Avse::encode_pixels`], each view's embedding averaged over `plans` plans of fixed
+    /// view centres and normalised again; with 1 it is [`Avse::encode_pixels`] itself.
+    ///
+    /// The views of all plans go through the same weights, so that the numbers of a view's
+    /// embedding mean the same in each of them. See [`RadialBiasSampling::fixed_plans`].
+    ///
+    /// # Panics
+    /// As there.
+    ///
+    /// [`RadialBiasSampling::fixed_plans`]: crate::image::sampling::RadialBiasSampling::fixed_plans
+    pub fn encode_pixels_averaged(
+        &self,
+        pixels: Vec<f32>,
+        batch: usize,
+        plans: usize,
+    ) -> Tensor<2> {
         // Its random weights would give embeddings that look like any other.
         assert!(self.has_image_tower(), "this model has no image tower");
         let side = self.config.image_size;
         let pixels =
             Tensor::<4>::from_data(TensorData::new(pixels, [batch, 3, side, side]), &self.device);
-        let plan = self.config.sampling.fixed_plan(ImageTower::grid(&self.config), batch);
-        self.model.encode_images(pixels, &plan)
+        let sampling = &self.config.sampling;
+        let plan = sampling.fixed_plans(ImageTower::grid(&self.config), batch, plans);
+        let embeddings = self.model.encode_images(pixels, &plan);
+        if plan.views == sampling.views {
+            return embeddings;
+        }
+        let (views, width) = (sampling.views, self.config.embed_size);
+        let mean = embeddings.reshape([batch, plans, views * width]).mean_dim(1);
+        l2_normalise(mean.reshape([batch * views, width])).reshape([batch, views * width])
     }
 
     /// Embeddings `[B, E]` of sentences; a sentence longer than the network has

@@ -1,10 +1,14 @@
 //! Retrieval quality: ranks, recall, rSum, in both directions.
 
+mod positives;
+
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
+
+pub use positives::{PositiveMetrics, PositiveRecall};
 
 /// Quality of retrieval in one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]

@@ -1,5 +1,9 @@
 //! Evaluation: encode a split once, rank both ways, measure.
 
+mod misses;
+mod pairs;
+mod positives;
+
 use std::ops::Range;
 
 use avse_core::Avse;
@@ -14,6 +18,10 @@ use rayon::prelude::*;
 use crate::data::{Split, picture};
 use crate::progress;
 use crate::{Error, Result};
+
+pub use misses::misses_page;
+pub use pairs::Pairs;
+pub use positives::Positives;
 
 /// Images encoded together.
 const IMAGE_BATCH: usize = 32;
@@ -63,25 +71,53 @@ impl Embeddings {
     }
 }
 
+/// How a split is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncodeOptions {
+    /// Without a progress bar.
+    pub quiet: bool,
+    /// Plans of fixed view centres that an image's embedding is averaged over, see
+    /// [`Avse::encode_pixels_averaged`]; 1 is the usual evaluation.
+    pub test_views: usize,
+}
+
 /// Encodes every image and caption of a split once.
 ///
 /// # Errors
 /// [`Error::Format`] naming an image that cannot be read.
 pub fn encode_split(avse: &Avse, split: &Split, quiet: bool) -> Result<EncodedSplit> {
+    encode_split_with(avse, split, EncodeOptions { quiet, test_views: 1 })
+}
+
+/// As [`encode_split`], with options.
+///
+/// # Errors
+/// As there.
+pub fn encode_split_with(
+    avse: &Avse,
+    split: &Split,
+    options: EncodeOptions,
+) -> Result<EncodedSplit> {
     let total = (split.images.len() + split.captions.len()) as u64;
-    let bar = if quiet { ProgressBar::hidden() } else { progress::bar(total, "encode") };
-    let images = encode_images(avse, split, &bar)?;
+    let bar = if options.quiet { ProgressBar::hidden() } else { progress::bar(total, "encode") };
+    let images = encode_images(avse, split, options.test_views.max(1), &bar)?;
     let (captions, truncated) = encode_captions(avse, &split.captions, &bar)?;
     bar.finish_and_clear();
     let image_of_caption = split.image_of_caption.clone();
     Ok(EncodedSplit { images, captions, image_of_caption, truncated })
 }
 
-fn encode_images(avse: &Avse, split: &Split, bar: &ProgressBar) -> Result<Embeddings> {
+fn encode_images(
+    avse: &Avse,
+    split: &Split,
+    plans: usize,
+    bar: &ProgressBar,
+) -> Result<Embeddings> {
     avse.expect_image_tower()?;
     let shape = shape(avse, avse.config.image_blocks());
     let mut encoded = Embeddings::with_room_for(split.images.len(), shape);
-    for chunk in split.images.chunks(IMAGE_BATCH) {
+    // As many views at once as without further plans.
+    for chunk in split.images.chunks((IMAGE_BATCH / plans).max(1)) {
         let inputs: Vec<Vec<f32>> = chunk
             .par_iter()
             .map(|image| {
@@ -91,7 +127,7 @@ fn encode_images(avse: &Avse, split: &Split, bar: &ProgressBar) -> Result<Embedd
                 Ok(avse.preprocess.evaluate(&decoded))
             })
             .collect::<Result<_>>()?;
-        let embeddings = avse.encode_pixels(inputs.concat(), chunk.len());
+        let embeddings = avse.encode_pixels_averaged(inputs.concat(), chunk.len(), plans);
         encoded.values.extend(host_blocks(embeddings, avse)?);
         bar.inc(chunk.len() as u64);
     }
@@ -158,26 +194,15 @@ pub fn score_split(encoded: &EncodedSplit) -> Result<ScoreMatrix> {
 /// # Errors
 /// As [`score_split`].
 pub fn measure(encoded: &EncodedSplit) -> Result<RetrievalMetrics> {
-    let (images, captions) = (encoded.images.blocks()?, encoded.captions.blocks()?);
-    Ok(cpu::ranks_exact(images, captions, &encoded.image_of_caption)?.evaluate())
+    Pairs::new(std::slice::from_ref(encoded))?.measure()
 }
 
-/// Measures `count` consecutive folds of equally many images, each against its own captions
-/// only, and averages them; with 5 folds of 5,000 images this is the COCO 1K protocol.
+/// As [`Pairs::measure_folds`], of one model.
 ///
 /// # Errors
-/// As [`score_split`], and [`avse_core::Error::Shape`] when the images cannot be divided so.
+/// As there.
 pub fn measure_folds(encoded: &EncodedSplit, count: usize) -> Result<RetrievalMetrics> {
-    let images = encoded.images.blocks()?.rows();
-    if count == 0 || images == 0 || !images.is_multiple_of(count) {
-        let message = format!("{images} images in {count} folds");
-        return Err(avse_core::Error::Shape(message).into());
-    }
-    let size = images / count;
-    let each: Vec<RetrievalMetrics> = (0..count)
-        .map(|fold| measure(&encoded.fold(fold * size..(fold + 1) * size)))
-        .collect::<Result<_>>()?;
-    Ok(RetrievalMetrics::mean(&each))
+    Pairs::new(std::slice::from_ref(encoded))?.measure_folds(count)
 }
 
 impl EncodedSplit {
@@ -214,7 +239,7 @@ mod tests {
     use super::*;
     use rand::{RngExt, SeedableRng};
 
-    fn random(rng: &mut impl rand::Rng, rows: usize, shape: BlockShape) -> Embeddings {
+    pub(super) fn random(rng: &mut impl rand::Rng, rows: usize, shape: BlockShape) -> Embeddings {
         let values = (0..rows * shape.size()).map(|_| rng.random_range(-1.0..1.0)).collect();
         Embeddings { values, shape }
     }

@@ -3,37 +3,28 @@
 use std::path::Path;
 
 use avse_core::metrics::ScoreMatrix;
-use avse_core::similarity::{Blocks, cpu};
 use avse_core::weights::pickle::{self, Value};
 use npyz::WriterBuilder;
 
+use crate::evaluate::Pairs;
 use crate::files::write_atomically_with;
 use crate::{Error, Result};
 
 /// Start of every `.npy` file.
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Images scored together.
-const ROWS: usize = 256;
-
-/// Scores all pairs and writes them, images x captions, as a plain `.npy` of f32; only some
+/// Writes the scores of all pairs, images x captions, as a plain `.npy` of f32; only some
 /// rows are in memory at a time.
 ///
 /// # Errors
-/// [`Error::Io`] when it cannot be written; [`Error::Core`] when the widths differ.
-pub fn write_scores(path: &Path, images: Blocks<'_>, captions: Blocks<'_>) -> Result<()> {
-    let shape = [images.rows() as u64, captions.rows() as u64];
+/// [`Error::Io`] when it cannot be written; as [`Pairs::block`].
+pub fn write_scores(path: &Path, pairs: &Pairs<'_>) -> Result<()> {
+    let shape = [pairs.images() as u64, pairs.captions() as u64];
     let failed = |e| Error::io(path, e);
     write_atomically_with(path, |file| {
         let options = npyz::WriteOptions::new().default_dtype().shape(&shape);
         let mut writer = options.writer(file).begin_nd().map_err(failed)?;
-        let mut scores = Vec::new();
-        for first in (0..images.rows()).step_by(ROWS) {
-            let rows = images.slice(first..images.rows().min(first + ROWS));
-            scores.resize(rows.rows() * captions.rows(), 0f32);
-            cpu::score_matrix(rows, captions, &mut scores)?;
-            writer.extend(scores.iter().copied()).map_err(failed)?;
-        }
+        pairs.for_rows(|_, scores| writer.extend(scores.iter().copied()).map_err(failed))?;
         writer.finish().map_err(failed)
     })
 }
@@ -170,6 +161,7 @@ fn as_array(state: &Value) -> Option<PickledArray<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::{Embeddings, EncodedSplit, score_split};
     use avse_core::similarity::BlockShape;
 
     /// `numpy.save(path, {"npts": 2, "sims": numpy.arange(8, dtype="f4").reshape(2, 4)})` of
@@ -194,12 +186,17 @@ mod tests {
         // More images than are scored together.
         let images: Vec<f32> = (0..4 * 300).map(|at| (at % 23) as f32 - 11.0).collect();
         let captions: Vec<f32> = (0..4 * 600).map(|at| (at % 17) as f32 - 8.0).collect();
-        let images = Blocks::new(&images, shape).unwrap();
-        let captions = Blocks::new(&captions, shape).unwrap();
-        write_scores(&path, images, captions).unwrap();
-        let mut expected = vec![0.0; 300 * 600];
-        cpu::score_matrix(images, captions, &mut expected).unwrap();
-        assert_eq!(read_scores(&path).unwrap().scores(), expected);
+        let encoded = EncodedSplit {
+            images: Embeddings::new(images, shape),
+            captions: Embeddings::new(captions, shape),
+            image_of_caption: (0..600).map(|at| at / 2).collect(),
+            truncated: 0,
+        };
+        let expected = score_split(&encoded).unwrap();
+        let encoded = [encoded];
+        let pairs = Pairs::new(&encoded).unwrap().in_blocks_of(256 * 600);
+        write_scores(&path, &pairs).unwrap();
+        assert_eq!(read_scores(&path).unwrap().scores(), expected.scores());
     }
 
     #[test]
@@ -207,8 +204,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("scores.npy");
         let shape = BlockShape { blocks: 1, width: 4 };
-        let images = Blocks::new(&[0.5; 8], shape).unwrap();
-        write_scores(&path, images, images.slice(0..1)).unwrap();
+        let encoded = [EncodedSplit {
+            images: Embeddings::new(vec![0.5; 8], shape),
+            captions: Embeddings::new(vec![0.5; 4], shape),
+            image_of_caption: vec![0],
+            truncated: 0,
+        }];
+        write_scores(&path, &Pairs::new(&encoded).unwrap()).unwrap();
         let error = read_scores(&path).unwrap_err().to_string();
         assert!(error.contains("2 x 1: not the same number"), "{error}");
     }

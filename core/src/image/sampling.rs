@@ -3,6 +3,8 @@
 //! All randomness of the image tower is drawn here, on the host, into a
 //! [`ViewPlan`]; the tower itself is a pure function of pixels and plan.
 
+mod test_views;
+
 use std::ops::Range;
 
 use rand::{Rng, RngExt};

@@ -1,20 +1,28 @@
 //! `avse eval`: the published evaluation command.
 
+mod report;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use avse_core::Avse;
 use avse_core::metrics::RetrievalMetrics;
+use avse_core::similarity::cpu::Ranks;
 use avse_core::weights::Bundle;
+use burn::tensor::Device;
 use clap::Parser;
-use serde::Serialize;
 
-use crate::data::{Dataset, DatasetSpec, Known};
-use crate::report::metrics_table;
+use self::report::{Figures, Member, Report};
+use crate::data::{Dataset, DatasetSpec, Known, Split};
+use crate::evaluate::{
+    EncodeOptions, EncodedSplit, Pairs, Positives, encode_split_with, misses_page,
+};
+use crate::files::{folder_of, write_atomically};
+use crate::report::html::render_misses;
 use crate::scores::{read_scores, write_scores};
 use crate::train::TrainConfig;
-use crate::{Error, Result, device, evaluate};
+use crate::{Error, Result, device};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,7 +31,16 @@ Examples:
   avse eval --dataset emoji --split new --json
   avse eval --dataset coco --data_path dataset_coco.json --images ~/coco --model runs/coco_vit_224/best
   avse eval --data_path own.csv --images ~/Pictures --model runs/own/best
-  avse eval --dataset coco --results scores.npy";
+  avse eval --dataset coco --results scores.npy
+  avse eval --dataset f30k --model runs/vit/best --model runs/swin/best
+  avse eval --dataset f30k --test_views 4 --failures misses.html --failures-count 20
+  avse eval --dataset coco --positives eccv.json
+
+Positives, further right answers beside the pairs of the dataset, are a JSON object:
+  {\"image_to_text\": {\"<image id>\": [<caption>, ...]},
+   \"text_to_image\": {\"<caption>\": [\"<image id>\", ...]}}
+with captions as lines of the split's *_caps.txt, counted from 0. Only the queries that it names
+are measured by them; a part that is missing is the other one turned round.";
 
 /// Measure a model on a dataset: recalls at 1, 5 and 10 in both directions.
 #[derive(Debug, Parser)]
@@ -42,47 +59,56 @@ pub struct Args {
     /// Device: a GPU's number, `auto` or `cpu`
     #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
     gpu_id: String,
-    /// Bundle; without one, the newest best bundle of this dataset under runs/
+    /// Bundle; without one, the newest best bundle of this dataset under runs/. Given more than
+    /// once: also the ensemble, whose scores are the mean of the models' scores
     #[arg(long)]
-    model: Option<PathBuf>,
+    model: Vec<PathBuf>,
     /// Split; without one, the dataset's test split
     #[arg(long)]
     split: Option<String>,
+    /// Average an image's embedding over that many plans of view centres; 1 is the usual evaluation
+    #[arg(
+        long = "test_views",
+        alias = "test-views",
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=64)
+    )]
+    test_views: u16,
+    /// Measure R@1, R-Precision and mAP@R with the further right answers of this JSON file
+    #[arg(long, value_name = "FILE")]
+    positives: Option<PathBuf>,
+    /// Write the worst misses of each direction, with pictures, as an HTML page
+    #[arg(long, value_name = "FILE")]
+    failures: Option<PathBuf>,
+    /// Misses of each direction on that page
+    #[arg(
+        long = "failures-count",
+        alias = "failures_count",
+        value_name = "N",
+        default_value_t = 12,
+        requires = "failures"
+    )]
+    failures_count: usize,
     /// Write the score matrix (images x captions, f32) as a .npy file
     #[arg(long = "save_results", alias = "save-results")]
     save_results: Option<PathBuf>,
     /// Measure a saved score matrix (.npy, also the official pickled form) instead of a model
-    #[arg(long, conflicts_with_all = ["model", "split", "save_results"])]
+    #[arg(
+        long,
+        conflicts_with_all = ["model", "split", "save_results", "test_views", "positives", "failures"]
+    )]
     results: Option<PathBuf>,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
 }
 
-/// What `--json` prints.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    dataset: &'a str,
-    split: &'a str,
-    model: &'a Path,
-    images: usize,
-    captions: usize,
-    truncated_captions: usize,
-    sets: Vec<Set>,
-}
-
-/// One protocol's figures.
-#[derive(Debug, Serialize)]
-struct Set {
-    name: String,
-    metrics: RetrievalMetrics,
-}
-
 impl Args {
     /// Evaluates and prints.
     ///
     /// # Errors
-    /// Whatever is wrong with the bundle, the data or the results file.
+    /// Whatever is wrong with the bundles, the data or the other files.
     pub fn run(self) -> Result<ExitCode> {
         if let Some(path) = &self.results {
             return self.saved(path);
@@ -97,93 +123,136 @@ impl Args {
         if let Some(whole) = dataset.without_splits() {
             eprintln!("{whole}");
         }
-        let folder = match &self.model {
-            Some(folder) => folder.clone(),
-            None => newest_bundle(Path::new("runs"), &self.dataset)?,
+        let folders = match self.model.as_slice() {
+            [] => vec![newest_bundle(Path::new("runs"), &self.dataset)?],
+            some => some.to_vec(),
         };
-        eprintln!("model: {}", folder.display());
-        let (avse, _) = Avse::load(&folder, &device)?;
         let name = self.split.as_deref().unwrap_or(dataset.known.test);
         let split = dataset.split(name)?;
-        let encoded = evaluate::encode_split(&avse, &split, self.json)?;
-        let (images, captions) = (encoded.images.blocks()?, encoded.captions.blocks()?);
+        let positives =
+            self.positives.as_deref().map(|path| Positives::read(path, &split)).transpose()?;
+        self.writable()?;
+        let encoded = self.encode(&folders, &split, &device)?;
+
+        let pairs = Pairs::new(&encoded)?;
         if let Some(path) = &self.save_results {
-            write_scores(path, images, captions)?;
+            write_scores(path, &pairs)?;
         }
-        let folds = folds(images.rows(), name == dataset.known.test, dataset.known.test_folds);
+        let folds = folds(pairs.images(), name == dataset.known.test, dataset.known.test_folds);
+        let measure = |pairs: &Pairs<'_>| -> Result<(Figures, Ranks)> {
+            let ranks = pairs.ranks()?;
+            let mut figures =
+                Figures::of_protocols(ranks.evaluate(), folds, |count| pairs.measure_folds(count))?;
+            figures.positives = positives.as_ref().map(|p| p.measure(pairs)).transpose()?;
+            Ok((figures, ranks))
+        };
+        let (figures, ranks) = measure(&pairs)?;
+        let mut members = Vec::new();
+        if let [_, _, ..] = encoded.as_slice() {
+            for (model, encoded) in folders.iter().zip(&encoded) {
+                let (figures, _) = measure(&Pairs::new(std::slice::from_ref(encoded))?)?;
+                members.push(Member { model, truncated_captions: encoded.truncated, figures });
+            }
+        }
         let report = Report {
             dataset: &self.dataset,
             split: name,
-            model: &folder,
-            images: images.rows(),
-            captions: captions.rows(),
-            truncated_captions: encoded.truncated,
-            sets: protocols(
-                folds,
-                || evaluate::measure(&encoded),
-                |folds| evaluate::measure_folds(&encoded, folds),
-            )?,
+            model: members.is_empty().then_some(&folders[0]),
+            images: pairs.images(),
+            captions: pairs.captions(),
+            truncated_captions: encoded.iter().map(|one| one.truncated).max().unwrap_or(0),
+            test_views: (self.test_views > 1).then_some(self.test_views.into()),
+            figures,
+            members,
         };
-        self.print(&report)?;
+        if let Some(path) = &self.failures {
+            self.write_failures(path, &pairs, &split, &ranks, &report, &folders)?;
+        }
+        report.print(self.json)?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// What every model makes of the split, one after the other.
+    fn encode(
+        &self,
+        folders: &[PathBuf],
+        split: &Split,
+        device: &Device,
+    ) -> Result<Vec<EncodedSplit>> {
+        if let [_, others @ ..] = folders {
+            // A folder that is no bundle is to be found before hours of encoding, not after.
+            others.iter().try_for_each(|folder| Bundle::open(folder).map(drop))?;
+        }
+        let options = EncodeOptions { quiet: self.json, test_views: self.test_views.into() };
+        folders
+            .iter()
+            .map(|folder| {
+                eprintln!("model: {}", folder.display());
+                let (avse, _) = Avse::load(folder, device)?;
+                encode_split_with(&avse, split, options)
+            })
+            .collect()
+    }
+
+    /// Checks that there are folders for what will be written.
+    fn writable(&self) -> Result<()> {
+        for path in [&self.failures, &self.save_results].into_iter().flatten() {
+            let folder = folder_of(path);
+            std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
+        }
+        Ok(())
+    }
+
+    fn write_failures(
+        &self,
+        path: &Path,
+        pairs: &Pairs<'_>,
+        split: &Split,
+        ranks: &Ranks,
+        report: &Report<'_>,
+        folders: &[PathBuf],
+    ) -> Result<()> {
+        let mut page = misses_page(pairs, split, ranks, self.failures_count)?;
+        let fact = |name: &str, value: String| (name.to_owned(), value);
+        page.title = format!("The worst misses on {}, {}", report.dataset, report.split);
+        page.headline = vec![("All pairs".into(), ranks.evaluate())];
+        let models: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
+        page.facts = vec![
+            fact(if models.len() > 1 { "Ensemble" } else { "Model" }, models.join(", ")),
+            fact("Images", report.images.to_string()),
+            fact("Captions", report.captions.to_string()),
+        ];
+        page.generated_by = format!("avse eval {}", env!("CARGO_PKG_VERSION"));
+        write_atomically(path, render_misses(&page).as_bytes())?;
+        eprintln!("misses: {}", path.display());
+        Ok(())
     }
 
     /// Measures a saved matrix.
     fn saved(&self, path: &Path) -> Result<ExitCode> {
         let known = Known::by_name(&self.dataset)?;
         let scores = read_scores(path)?;
-        self.print(&Report {
+        let folds = folds(scores.images(), true, known.test_folds);
+        let mean_of = |folds| Ok(RetrievalMetrics::mean(&scores.folds(folds)?));
+        let report = Report {
             dataset: &self.dataset,
             split: known.test,
-            model: path,
+            model: Some(path),
             images: scores.images(),
             captions: scores.captions(),
             truncated_captions: 0,
-            sets: protocols(
-                folds(scores.images(), true, known.test_folds),
-                || Ok(scores.evaluate()),
-                |folds| Ok(RetrievalMetrics::mean(&scores.folds(folds)?)),
-            )?,
-        })?;
+            test_views: None,
+            figures: Figures::of_protocols(scores.evaluate(), folds, mean_of)?,
+            members: Vec::new(),
+        };
+        report.print(self.json)?;
         Ok(ExitCode::SUCCESS)
-    }
-
-    fn print(&self, report: &Report<'_>) -> Result<()> {
-        if self.json {
-            let text = serde_json::to_string_pretty(report)
-                .map_err(|e| Error::Usage(format!("results: {e}")))?;
-            println!("{text}");
-            return Ok(());
-        }
-        println!("{} images, {} captions", report.images, report.captions);
-        let rows: Vec<_> =
-            report.sets.iter().map(|set| (set.name.as_str(), &set.metrics)).collect();
-        println!("{}", metrics_table(&rows));
-        if report.truncated_captions > 0 {
-            println!("{} captions were cut to the network's positions", report.truncated_captions);
-        }
-        Ok(())
     }
 }
 
 /// In how many folds `images` are measured too, if at all.
 fn folds(images: usize, is_test: bool, folds: usize) -> Option<usize> {
     (is_test && folds > 1 && images.is_multiple_of(folds)).then_some(folds)
-}
-
-/// The figures of each protocol that the split has: the whole, and for COCO's test also
-/// the mean over its folds.
-fn protocols(
-    folds: Option<usize>,
-    whole: impl FnOnce() -> Result<RetrievalMetrics>,
-    mean_of: impl FnOnce(usize) -> Result<RetrievalMetrics>,
-) -> Result<Vec<Set>> {
-    let mut sets = Vec::new();
-    if let Some(folds) = folds {
-        sets.push(Set { name: format!("{folds}-fold"), metrics: mean_of(folds)? });
-    }
-    sets.push(Set { name: "all".into(), metrics: whole()? });
-    Ok(sets)
 }
 
 /// The newest `best` bundle under `runs` that was trained on `dataset`.

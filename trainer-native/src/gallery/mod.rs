@@ -21,4 +21,5 @@ pub use export::{ExportOptions, ExportReport, export};
 pub(crate) use listing::slashes;
 pub use listing::{Content, Entry, Listing, Problem, list, picture_path, usual_kind};
 pub use page::hits_page;
+pub(crate) use page::thumbnail;
 pub use query::{Answer, Asked, SearchOptions, Seconds, search};

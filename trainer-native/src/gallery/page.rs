@@ -65,7 +65,7 @@ pub fn hits_page(asked: &Asked, answer: &Answer) -> String {
 }
 
 /// A small JPEG of a picture as the model sees it: upright, on white.
-fn thumbnail(path: &Path) -> Option<Vec<u8>> {
+pub(crate) fn thumbnail(path: &Path) -> Option<Vec<u8>> {
     let bytes = picture::read(path).ok()?;
     let decoded = RgbImage::decode(&bytes, &DecodeLimits::default()).ok()?;
     let (width, height) = (decoded.width() as u32, decoded.height() as u32);

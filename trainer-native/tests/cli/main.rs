@@ -8,7 +8,9 @@ mod data_forms;
 mod demo;
 mod doctor;
 mod dry_run;
+mod evaluation;
 mod export_web;
+mod full_size;
 mod gallery;
 #[cfg(unix)]
 mod interrupt;

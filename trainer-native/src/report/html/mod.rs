@@ -4,6 +4,7 @@
 //! The markup is well-formed XML as well, so that a strict parser can check it.
 
 mod hits;
+mod misses;
 mod runs;
 mod sections;
 
@@ -14,6 +15,7 @@ use super::escape::escape;
 use crate::Result;
 
 pub use hits::{HitsPage, Question, render_hits};
+pub use misses::{MissesPage, PictureMiss, WantedCaption, render_misses};
 pub use runs::{RunsPage, render_runs};
 
 /// Everything the page shows. Parts that are empty are left out.

@@ -79,7 +79,7 @@ pub(super) fn image_queries(queries: &[ImageQuery]) -> String {
     section("From picture to sentences", note, queries.iter().map(image_query))
 }
 
-fn section(title: &str, note: &str, cards: impl Iterator<Item = String>) -> String {
+pub(super) fn section(title: &str, note: &str, cards: impl Iterator<Item = String>) -> String {
     let cards: String = cards.collect();
     if cards.is_empty() {
         return cards;
@@ -90,7 +90,7 @@ fn section(title: &str, note: &str, cards: impl Iterator<Item = String>) -> Stri
     )
 }
 
-fn text_query(query: &TextQuery) -> String {
+pub(super) fn text_query(query: &TextQuery) -> String {
     let sentence = escape(&query.sentence);
     let hits: String = query.hits.iter().enumerate().map(picture_hit).collect();
     let tiles = query.hits.len() + usize::from(query.target.is_some());
@@ -146,7 +146,7 @@ fn mark(correct: bool) -> (&'static str, &'static str) {
     if correct { ("right", "<span class=\"mark\">✓ right</span>") } else { ("", "") }
 }
 
-fn score(score: f32) -> String {
+pub(super) fn score(score: f32) -> String {
     if score.is_finite() { format!("{score:.3}") } else { "–".into() }
 }
 
