@@ -1,6 +1,7 @@
 //! Training, evaluation and data preparation of AVSE on native machines: the
 //! library behind the `avse` command.
 
+pub mod allocator;
 pub mod bench;
 pub mod commands;
 pub mod data;

@@ -1,10 +1,10 @@
 //! `cargo xtask …`: the chores of this repository, in plain `std` so that they
 //! compile in a moment. `cargo xtask help` lists them.
 
+mod bench_training;
 mod bench_web;
 mod browser;
 mod checks;
-mod loader;
 mod python;
 mod setup;
 mod shell;
@@ -87,6 +87,10 @@ writes the table of the adapter's roofs in bench/README.md.
 environment of bench/peers/requirements-loader.txt; AVSE_PEERS_PYTHON names another Python)
 and its rows into bench/training.json, unless `--json` names another file.
 
+`cargo xtask bench training [ARGS]` does the same with whole training steps and an evaluation of
+ViT-B/16 and BERT-base, beside the same network in PyTorch (requirements-training.txt, several GB; 25
+minutes, 16 GB of memory).
+
 `cargo xtask bench web [--quick]` builds the browser package and measures it in Chromium
 beside onnxruntime-web, which runs the same network; it writes bench/web.json and its
 table in bench/README.md. It makes a Python environment of bench/peers/requirements-web.txt
@@ -131,7 +135,12 @@ fn main() -> ExitCode {
         ("bench", [what, rest @ ..]) if what == "similarity" && !wants_help => {
             code(similarity::run(rest))
         }
-        ("bench", [what, rest @ ..]) if what == "loader" && !wants_help => code(loader::run(rest)),
+        ("bench", [what, rest @ ..]) if what == "loader" && !wants_help => {
+            code(bench_training::LOADER.run(rest))
+        }
+        ("bench", [what, rest @ ..]) if what == "training" && !wants_help => {
+            code(bench_training::TRAINING.run(rest))
+        }
         ("bench", [what, rest @ ..]) if what == "web" && !wants_help => code(bench_web::run(rest)),
         ("bench", rest) => {
             let bench = ["run", "--release", "-p", "trainer-native", "--", "bench"];

@@ -5,11 +5,13 @@
 //! on; the colour changes likewise are one affine map of red, green and blue.
 
 mod colour;
+mod warp;
 
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use self::colour::ColourMap;
+use self::warp::Warp;
 use crate::image::pixels::{Preprocess, RgbImage, Taps, resample};
 use crate::{Error, Result};
 
@@ -28,6 +30,9 @@ pub struct ImageAugmentation {
     /// Largest factor by which the image is shrunk inside the output (1 or less:
     /// off). What lies outside of the image repeats its border.
     pub scale_out: f64,
+    /// Largest shift of the nine-field grid's nodes as a share of the side: what is drawn is
+    /// bent and its parts change their proportions.
+    pub warp: f64,
     /// Brightness is multiplied by a factor within `1 ± brightness`.
     pub brightness: f64,
     /// Contrast is multiplied by a factor within `1 ± contrast`.
@@ -55,6 +60,7 @@ impl Default for ImageAugmentation {
             flip: 0.5,
             rotation_degrees: 0.0,
             scale_out: 1.0,
+            warp: 0.0,
             brightness: 0.0,
             contrast: 0.0,
             saturation: 0.0,
@@ -85,6 +91,7 @@ impl ImageAugmentation {
             ("erase", self.erase),
         ];
         let strengths = [
+            ("warp", self.warp),
             ("brightness", self.brightness),
             ("contrast", self.contrast),
             ("saturation", self.saturation),
@@ -152,6 +159,7 @@ impl ImageAugmentation {
             rows: top..top + height,
             mirrored,
             radians: 0.0,
+            warp: None,
         };
         if self.scale_out > 1.0 {
             let zoom = uniform(1.0, self.scale_out, rng);
@@ -164,7 +172,10 @@ impl ImageAugmentation {
             let limit = self.rotation_degrees.to_radians();
             view.radians = uniform(-limit, limit, rng);
         }
-        if self.scale_out > 1.0 || self.rotation_degrees > 0.0 {
+        if self.warp > 0.0 {
+            view.warp = Some(Warp::draw(self.warp, rng));
+        }
+        if self.scale_out > 1.0 || self.rotation_degrees > 0.0 || self.warp > 0.0 {
             // The view now reaches beyond the crop: show what really is there.
             view.columns = 0..image.width();
             view.rows = 0..image.height();
@@ -209,14 +220,16 @@ struct View {
     mirrored: bool,
     /// Rotation about the centre of the view.
     radians: f64,
+    /// Bends the view before it is turned.
+    warp: Option<Warp>,
 }
 
 impl View {
     /// Samples `data` (`C` interleaved channels, of the size of `image`) into `C`
     /// planes of `side * side` values.
     fn sample<const C: usize>(&self, data: &[u8], image: &RgbImage, side: usize) -> Vec<f32> {
-        if self.radians != 0.0 {
-            return self.sample_rotated::<C>(data, image.width(), side);
+        if self.radians != 0.0 || self.warp.is_some() {
+            return self.sample_freely::<C>(data, image.width(), side);
         }
         let count = side as f64;
         let step = self.width / count;
@@ -229,7 +242,7 @@ impl View {
         resample::<C>(data, image.width(), &columns, &rows)
     }
 
-    fn sample_rotated<const C: usize>(&self, data: &[u8], stride: usize, side: usize) -> Vec<f32> {
+    fn sample_freely<const C: usize>(&self, data: &[u8], stride: usize, side: usize) -> Vec<f32> {
         let pixels = side * side;
         let mut planes = vec![0.0; C * pixels];
         let (sin, cos) = self.radians.sin_cos();
@@ -239,9 +252,14 @@ impl View {
         let flip = if self.mirrored { -1.0 } else { 1.0 };
         let across = |index: usize| (index as f64 + 0.5) / side as f64 - 0.5;
         for row in 0..side {
-            let dy = across(row) * self.height;
             for column in 0..side {
-                let dx = flip * across(column) * self.width;
+                let [mut across, mut down] = [across(column), across(row)];
+                if let Some(warp) = &self.warp {
+                    let shift = warp.shift(across + 0.5, down + 0.5);
+                    across += shift[0];
+                    down += shift[1];
+                }
+                let (dx, dy) = (flip * across * self.width, down * self.height);
                 let x = (centre[0] + cos * dx - sin * dy) as f32;
                 let y = (centre[1] + sin * dx + cos * dy) as f32;
                 let (x, y) = (x.clamp(first_x, last_x as f32), y.clamp(first_y, last_y as f32));

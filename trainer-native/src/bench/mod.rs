@@ -1,7 +1,8 @@
 //! Measurements of this build on this machine: the library behind `avse bench`.
 //!
 //! Each phase of the model runs in a process of its own ([`Job::run_in_child`]), so that its peak memory is
-//! its own too. The similarity engine is measured in [`similarity`], the training loader in [`loader`], beside their peers.
+//! its own too. The similarity engine is measured in [`similarity`], the training loader in [`loader`], whole steps
+//! and evaluations in [`training`], beside their peers.
 
 mod flops;
 pub mod loader;
@@ -11,6 +12,7 @@ mod peers;
 mod phase;
 mod report;
 pub mod similarity;
+pub mod training;
 mod workload;
 
 pub use machine::{Machine, available_memory, peak_memory, resident_memory};

@@ -3,6 +3,7 @@
 mod bench;
 mod bench_loader;
 mod bench_similarity;
+mod bench_training;
 mod convert;
 mod data;
 mod demo;

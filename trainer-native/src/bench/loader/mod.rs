@@ -18,8 +18,11 @@ use super::{Machine, Summary};
 use crate::data::{ImageEntry, Split};
 use crate::{Error, Result};
 
+pub use photos::write as write_photos;
 pub use rows::{merge_rows, table};
 
+/// Photographs that are made up.
+const PHOTOS: usize = 64;
 /// Samples of a batch.
 const BATCH: usize = 32;
 /// Values that ours and the peer must agree on, a channel.
@@ -67,7 +70,7 @@ pub fn run(options: &LoaderOptions, peers: Option<PeerCommand<'_>>) -> Result<Lo
     let folder = match &options.images {
         Some(folder) => folder.as_path(),
         None => {
-            photos::write(made.path())?;
+            write_photos(made.path(), PHOTOS)?;
             made.path()
         }
     };

@@ -9,7 +9,6 @@ use rayon::prelude::*;
 
 use crate::{Error, Result};
 
-const COUNT: u64 = 64;
 const WIDTH: usize = 640;
 const HEIGHT: usize = 480;
 /// Quality of the JPEG files, whose chroma is halved both ways, as cameras have it.
@@ -17,15 +16,24 @@ const QUALITY: u8 = 90;
 /// Side of the squares that soft noise is interpolated between.
 const SOFT: usize = 4;
 
-/// Writes them into a folder.
-pub(super) fn write(folder: &Path) -> Result<()> {
-    (0..COUNT).into_par_iter().try_for_each(|number| {
-        let path = folder.join(format!("{number:03}.jpg"));
-        let jpeg =
-            compress(&photo(number), WIDTH, HEIGHT, PixelFormat::Rgb, QUALITY, Subsampling::S420)
-                .map_err(|e| Error::format(&path, e.to_string()))?;
-        std::fs::write(&path, jpeg).map_err(|e| Error::io(&path, e))
-    })
+/// Writes so many into a folder, and returns their names.
+pub fn write(folder: &Path, count: usize) -> Result<Vec<String>> {
+    let one = |number: usize| {
+        let name = format!("{number:03}.jpg");
+        let path = folder.join(&name);
+        let jpeg = compress(
+            &photo(number as u64),
+            WIDTH,
+            HEIGHT,
+            PixelFormat::Rgb,
+            QUALITY,
+            Subsampling::S420,
+        )
+        .map_err(|e| Error::format(&path, e.to_string()))?;
+        std::fs::write(&path, jpeg).map_err(|e| Error::io(&path, e))?;
+        Ok(name)
+    };
+    (0..count).into_par_iter().map(one).collect()
 }
 
 fn photo(number: u64) -> Vec<u8> {

@@ -24,6 +24,9 @@ pub struct Peers {
 pub(in crate::bench) struct Answer {
     pub seconds: f64,
     pub check: Vec<f64>,
+    /// Largest resident memory of the process so far, where it is asked about.
+    #[serde(default)]
+    pub peak_bytes: Option<u64>,
 }
 
 impl Peers {

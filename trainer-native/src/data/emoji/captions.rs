@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use super::draw;
+use super::splits::Drawing;
 use super::words::Emoji;
 use crate::{Error, Result};
 
@@ -50,9 +51,14 @@ impl Kind {
 
 /// The captions of one training drawing, in the order of [`TRAINING_KINDS`].
 ///
-/// Choice and order of the tags and the form of the sentence depend on `seed`, emoji and designer only.
-pub fn for_training(emoji: &Emoji, designer: &str, seed: u64) -> [String; 3] {
-    let pick = |what: &str| draw(seed, &[what, designer, &emoji.code]);
+/// Choice and order of the tags and the form of the sentence depend on `seed`, emoji, designer and which drawing it is only.
+pub fn for_training(drawing: &Drawing, seed: u64) -> [String; 3] {
+    let Drawing { emoji, designer, at } = drawing;
+    let which = match at {
+        0 => designer.to_string(),
+        _ => format!("{designer} {at}"),
+    };
+    let pick = |what: &str| draw(seed, &[what, &which, &emoji.code]);
     let mut tags = telling_tags(emoji);
     tags.sort_by_key(|tag| pick(tag));
     tags.truncate(2 + (pick("count") % 5) as usize);

@@ -37,7 +37,8 @@ pub const COMPLETE_DESIGNERS: [Designer; 4] = ["noto", "twemoji", "openmoji", TE
 pub struct IconSet {
     file: PathBuf,
     set: IconifySet,
-    icon_of_code: HashMap<String, String>,
+    /// The names of an emoji's drawings; most have one.
+    icons_of_code: HashMap<String, Vec<String>>,
     /// Who drew it, and under which licence.
     pub credit: Credit,
 }
@@ -107,20 +108,25 @@ struct Alias {
 }
 
 impl IconifySet {
-    /// The icon of every emoji that one is called after: of several the first by name, an
-    /// icon before an alias.
-    fn icon_of_name(&self, names: &Names) -> HashMap<String, String> {
+    /// The icons of every emoji that some are called after: of those with its name the first,
+    /// an icon before an alias; of numbered drawings (`baby-1`, `baby-2`) all.
+    fn icons_of_names(&self, names: &Names) -> HashMap<String, Vec<String>> {
         let mut icons: Vec<&String> = self.icons.keys().collect();
         let mut aliases: Vec<&String> = self.aliases.keys().collect();
         icons.sort();
         aliases.sort();
-        let mut icon_of_code = HashMap::new();
-        for icon in icons.into_iter().chain(aliases) {
+        let mut found: HashMap<String, Vec<String>> = HashMap::new();
+        for icon in icons.iter().chain(&aliases) {
             if let Some(code) = names.code(icon) {
-                icon_of_code.entry(code.to_owned()).or_insert_with(|| icon.clone());
+                found.entry(code.to_owned()).or_insert_with(|| vec![(*icon).clone()]);
             }
         }
-        icon_of_code
+        for icon in icons {
+            if let (None, Some(code)) = (names.code(icon), names.code_of_numbered(icon)) {
+                found.entry(code.to_owned()).or_default().push(icon.clone());
+            }
+        }
+        found
     }
 }
 
@@ -137,27 +143,33 @@ impl IconSet {
         let file = packages.file(&package, "icons.json");
         let set: IconifySet = read_json(&file)?;
         let codes: HashMap<String, String> = read_json(&packages.file(&package, "chars.json"))?;
-        let icon_of_code = if codes.is_empty() {
-            set.icon_of_name(names)
+        let icons_of_code = if codes.is_empty() {
+            set.icons_of_names(names)
         } else {
-            codes.into_iter().map(|(code, icon)| (normal_code(&code), icon)).collect()
+            codes.into_iter().map(|(code, icon)| (normal_code(&code), vec![icon])).collect()
         };
         let credit = read_json(&packages.file(&package, "info.json"))?;
-        Ok(Self { set, file, icon_of_code, credit })
+        Ok(Self { set, file, icons_of_code, credit })
     }
 
     /// Whether this designer drew the emoji `code`.
     pub fn has(&self, code: &str) -> bool {
-        self.icon_of_code.contains_key(code)
+        self.icons_of_code.contains_key(code)
     }
 
-    /// The drawing of the emoji `code` as an SVG document.
+    /// How often this designer drew the emoji `code`.
+    pub fn count(&self, code: &str) -> usize {
+        self.icons_of_code.get(code).map_or(0, Vec::len)
+    }
+
+    /// The drawing `at` (from 0) of the emoji `code` as an SVG document.
     ///
     /// # Errors
     /// [`Error::Format`] when the set has no such drawing, or one that turns the picture by quarters.
-    pub fn svg(&self, code: &str) -> Result<String> {
+    pub fn svg(&self, code: &str, at: usize) -> Result<String> {
         let missing = || Error::format(&self.file, format!("no drawing of {code}"));
-        let mut name = self.icon_of_code.get(code).ok_or_else(missing)?;
+        let mut name =
+            self.icons_of_code.get(code).and_then(|icons| icons.get(at)).ok_or_else(missing)?;
         let (mut h_flip, mut v_flip) = (false, false);
         // An alias may point to an alias; more steps than aliases would be a circle.
         for _ in 0..=self.set.aliases.len() {
@@ -187,13 +199,13 @@ impl IconSet {
         ))
     }
 
-    /// The drawing of the emoji `code` as a square picture of `size` pixels a side:
+    /// The drawing `at` (from 0) of the emoji `code` as a square picture of `size` pixels a side:
     /// fitted, centred, transparent where nothing is drawn.
     ///
     /// # Errors
     /// [`Error::Format`] when there is no such drawing or it is not an SVG body.
-    pub fn render(&self, code: &str, size: u32) -> Result<Pixmap> {
-        let svg = self.svg(code)?;
+    pub fn render(&self, code: &str, at: usize, size: u32) -> Result<Pixmap> {
+        let svg = self.svg(code, at)?;
         let tree = Tree::from_str(&svg, &Options::default())
             .map_err(|e| Error::format(&self.file, format!("drawing of {code}: {e}")))?;
         let mut picture = Pixmap::new(size, size)

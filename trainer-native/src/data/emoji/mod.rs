@@ -30,7 +30,7 @@ use names::Names;
 use words::Emoji;
 
 /// Raised when the same inputs give other files than before.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const MANIFEST: &str = "manifest.json";
 
 /// What to build.

@@ -32,13 +32,74 @@ impl Names {
 
     /// The code of the emoji that an icon called `name` draws, such as `flag-for-chad` or `alarmclock`.
     pub fn code(&self, name: &str) -> Option<&str> {
-        let name = match name.strip_prefix("flag-for-") {
+        let mut name = match name.strip_prefix("flag-for-") {
             Some(country) => squeezed(&format!("flag {country}")),
             None => squeezed(name),
         };
+        if let Some((_, today)) = FORMER_NAMES.iter().find(|(former, _)| squeezed(former) == name) {
+            name = squeezed(today);
+        }
         self.code_of.get(&name)?.as_deref()
     }
+
+    /// The code of the emoji of which an icon called `name` is one of several drawings, such as `baby-2`.
+    pub fn code_of_numbered(&self, name: &str) -> Option<&str> {
+        let (name, number) = name.rsplit_once('-')?;
+        number.parse::<u8>().ok().and_then(|_| self.code(name))
+    }
 }
+
+/// Names that Unicode has changed since the older sets were drawn, and today's.
+const FORMER_NAMES: [(&str, &str); 48] = [
+    ("smiling face with open mouth", "grinning face with big eyes"),
+    ("smiling face with open mouth and smiling eyes", "grinning face with smiling eyes"),
+    ("smiling face with open mouth and closed eyes", "grinning squinting face"),
+    ("smiling face with open mouth and cold sweat", "grinning face with sweat"),
+    ("face savouring delicious food", "face savoring food"),
+    ("disappointed but relieved face", "sad but relieved face"),
+    ("face with cold sweat", "downcast face with sweat"),
+    ("face with open mouth and cold sweat", "anxious face with sweat"),
+    ("face with stuck-out tongue", "face with tongue"),
+    ("face with stuck-out tongue and winking eye", "winking face with tongue"),
+    ("face with stuck-out tongue and closed eyes", "squinting face with tongue"),
+    ("crazy face", "zany face"),
+    ("robot face", "robot"),
+    ("fox face", "fox"),
+    ("smiling cat face with open mouth", "grinning cat"),
+    ("grinning cat face", "grinning cat"),
+    ("grinning cat face with smiling eyes", "grinning cat with smiling eyes"),
+    ("cat face with tears of joy", "cat with tears of joy"),
+    ("smiling cat face with heart-eyes", "smiling cat with heart-eyes"),
+    ("cat face with wry smile", "cat with wry smile"),
+    ("kissing cat face", "kissing cat"),
+    ("kissing cat face with closed eyes", "kissing cat"),
+    ("weary cat face", "weary cat"),
+    ("pouting cat face", "pouting cat"),
+    ("school backpack", "backpack"),
+    ("laptop computer", "laptop"),
+    ("heavy large circle", "hollow red circle"),
+    ("white heavy check mark", "check mark button"),
+    ("white medium star", "star"),
+    ("exclamation mark", "red exclamation mark"),
+    ("anticlockwise arrows button", "counterclockwise arrows button"),
+    ("left-pointing magnifying glass", "magnifying glass tilted left"),
+    ("right-pointing magnifying glass", "magnifying glass tilted right"),
+    ("hourglass with flowing sand", "hourglass not done"),
+    ("high-speed train with bullet nose", "bullet train"),
+    ("man in suit levitating", "person in suit levitating"),
+    ("man with skullcap", "person with skullcap"),
+    ("man with chinese cap", "person with skullcap"),
+    ("plus sign", "plus"),
+    ("minus sign", "minus"),
+    ("multiplication sign", "multiply"),
+    ("division sign", "divide"),
+    ("a button", "A button (blood type)"),
+    ("b button", "B button (blood type)"),
+    ("ab button", "AB button (blood type)"),
+    ("o button", "O button (blood type)"),
+    ("down button", "downwards button"),
+    ("up button", "upwards button"),
+];
 
 fn enter(code_of: &mut HashMap<String, Option<String>>, name: &str, code: &str) {
     let code = code.to_owned();

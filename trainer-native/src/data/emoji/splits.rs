@@ -107,7 +107,7 @@ fn without_lookalikes<'a>(
         let set = &sets[designer];
         let pictures = emoji
             .par_iter()
-            .map(|e| Ok(set.render(&e.code, LOOKALIKE_SIDE)?.take()))
+            .map(|e| Ok(set.render(&e.code, 0, LOOKALIKE_SIDE)?.take()))
             .collect::<Result<Vec<_>>>()?;
         let again: Vec<bool> = (0..emoji.len())
             .into_par_iter()
@@ -139,6 +139,8 @@ pub struct Drawing<'a> {
     pub emoji: &'a Emoji,
     /// By whom.
     pub designer: Designer,
+    /// Which of the designer's drawings of it, from 0.
+    pub at: usize,
 }
 
 /// The drawings of one split.
@@ -163,7 +165,7 @@ pub fn deal<'a>(
     let listed = |codes: &[String], designer: Designer| {
         let drawn = |code: &String| {
             let emoji = *by_code.get(code.as_str()).filter(|_| sets[designer].has(code))?;
-            Some(Drawing { emoji, designer })
+            Some(Drawing { emoji, designer, at: 0 })
         };
         codes
             .iter()
@@ -183,7 +185,13 @@ pub fn deal<'a>(
                 .iter()
                 .filter(|e| sets[designer].has(&e.code) && !new.contains(&e.code))
                 .filter(|e| designer != VALIDATION_DESIGNER || !validation.contains(&e.code))
-                .map(|emoji| Drawing { emoji, designer }),
+                .flat_map(|emoji| {
+                    (0..sets[designer].count(&emoji.code)).map(move |at| Drawing {
+                        emoji,
+                        designer,
+                        at,
+                    })
+                }),
         );
     }
     Ok(vec![

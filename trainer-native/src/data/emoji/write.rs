@@ -31,7 +31,7 @@ pub(super) fn layout(folder: &Path, splits: &[SplitDrawings], seed: u64) -> Resu
     let mut all = Vec::new();
     for split in splits {
         let (kinds, captions): (&[Kind], Captions) = if split.name == "train" {
-            let captions = |d: &Drawing| captions::for_training(d.emoji, d.designer, seed);
+            let captions = |d: &Drawing| captions::for_training(d, seed);
             (&TRAINING_KINDS, split.drawings.iter().flat_map(captions).collect())
         } else {
             let emoji: Vec<_> = split.drawings.iter().map(|d| d.emoji).collect();
@@ -62,7 +62,11 @@ fn split_files(split: &str) -> [String; 3] {
 }
 
 fn file_name(drawing: &Drawing) -> String {
-    format!("{}/{}.png", drawing.designer, drawing.emoji.code)
+    let Drawing { emoji, designer, at } = drawing;
+    match at {
+        0 => format!("{designer}/{}.png", emoji.code),
+        _ => format!("{designer}/{}_{}.png", emoji.code, at + 1),
+    }
 }
 
 /// Every file of a set, relative to its folder.
@@ -94,7 +98,7 @@ pub(super) fn pictures(
     bar.enable_steady_tick(Duration::from_millis(200));
     let outcome = drawings.par_iter().try_for_each(|drawing| {
         let file = images.join(file_name(drawing));
-        let picture = sets[drawing.designer].render(&drawing.emoji.code, size)?;
+        let picture = sets[drawing.designer].render(&drawing.emoji.code, drawing.at, size)?;
         let png = picture.encode_png().map_err(|e| Error::format(&file, e.to_string()))?;
         bar.inc(1);
         // The whole folder is moved into place at the end; single files need no care.

@@ -1,0 +1,61 @@
+//! `avse bench training`: steps and an evaluation, beside PyTorch.
+
+use std::path::PathBuf;
+
+use super::bench::{check_folder, own_program};
+use crate::bench::training::{TrainingOptions, merge_rows, run, table};
+use crate::{Error, Result};
+
+const EXAMPLES: &str = "\
+Examples:
+  avse bench training
+  avse bench training --evaluations 0 --rounds 1
+  cargo xtask bench training        with the peer, in a checkout of the source";
+
+/// Options of `avse bench training`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct TrainingArgs {
+    /// Processes of each step at batch 4, ours and the peer's in turn
+    #[arg(long, default_value_t = 2)]
+    rounds: usize,
+    /// Timed steps of each of these processes, after one warm-up
+    #[arg(long, default_value_t = 3)]
+    repetitions: usize,
+    /// Timed evaluations; 0 leaves them out
+    #[arg(long, default_value_t = 1)]
+    evaluations: usize,
+    /// Tiny sizes, to try the command; the figures mean nothing
+    #[arg(long)]
+    quick: bool,
+    /// Also put the rows into this list of rows
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Program and arguments of a process that does the same work (bench/peers/training.py)
+    #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, hide = true)]
+    peers: Option<Vec<String>>,
+}
+
+impl TrainingArgs {
+    pub(super) fn run(self) -> Result<()> {
+        for (option, count) in [("--rounds", self.rounds), ("--repetitions", self.repetitions)] {
+            if count == 0 {
+                return Err(Error::Usage(format!("{option} 0: at least 1")));
+            }
+        }
+        self.json.as_ref().map_or(Ok(()), |path| check_folder("--json", path))?;
+        let options = TrainingOptions {
+            rounds: self.rounds,
+            steps: self.repetitions,
+            evaluations: self.evaluations,
+            quick: self.quick,
+        };
+        let found = run(&own_program()?, &options, self.peers.as_deref())?;
+        print!("{}", table(&found));
+        if let Some(path) = &self.json {
+            merge_rows(path, &found.rows)?;
+            eprintln!("rows: {}", path.display());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! `cargo xtask bench loader` and `bench training`: parts of training beside peers in Python, which
+//! this installs where they are missing. Everything made lies in cargo's target folder.
+
+use std::fs;
+
+use crate::python;
+use crate::shell::{Step, root, target};
+
+/// A benchmark of `avse bench` that has a peer, and its rows in bench/training.json.
+pub struct Bench {
+    /// As `avse bench` calls it, and bench/peers its script and its requirements.
+    name: &'static str,
+    /// Who the peer is.
+    peer: &'static str,
+}
+
+/// Pictures into batches.
+pub const LOADER: Bench = Bench { name: "loader", peer: "OpenCV" };
+/// Steps and evaluations.
+pub const TRAINING: Bench = Bench { name: "training", peer: "PyTorch" };
+
+impl Bench {
+    /// Runs it; false when ours could not be measured. A peer that cannot be had is named and left out.
+    pub fn run(&self, arguments: &[String]) -> bool {
+        let name = self.name;
+        let folder = target().join(format!("bench-{name}"));
+        if let Err(error) = fs::create_dir_all(&folder) {
+            eprintln!("{}: {error}", folder.display());
+            return false;
+        }
+        let mut bench = vec![name.to_owned()];
+        bench.extend_from_slice(arguments);
+        if !arguments.iter().any(|argument| argument == "--json" || argument == "--quick") {
+            bench.extend(["--json".into(), "bench/training.json".into()]);
+        }
+        let requirements = format!("requirements-{name}.txt");
+        // The last, since it takes all words that follow.
+        match python::environment(&folder, &requirements, "AVSE_PEERS_PYTHON") {
+            Some(python) => {
+                let script = root().join(format!("bench/peers/{name}.py"));
+                bench.push("--peers".into());
+                bench.extend([python, script].map(|path| path.to_string_lossy().into_owned()));
+            }
+            None => eprintln!("\n!!! bench: {} is MISSING from this comparison\n", self.peer),
+        }
+        Step::cargo(name, ["run", "--release", "-p", "trainer-native", "--", "bench"])
+            .args(&bench)
+            .run()
+    }
+}
