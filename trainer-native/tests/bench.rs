@@ -139,6 +139,31 @@ fn bad_peers_are_named() {
     assert!(error(&["1", "--peers", "/no/such/program"]).contains("/no/such/program"));
 }
 
+/// Tiny steps and an evaluation, beside a peer played by a shell.
+#[cfg(unix)]
+#[test]
+fn training_steps_and_an_evaluation_become_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("training.json");
+    fs::write(&file, r#"[{"work": "other"}]"#).unwrap();
+    let json = file.to_str().unwrap();
+    let quick = ["bench", "training", "--quick", "--rounds", "1", "--repetitions", "1"];
+    // Peers whose scores are others end it, after the steps.
+    let peer = r#"echo '{}'; while read -r line; do
+        echo '{"seconds": 2, "check": [9.0], "peak_bytes": 1}'; done"#;
+    let error = fail(&[&quick[..], &["--json", json, "--peers", "sh", "-c", peer]].concat());
+    assert!(error.contains("other scores"), "{error}");
+    let output = avse(&[&quick[..], &["--json", json]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let rows: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let work: Vec<_> = rows.as_array().unwrap().iter().map(|row| &row["work"]).collect();
+    assert_eq!(work[0], "quick-step-vit-b16-bert-b4");
+    assert_eq!(work[5..], ["quick-eval-4x20-vit-b16-bert", "other"]);
+    for row in &rows.as_array().unwrap()[..6] {
+        assert!(row["ours_s"].as_f64().unwrap() > 0.0 && row["peer"].is_null(), "{row}");
+    }
+}
+
 /// Peers played by a shell.
 #[cfg(unix)]
 #[test]

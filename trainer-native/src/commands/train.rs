@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Parser};
 
 use super::official::Ignored;
-use crate::train::{Clip, DryRun, Precision, STOP, Schedule, TrainConfig, Trainer};
+use crate::train::{BestEpoch, Clip, DryRun, Precision, STOP, Schedule, TrainConfig, Trainer};
 use crate::{Error, Result, device};
 
 const EXAMPLES: &str = "\
@@ -116,6 +116,9 @@ pub struct Args {
     /// Split that picks the best epoch: auto, test, or a split's name
     #[arg(long = "select-on", alias = "select_on", default_value = "auto")]
     select_on: String,
+    /// Epoch that the bundle `best` holds: of the highest validation rSum, or the last
+    #[arg(long, value_enum, default_value = "highest")]
+    best: BestEpoch,
     /// Seed of every random draw
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -177,15 +180,14 @@ impl Args {
         }
         let trainer = Trainer::new(config.clone(), &devices, self.resume)?;
         let summary = trainer.run()?;
-        if !summary.best_rsum.is_finite() {
+        let Some(best) = summary.best_rsum else {
             println!("stopped before the first evaluation, after {:.0} s", summary.seconds);
             return Ok(ExitCode::SUCCESS);
-        }
+        };
         let on_test =
             if summary.selected_on_test { " (picked on the test split itself)" } else { "" };
         println!(
-            "best rSum {:.1}{on_test} after {:.0} s; bundle {}",
-            summary.best_rsum,
+            "best rSum {best:.1}{on_test} after {:.0} s; bundle {}",
             summary.seconds,
             config.logger_name.join("best").display()
         );
@@ -221,6 +223,7 @@ impl Args {
             workers => workers,
             seed => seed,
             select_on => select_on,
+            best => best,
             img_res => img_res,
             embed_size => embed_size,
             vit_type => vit_type,

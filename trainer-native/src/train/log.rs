@@ -41,7 +41,7 @@ pub struct EpochRecord {
     pub truncated_captions: usize,
     /// Validation, when this epoch was evaluated.
     pub validation: Option<RetrievalMetrics>,
-    /// Best rSum so far.
+    /// rSum of the bundle `best`.
     pub best_rsum: Option<f64>,
     /// The split of `validation`; logs of older versions do not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,8 +64,8 @@ pub struct StepRecord {
 /// `summary.json`, written when a run ends.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct RunSummary {
-    /// Best validation rSum.
-    pub best_rsum: f64,
+    /// Validation rSum of the bundle `best`; none before the first evaluation.
+    pub best_rsum: Option<f64>,
     /// Wall time of the run.
     pub seconds: f64,
     /// Steps taken.

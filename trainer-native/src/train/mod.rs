@@ -42,7 +42,7 @@ pub use average::WeightAverage;
 pub use check::DryRun;
 pub use collective::{Collective, HostCollective, Membership};
 pub use config::{
-    Clip, LossConfig, MatrixUpdate, OptimiserConfig, Progress, Schedule, TrainConfig,
+    BestEpoch, Clip, LossConfig, MatrixUpdate, OptimiserConfig, Progress, Schedule, TrainConfig,
 };
 pub use gradients::{Computed, Method, Place};
 pub use info::{RunInfo, SplitInfo};
@@ -176,7 +176,7 @@ impl Trainer {
             }
         }
         self.keeper.log.finish(RunSummary {
-            best_rsum: self.keeper.position.best.unwrap_or(f64::NEG_INFINITY),
+            best_rsum: self.keeper.position.best,
             seconds: self.keeper.elapsed(),
             steps: self.keeper.position.step,
             stopped_early: STOP.load(Ordering::Relaxed),
@@ -270,7 +270,7 @@ impl Trainer {
         current.save(self.run.folder("last"), StoredPrecision::F32)?;
         let best = &mut self.keeper.position.best;
         if let Some(metrics) = metrics
-            && best.is_none_or(|best| metrics.rsum > best)
+            && self.run.config.best.replaces(*best, metrics.rsum)
         {
             *best = Some(metrics.rsum);
             current.save(self.run.folder("best"), StoredPrecision::F32)?;

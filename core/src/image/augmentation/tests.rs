@@ -33,6 +33,7 @@ fn everything() -> ImageAugmentation {
         flip: 0.5,
         rotation_degrees: 20.0,
         scale_out: 1.4,
+        warp: 0.1,
         brightness: 0.3,
         contrast: 0.3,
         saturation: 0.3,

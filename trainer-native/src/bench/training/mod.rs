@@ -85,6 +85,9 @@ pub fn run(
     if options.evaluations > 0 {
         evaluations(program, folder, options, &workload, peers, &mut found)?;
     }
+    if options.quick {
+        found.rows.iter_mut().for_each(|row| row.work.insert_str(0, "quick-"));
+    }
     Ok(found)
 }
 

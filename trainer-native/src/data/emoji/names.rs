@@ -116,3 +116,43 @@ fn enter(code_of: &mut HashMap<String, Option<String>>, name: &str, code: &str) 
 fn squeezed(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn emoji(code: &str, name: &str, shortcodes: &[&str]) -> Emoji {
+        Emoji {
+            code: code.into(),
+            name: name.into(),
+            shortcodes: shortcodes.iter().map(ToString::to_string).collect(),
+            ..Emoji::default()
+        }
+    }
+
+    #[test]
+    fn icons_are_found_by_name_shortcode_former_name_and_number() {
+        let names = Names::new(&[
+            emoji("1f476", "baby", &["infant", "shared"]),
+            emoji("1f63a", "grinning cat", &["shared"]),
+            emoji("1f1f9-1f1e9", "flag: Chad", &[]),
+        ]);
+        assert_eq!(names.code("Baby"), Some("1f476"));
+        assert_eq!(names.code("infant"), Some("1f476"));
+        assert_eq!(names.code("shared"), None);
+        assert_eq!(names.code("flag-for-chad"), Some("1f1f9-1f1e9"));
+        assert_eq!(names.code("smiling-cat-face-with-open-mouth"), Some("1f63a"));
+        assert_eq!(names.code("baby-2"), None);
+        assert_eq!(names.code_of_numbered("baby-2"), Some("1f476"));
+        assert_eq!(names.code_of_numbered("grinning-cat-face-1"), Some("1f63a"));
+        assert_eq!(names.code_of_numbered("baby"), None);
+        assert_eq!(names.code_of_numbered("baby-bottle"), None);
+    }
+
+    #[test]
+    fn former_names_are_known_once() {
+        let former: std::collections::HashSet<_> =
+            FORMER_NAMES.iter().map(|(former, _)| squeezed(former)).collect();
+        assert_eq!(former.len(), FORMER_NAMES.len());
+    }
+}

@@ -16,7 +16,7 @@ const SHORTCODE_SETS: [&str; 5] =
 const SKIN_TONES: std::ops::RangeInclusive<u32> = 0x1f3fb..=0x1f3ff;
 
 /// What one emoji is called.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Emoji {
     /// Code points in lower-case hexadecimal joined by `-`, without the
     /// variation selector FE0F: `1f469-200d-1f680`.
