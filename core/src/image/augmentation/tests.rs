@@ -123,9 +123,23 @@ fn rotated_sampling_agrees_with_the_separable_path() {
     for mirrored in [false, true] {
         view.mirrored = mirrored;
         let fast = view.sample::<3>(image.data(), &image, 24);
-        let slow = view.sample_rotated::<3>(image.data(), 50, 24);
+        let slow = view.sample_freely::<3>(image.data(), 50, 24);
         assert!(largest_difference(&fast, &slow) < 1e-2);
     }
+}
+
+#[test]
+fn a_warp_of_equal_shifts_moves_the_view() {
+    let image = smooth(64, 64);
+    let mut view = off().draw_view(&image, &mut ChaCha8Rng::seed_from_u64(0));
+    (view.left, view.top, view.width, view.height) = (16.0, 16.0, 32.0, 32.0);
+    (view.columns, view.rows) = (0..64, 0..64);
+    view.warp = Some(super::warp::Warp::constant([0.25, -0.125]));
+    let bent = view.sample::<3>(image.data(), &image, 16);
+    view.warp = None;
+    (view.left, view.top) = (24.0, 12.0);
+    let moved = view.sample::<3>(image.data(), &image, 16);
+    assert!(largest_difference(&bent, &moved) < 1e-2);
 }
 
 #[test]

@@ -37,6 +37,14 @@ impl Warp {
 }
 
 #[cfg(test)]
+impl Warp {
+    /// The same shift everywhere.
+    pub fn constant(shift: [f64; 2]) -> Self {
+        Self { nodes: [shift; NODES * NODES] }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
