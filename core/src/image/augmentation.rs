@@ -5,14 +5,16 @@
 //! on; the colour changes likewise are one affine map of red, green and blue.
 
 mod colour;
+mod view;
 mod warp;
 
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use self::colour::ColourMap;
+use self::view::View;
 use self::warp::Warp;
-use crate::image::pixels::{Preprocess, RgbImage, Taps, resample};
+use crate::image::pixels::{Preprocess, RgbImage};
 use crate::{Error, Result};
 
 /// What may happen to a training image. The default is the official recipe:
@@ -205,77 +207,6 @@ impl ImageAugmentation {
             map.saturation(0.0);
         }
         Some(map)
-    }
-}
-
-/// The part of an image that is seen, in source pixels.
-struct View {
-    left: f64,
-    top: f64,
-    width: f64,
-    height: f64,
-    /// Columns and rows that may be read; positions outside are clamped to them.
-    columns: std::ops::Range<usize>,
-    rows: std::ops::Range<usize>,
-    mirrored: bool,
-    /// Rotation about the centre of the view.
-    radians: f64,
-    /// Bends the view before it is turned.
-    warp: Option<Warp>,
-}
-
-impl View {
-    /// Samples `data` (`C` interleaved channels, of the size of `image`) into `C`
-    /// planes of `side * side` values.
-    fn sample<const C: usize>(&self, data: &[u8], image: &RgbImage, side: usize) -> Vec<f32> {
-        if self.radians != 0.0 || self.warp.is_some() {
-            return self.sample_freely::<C>(data, image.width(), side);
-        }
-        let count = side as f64;
-        let step = self.width / count;
-        let mut columns = Taps::affine(side, self.left, step, self.columns.clone());
-        if self.mirrored {
-            columns.reverse();
-        }
-        let step = self.height / count;
-        let rows = Taps::affine(side, self.top, step, self.rows.clone());
-        resample::<C>(data, image.width(), &columns, &rows)
-    }
-
-    fn sample_freely<const C: usize>(&self, data: &[u8], stride: usize, side: usize) -> Vec<f32> {
-        let pixels = side * side;
-        let mut planes = vec![0.0; C * pixels];
-        let (sin, cos) = self.radians.sin_cos();
-        let centre = [self.left + self.width / 2.0 - 0.5, self.top + self.height / 2.0 - 0.5];
-        let limit = |range: &std::ops::Range<usize>| (range.start as f32, range.end - 1);
-        let ((first_x, last_x), (first_y, last_y)) = (limit(&self.columns), limit(&self.rows));
-        let flip = if self.mirrored { -1.0 } else { 1.0 };
-        let across = |index: usize| (index as f64 + 0.5) / side as f64 - 0.5;
-        for row in 0..side {
-            for column in 0..side {
-                let [mut across, mut down] = [across(column), across(row)];
-                if let Some(warp) = &self.warp {
-                    let shift = warp.shift(across + 0.5, down + 0.5);
-                    across += shift[0];
-                    down += shift[1];
-                }
-                let (dx, dy) = (flip * across * self.width, down * self.height);
-                let x = (centre[0] + cos * dx - sin * dy) as f32;
-                let y = (centre[1] + sin * dx + cos * dy) as f32;
-                let (x, y) = (x.clamp(first_x, last_x as f32), y.clamp(first_y, last_y as f32));
-                let (left, top) = (x as usize, y as usize);
-                let (right, bottom) = ((left + 1).min(last_x), (top + 1).min(last_y));
-                let (wx, wy) = (x - left as f32, y - top as f32);
-                let corners = [(top, left), (top, right), (bottom, left), (bottom, right)];
-                let [a, b, c, d] = corners.map(|(y, x)| &data[(y * stride + x) * C..][..C]);
-                for channel in 0..C {
-                    let [a, b, c, d] = [a, b, c, d].map(|pixel| f32::from(pixel[channel]));
-                    let (upper, lower) = (a + wx * (b - a), c + wx * (d - c));
-                    planes[channel * pixels + row * side + column] = upper + wy * (lower - upper);
-                }
-            }
-        }
-        planes
     }
 }
 
