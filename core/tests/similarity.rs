@@ -3,7 +3,9 @@
 
 use avse_core::similarity::cpu::{Engine, Kernel};
 use avse_core::similarity::reference::{match_blocks, unit_blocks};
-use avse_core::similarity::{BlockShape, Blocks, Direction, GalleryView, QuantisedBlocks, Stored};
+use avse_core::similarity::{
+    BlockShape, Blocks, Direction, GalleryView, QuantisedBlocks, Stored, normalise,
+};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -82,4 +84,15 @@ fn the_best_image_is_that_of_the_tensor_form() {
     let found = Engine::new().search(captions, &gallery, Direction::ImagesForCaption, 3).unwrap();
     let found: Vec<i64> = found.iter().map(|hits| hits[0].index as i64).collect();
     assert_eq!(found, best);
+}
+
+#[test]
+fn normalised_as_the_tensor_form_does() {
+    let shape = BlockShape { blocks: 2, width: 4 };
+    let values: Vec<f32> = (0..24).map(|at| if at < 4 { 0.0 } else { at as f32 - 9.5 }).collect();
+    let tensor = Tensor::<2>::from_data(TensorData::new(values.clone(), [3, 8]), &Device::flex());
+    let expected = host(unit_blocks(tensor, shape.width));
+    let mut ours = values;
+    normalise(&mut ours, shape).unwrap();
+    assert!(ours.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{ours:?}");
 }

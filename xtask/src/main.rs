@@ -5,6 +5,7 @@ mod bench_training;
 mod bench_web;
 mod browser;
 mod checks;
+mod neon;
 mod python;
 mod setup;
 mod shell;
@@ -23,6 +24,7 @@ Commands:
   test           Set up, then run every check: format, lints, tests, documentation,
                  the browser package in a browser, and the CUDA build
   e2e            Run the end-to-end tests of the `avse` command line only
+  neon           Run the tests of the similarity engine's kernels for ARM, emulated elsewhere
   bench [ARGS]   Build and run `avse bench [ARGS]`, for example `cargo xtask bench model`
   web build      Build the browser package and the demo page with its data
   web serve      The same, then serve the page on this machine
@@ -65,6 +67,18 @@ Usage: cargo xtask e2e [ARGS]
 
 Runs the end-to-end tests of the `avse` command line:
 `cargo test --release -p trainer-native --test cli [ARGS]`.
+";
+
+const NEON: &str = "\
+Usage: cargo xtask neon
+
+Runs the unit tests of the similarity engine (tests/engine: its sources alone, no Burn) with
+its kernels for ARM. On an ARM processor they run as they are. Elsewhere they are compiled for
+aarch64-unknown-linux-musl and run in QEMU, once as a Cortex-A53 (NEON alone) and once with
+all extensions; the Rust target (rustup) and the emulator (qemu-user from apt-get, as root or
+with sudo that asks no password; Debian and Ubuntu only) are installed where missing. Where
+they cannot be had the tests are left out loudly, or fail where CI=true. An emulator proves
+results and says nothing about speed.
 ";
 
 const BENCH: &str = "\
@@ -121,6 +135,7 @@ fn main() -> ExitCode {
         ("setup", _) if wants_help => say(SETUP),
         ("test", _) if wants_help => say(TEST),
         ("e2e", _) if wants_help => say(E2E),
+        ("neon", _) if wants_help => say(NEON),
         ("bench", [first]) if first == "--help" || first == "-h" => say(BENCH),
         ("web", _) if wants_help => say(WEB),
         ("setup", []) => {
@@ -132,6 +147,7 @@ fn main() -> ExitCode {
             let cli = ["test", "--release", "-p", "trainer-native", "--test", "cli"];
             forward(Step::cargo("e2e", cli).args(rest))
         }
+        ("neon", []) => code(neon::run()),
         ("bench", [what, rest @ ..]) if what == "similarity" && !wants_help => {
             code(similarity::run(rest))
         }

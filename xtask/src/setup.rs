@@ -12,7 +12,7 @@ pub const WASM: &str = "wasm32-unknown-unknown";
 
 /// Installs what is missing; says what stays missing.
 pub fn run() {
-    wasm_target();
+    rust_target(WASM);
     npm_packages();
     vulkan_driver();
     chromium();
@@ -26,19 +26,22 @@ fn missing(what: &str, advice: &str) {
     eprintln!("\n!!! setup: {what} is MISSING. {advice}\n");
 }
 
-fn wasm_target() {
-    let what = "Rust target wasm32-unknown-unknown";
-    let installed = || {
-        Step::new("rustc", "rustc", ["--print", "target-libdir", "--target", WASM])
-            .output()
-            .is_some_and(|folder| Path::new(&folder).is_dir())
+/// A target of the compiler, installed where it is missing; false, said loudly, when it cannot be had.
+pub fn rust_target(target: &'static str) -> bool {
+    let what = format!("Rust target {target}");
+    let there = || {
+        let folder = ["--print", "target-libdir", "--target", target];
+        let folder = Step::new("rustc", "rustc", folder).output();
+        folder.is_some_and(|folder| Path::new(&folder).is_dir())
     };
-    if installed() || (Step::new("rustup", "rustup", ["target", "add", WASM]).run() && installed())
-    {
-        ready(what);
+    let installed =
+        there() || (Step::new("rustup", "rustup", ["target", "add", target]).run() && there());
+    if installed {
+        ready(&what);
     } else {
-        missing(what, "The browser check will fail. Try: rustup target add wasm32-unknown-unknown");
+        missing(&what, &format!("Its checks cannot run. Try: rustup target add {target}"));
     }
+    installed
 }
 
 fn npm_packages() {
@@ -107,6 +110,27 @@ pub fn chromium() {
              AVSE_CHROMIUM may name one",
         ),
     }
+}
+
+/// QEMU's emulator of an ARM processor, installed where it is missing; `None`, said loudly, when it cannot be had.
+pub fn emulator() -> Option<&'static str> {
+    let what = "emulator of ARM processors";
+    let find = || {
+        // The second is Debian's name where it was linked statically.
+        let names = ["qemu-aarch64", "qemu-aarch64-static"];
+        names.into_iter().find(|name| Step::new("qemu", name, ["--version"]).output().is_some())
+    };
+    if find().is_none() && cfg!(target_os = "linux") {
+        install("qemu-user");
+    }
+    match find() {
+        Some(name) => ready(&format!("{what} ({name})")),
+        None => missing(
+            what,
+            "The NEON kernels cannot be tested. On Debian or Ubuntu: apt-get install qemu-user",
+        ),
+    }
+    find()
 }
 
 /// Installs a package of Debian or Ubuntu, where that is possible without asking.

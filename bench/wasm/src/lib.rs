@@ -5,7 +5,7 @@
 
 #[path = "../../../core/src/error.rs"]
 mod error;
-#[path = "../../../core/src/metrics.rs"]
+#[path = "../../../core/src/metrics/mod.rs"]
 mod metrics;
 mod similarity;
 

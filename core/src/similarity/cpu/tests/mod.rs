@@ -1,5 +1,6 @@
 //! Every family of kernels against plain loops, on random and on adversarial embeddings.
 
+mod kernels;
 mod matrix;
 mod quantised;
 mod ranks;
