@@ -36,7 +36,7 @@ pub fn run() -> bool {
     })
 }
 
-/// The engine without the rest of the core: a minute to compile instead of Burn's twenty.
+/// The engine without the rest of the core: seconds to compile, where Burn takes a quarter of an hour.
 fn tests(name: &'static str) -> Step {
     let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
     Step::cargo(name, ["test", "--release"]).args(&[
