@@ -1,7 +1,7 @@
 //! Memory for tensors.
 //!
 //! A training step allocates the same sizes again and again. General allocators round large sizes
-//! up and keep what was freed in pieces that fit nothing else: a quarter of a step's peak. Giving
+//! up and keep what was freed in pieces that fit nothing else: a sixth of a step's peak. Giving
 //! everything back at once instead has the kernel zero every temporary again: a step takes a fifth
 //! longer and more. So large blocks come from the system, to the page, and those freed last are kept for the next
 //! request of exactly their size; small ones are mimalloc's.

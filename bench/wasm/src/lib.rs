@@ -7,6 +7,7 @@
 mod error;
 #[path = "../../../core/src/metrics/mod.rs"]
 mod metrics;
+#[path = "../../../tests/engine/src/similarity.rs"]
 mod similarity;
 
 use std::cell::RefCell;

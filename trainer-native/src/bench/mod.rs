@@ -4,6 +4,7 @@
 //! its own too. The similarity engine is measured in [`similarity`], the training loader in [`loader`], whole steps
 //! and evaluations in [`training`], beside their peers.
 
+mod child;
 mod flops;
 pub mod loader;
 mod machine;
@@ -11,6 +12,7 @@ mod memory;
 mod peers;
 mod phase;
 mod report;
+mod rows;
 pub mod similarity;
 pub mod training;
 mod workload;
@@ -20,4 +22,5 @@ pub use memory::{MemoryReport, TOLERANCE as MEMORY_TOLERANCE, memory};
 pub use peers::{PEERS, Peer};
 pub use phase::{CHILD_ARGUMENTS, Job, Measurement, Phase, Summary};
 pub use report::Report;
+pub use rows::merge_rows;
 pub use workload::{VitSize, Workload};

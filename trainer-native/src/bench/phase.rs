@@ -1,8 +1,6 @@
 //! The three measured phases, each run in a process of its own.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use avse_core::image::ImageTower;
@@ -14,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Workload, flops, peak_memory};
+use super::{Workload, child, flops, peak_memory};
 use crate::train::{
     Batch, HostCollective, LossScale, Method, Objective, Optimiser, Replica, StepPlan, TrainConfig,
 };
@@ -137,24 +135,8 @@ impl Job {
     /// # Errors
     /// [`Error::Usage`] when that process fails; it has said why on standard error.
     pub fn run_in_child(&self, program: &Path) -> Result<Measurement> {
-        let failed = |why: &dyn std::fmt::Display| {
-            Error::Usage(format!("measuring one {}: {why}", self.phase.item()))
-        };
-        let job = serde_json::to_vec(self).map_err(|e| failed(&e))?;
-        let mut child = Command::new(program)
-            .args(CHILD_ARGUMENTS)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|e| Error::io(program, e))?;
-        if let Some(mut input) = child.stdin.take() {
-            input.write_all(&job).map_err(|e| failed(&e))?;
-        }
-        let output = child.wait_with_output().map_err(|e| failed(&e))?;
-        if !output.status.success() {
-            return Err(failed(&output.status));
-        }
-        serde_json::from_slice(&output.stdout).map_err(|e| failed(&e))
+        let what = format!("one {}", self.phase.item());
+        child::ask(program, CHILD_ARGUMENTS, self, &what)
     }
 
     /// The other end of [`Job::run_in_child`]: a job as JSON in, its measurement as JSON out.
@@ -162,9 +144,7 @@ impl Job {
     /// # Errors
     /// [`Error::Usage`] when `input` is no job, and as [`Job::run`].
     pub fn answer(input: &str) -> Result<String> {
-        let job: Self = serde_json::from_str(input)
-            .map_err(|e| Error::Usage(format!("no job on standard input: {e}")))?;
-        serde_json::to_string(&job.run()?).map_err(|e| Error::Usage(format!("measurement: {e}")))
+        child::answer(input, Self::run)
     }
 
     /// Runs the phase here.

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::bench::check_folder;
-use crate::bench::loader::{LoaderOptions, merge_rows, run, table};
+use crate::bench::loader::{LoaderOptions, run, table};
+use crate::bench::merge_rows;
 use crate::{Error, Result};
 
 const EXAMPLES: &str = "\

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::bench::{check_folder, own_program};
-use crate::bench::training::{TrainingOptions, merge_rows, run, table};
+use crate::bench::merge_rows;
+use crate::bench::training::{TrainingOptions, run, table};
 use crate::{Error, Result};
 
 const EXAMPLES: &str = "\

@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Parser};
 
 use super::official::Ignored;
-use crate::train::{BestEpoch, Clip, DryRun, Precision, STOP, Schedule, TrainConfig, Trainer};
+use crate::train::{Clip, DryRun, Precision, STOP, Schedule, TrainConfig, Trainer};
 use crate::{Error, Result, device};
 
 const EXAMPLES: &str = "\
@@ -116,9 +116,6 @@ pub struct Args {
     /// Split that picks the best epoch: auto, test, or a split's name
     #[arg(long = "select-on", alias = "select_on", default_value = "auto")]
     select_on: String,
-    /// Epoch that the bundle `best` holds: of the highest validation rSum, or the last
-    #[arg(long, value_enum, default_value = "highest")]
-    best: BestEpoch,
     /// Seed of every random draw
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -223,7 +220,6 @@ impl Args {
             workers => workers,
             seed => seed,
             select_on => select_on,
-            best => best,
             img_res => img_res,
             embed_size => embed_size,
             vit_type => vit_type,

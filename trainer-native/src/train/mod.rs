@@ -42,7 +42,7 @@ pub use average::WeightAverage;
 pub use check::DryRun;
 pub use collective::{Collective, HostCollective, Membership};
 pub use config::{
-    BestEpoch, Clip, LossConfig, MatrixUpdate, OptimiserConfig, Progress, Schedule, TrainConfig,
+    Clip, LossConfig, MatrixUpdate, OptimiserConfig, Progress, Schedule, TrainConfig,
 };
 pub use gradients::{Computed, Method, Place};
 pub use info::{RunInfo, SplitInfo};
@@ -270,7 +270,7 @@ impl Trainer {
         current.save(self.run.folder("last"), StoredPrecision::F32)?;
         let best = &mut self.keeper.position.best;
         if let Some(metrics) = metrics
-            && self.run.config.best.replaces(*best, metrics.rsum)
+            && best.is_none_or(|best| metrics.rsum > best)
         {
             *best = Some(metrics.rsum);
             current.save(self.run.folder("best"), StoredPrecision::F32)?;

@@ -19,7 +19,7 @@ use crate::data::{ImageEntry, Split};
 use crate::{Error, Result};
 
 pub use photos::write as write_photos;
-pub use rows::{merge_rows, table};
+pub use rows::table;
 
 /// Photographs that are made up.
 const PHOTOS: usize = 64;

@@ -1,18 +1,16 @@
 //! Our evaluation from files to ranks, in a process of its own.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use avse_core::Avse;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::bench::peak_memory;
+use crate::Result;
+use crate::bench::{child, peak_memory};
 use crate::data::{Dataset, DatasetSpec};
 use crate::evaluate::{Pairs, encode_split};
-use crate::{Error, Result};
 
 /// What follows the program's name in the process that [`EvaluationJob::run_in_child`] starts.
 const CHILD_ARGUMENTS: [&str; 2] = ["bench", "evaluation"];
@@ -42,23 +40,7 @@ pub(super) struct Evaluated {
 impl EvaluationJob {
     /// Runs it in a new process of `program`, which must hand its input to [`EvaluationJob::answer`].
     pub(super) fn run_in_child(&self, program: &Path) -> Result<Evaluated> {
-        let failed =
-            |why: &dyn std::fmt::Display| Error::Usage(format!("measuring an evaluation: {why}"));
-        let job = serde_json::to_vec(self).map_err(|e| failed(&e))?;
-        let mut child = Command::new(program)
-            .args(CHILD_ARGUMENTS)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|e| Error::io(program, e))?;
-        if let Some(mut input) = child.stdin.take() {
-            input.write_all(&job).map_err(|e| failed(&e))?;
-        }
-        let output = child.wait_with_output().map_err(|e| failed(&e))?;
-        if !output.status.success() {
-            return Err(failed(&output.status));
-        }
-        serde_json::from_slice(&output.stdout).map_err(|e| failed(&e))
+        child::ask(program, CHILD_ARGUMENTS, self, "an evaluation")
     }
 
     /// A job as JSON in, what was measured as JSON out.
@@ -66,9 +48,7 @@ impl EvaluationJob {
     /// # Errors
     /// [`Error::Usage`] when `input` is no job; whatever is wrong with its files.
     pub fn answer(input: &str) -> Result<String> {
-        let job: Self = serde_json::from_str(input)
-            .map_err(|e| Error::Usage(format!("no job on standard input: {e}")))?;
-        serde_json::to_string(&job.run()?).map_err(|e| Error::Usage(format!("measurement: {e}")))
+        child::answer(input, Self::run)
     }
 
     fn run(&self) -> Result<Evaluated> {

@@ -15,7 +15,7 @@ use crate::train::Method;
 use crate::{Error, Result};
 
 pub use evaluation::EvaluationJob;
-pub use rows::{TrainingRow, merge_rows, table};
+pub use rows::{TrainingRow, table};
 
 /// Largest difference of two scores, sums of four cosines, that is rounding.
 const AGREEMENT: f64 = 1e-3;

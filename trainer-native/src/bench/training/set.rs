@@ -21,7 +21,7 @@ use crate::{Error, Result, files};
 
 /// Captions of an image.
 pub(super) const CAPTIONS_EACH: usize = 5;
-/// Words of a caption, each a single piece: with `[CLS]` and `[SEP]` as long as a step's captions.
+/// The vocabulary's first entries, as BERT has them.
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
 /// How much is evaluated.
@@ -103,6 +103,7 @@ pub(super) fn write_dataset(folder: &Path, workload: &Workload, quick: bool) -> 
     let mut rng = ChaCha8Rng::seed_from_u64(workload.seed);
     let (mut ids, mut captions) = (String::new(), String::new());
     for caption in 0..counts.captions {
+        // Each word a single piece: with `[CLS]` and `[SEP]` as long as a step's captions.
         let words: Vec<String> = (0..workload.caption_tokens - 2)
             .map(|_| word(rng.random_range(SPECIAL.len()..entries)))
             .collect();

@@ -11,12 +11,19 @@ pub struct Names {
 }
 
 impl Names {
-    /// The names and shortcodes of `emoji`. A shortcode that is also the name of
+    /// The names, former names and shortcodes of `emoji`. A shortcode that is also the name of
     /// another emoji stands for that one; what two emoji share stands for neither.
     pub fn new(emoji: &[Emoji]) -> Self {
         let mut code_of = HashMap::new();
         for emoji in emoji {
             enter(&mut code_of, &emoji.name, &emoji.code);
+        }
+        for (former, today) in FORMER_NAMES {
+            if let Some(code) = code_of.get(&squeezed(today)).cloned() {
+                // Also in the place of another emoji's name of today: "up button" was the arrow long
+                // before there was an "UP! button".
+                code_of.insert(squeezed(former), code);
+            }
         }
         let mut short = HashMap::new();
         for emoji in emoji {
@@ -32,13 +39,10 @@ impl Names {
 
     /// The code of the emoji that an icon called `name` draws, such as `flag-for-chad` or `alarmclock`.
     pub fn code(&self, name: &str) -> Option<&str> {
-        let mut name = match name.strip_prefix("flag-for-") {
+        let name = match name.strip_prefix("flag-for-") {
             Some(country) => squeezed(&format!("flag {country}")),
             None => squeezed(name),
         };
-        if let Some((_, today)) = FORMER_NAMES.iter().find(|(former, _)| squeezed(former) == name) {
-            name = squeezed(today);
-        }
         self.code_of.get(&name)?.as_deref()
     }
 
@@ -136,12 +140,15 @@ mod tests {
             emoji("1f476", "baby", &["infant", "shared"]),
             emoji("1f63a", "grinning cat", &["shared"]),
             emoji("1f1f9-1f1e9", "flag: Chad", &[]),
+            emoji("1f53c", "upwards button", &[]),
+            emoji("1f199", "UP! button", &[]),
         ]);
         assert_eq!(names.code("Baby"), Some("1f476"));
         assert_eq!(names.code("infant"), Some("1f476"));
         assert_eq!(names.code("shared"), None);
         assert_eq!(names.code("flag-for-chad"), Some("1f1f9-1f1e9"));
         assert_eq!(names.code("smiling-cat-face-with-open-mouth"), Some("1f63a"));
+        assert_eq!(names.code("up-button"), Some("1f53c"));
         assert_eq!(names.code("baby-2"), None);
         assert_eq!(names.code_of_numbered("baby-2"), Some("1f476"));
         assert_eq!(names.code_of_numbered("grinning-cat-face-1"), Some("1f63a"));

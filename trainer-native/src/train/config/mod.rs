@@ -64,8 +64,6 @@ pub struct TrainConfig {
     pub caption_augmentation: Option<CaptionAugmentation>,
     /// Split that picks the best epoch: `auto` takes `dev` where there is one, else `test`.
     pub select_on: String,
-    /// Which epoch the bundle `best` is.
-    pub best: BestEpoch,
     /// Evaluate after every n-th epoch (and after the last).
     pub evaluate_every: usize,
     /// Samples that the backbones take at once, 0 for the whole batch: less memory, the same
@@ -86,25 +84,6 @@ pub struct TrainConfig {
     pub model: Option<ModelConfig>,
     /// Most word pieces of a vocabulary learnt from the captions.
     pub vocabulary_size: usize,
-}
-
-/// Which of the evaluated epochs is kept as `best`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum BestEpoch {
-    /// That of the highest validation rSum, as in the official code.
-    #[default]
-    Highest,
-    /// The last, whatever the validation says: for schedules that end at a small rate, where a small
-    /// validation split tells noise.
-    Last,
-}
-
-impl BestEpoch {
-    /// Whether an epoch of validation rSum `rsum` takes the place of the bundle of rSum `best`.
-    pub fn replaces(self, best: Option<f64>, rsum: f64) -> bool {
-        self == Self::Last || best.is_none_or(|best| rsum > best)
-    }
 }
 
 impl Default for TrainConfig {
@@ -129,7 +108,6 @@ impl Default for TrainConfig {
             image_augmentation: ImageAugmentation::default(),
             caption_augmentation: Some(CaptionAugmentation::default()),
             select_on: "auto".into(),
-            best: BestEpoch::Highest,
             evaluate_every: 1,
             micro_batch: 0,
             recompute: false,
@@ -274,15 +252,6 @@ fn unknown_key(given: &Table, understood: &Table) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_best_epoch_is_the_highest_or_the_last() {
-        let config: TrainConfig = toml::from_str("best = \"last\"").unwrap();
-        assert!(config.best.replaces(Some(300.0), 200.0));
-        let config = TrainConfig::default();
-        assert!(config.best.replaces(None, 0.0) && config.best.replaces(Some(200.0), 201.0));
-        assert!(!config.best.replaces(Some(200.0), 200.0));
-    }
 
     #[test]
     fn a_run_survives_toml() {
