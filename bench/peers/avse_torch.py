@@ -79,7 +79,9 @@ class ImageTower(nn.Module):
         self.image_encoder = ImageHead(config["vit"]["hidden_size"], config["embed_size"], config["pooling"])
         self.views = config["views"]
 
-    def forward(self, pixels, centres=None):
+    def forward(self, pixels, kept=None):
+        """[batch, 2 E]. `kept`, [batch, views, patches]: the patches of each view; without it, those nearest to random
+        centres, where chance decides between equally distant ones as in the official code."""
         tokens = self.visual_encoder.embeddings(pixels, interpolate_pos_encoding=True)
         batch, count, width = tokens.shape
         patches = count - 1
@@ -90,8 +92,11 @@ class ImageTower(nn.Module):
         distance = torch.cdist(grid, grid)
         views = []
         for view in range(self.views):
-            centre = torch.randint(patches, (batch,)) if centres is None else centres[:, view]
-            nearest = distance[centre].topk(keep, dim=1, largest=False).indices
+            if kept is None:
+                centre = torch.randint(patches, (batch,))
+                nearest = distance[centre].topk(keep, dim=1, largest=False).indices
+            else:
+                nearest = kept[:, view]
             chosen = tokens[:, 1:].gather(1, nearest[..., None].expand(-1, -1, width))
             sequence = torch.cat([tokens[:, :1], chosen], dim=1)
             encoded = self.visual_encoder.encoder(sequence).last_hidden_state

@@ -127,8 +127,8 @@ class Evaluation:
         images, captions = [], []
         # A spawned worker would read this file again; on Linux it is forked.
         for pixels, ids, lengths in DataLoader(Pairs(), BATCH, num_workers=threads, collate_fn=together):
-            centres = torch.tensor(network["centres"]).expand(len(pixels), -1)
-            images.append(self.model.img_enc(pixels, centres))
+            kept = torch.tensor(network["kept"]).expand(len(pixels), -1, -1)
+            images.append(self.model.img_enc(pixels, kept))
             captions.append(self.model.txt_enc(ids, lengths))
         images, captions = torch.cat(images), torch.cat(captions)
         each = network["captions_each"]

@@ -40,15 +40,15 @@ pub(super) fn write_network(folder: &Path, workload: &Workload) -> Result<()> {
     let text = &model.text;
     let grid = ImageTower::grid(model);
     let plan = model.sampling.fixed_plan(grid, 1);
-    // A view's nearest patch is its centre.
-    let centres: Vec<u32> = plan.indices.iter().step_by(plan.kept).copied().collect();
+    // The patches of each view, not its centre: some are equally near, and chance would decide.
+    let kept: Vec<&[u32]> = plan.indices.chunks(plan.kept).collect();
     let network = json!({
         "embed_size": model.embed_size,
         "block_size": model.block_size,
         "image_size": model.image_size,
         "text_dropout": model.text_dropout,
         "views": model.sampling.views,
-        "centres": centres,
+        "kept": kept,
         "pooling": [model.pooling.position_size, model.pooling.hidden_size, model.pooling.temperature],
         "caption_tokens": workload.caption_tokens,
         "captions_each": CAPTIONS_EACH,
@@ -159,8 +159,10 @@ mod tests {
         assert_eq!((split.images.len(), split.captions.len()), (counts.images, counts.captions));
         let network = fs::read_to_string(folder.path().join("network.json")).unwrap();
         let network: serde_json::Value = serde_json::from_str(&network).unwrap();
-        // A grid of 4 x 4 patches: the centres (1, 1) and (3, 3).
-        assert_eq!(network["centres"], json!([5, 15]));
+        // A grid of 4 x 4 patches: the centres (1, 1) and (3, 3), then what is near.
+        let kept = |view: usize| network["kept"][view].as_array().unwrap();
+        assert_eq!((kept(0).len(), kept(1).len()), (15, 15));
+        assert_eq!((&kept(0)[0], &kept(1)[0]), (&json!(5), &json!(15)));
         let vocabulary = fs::read_to_string(folder.path().join("vocab.txt")).unwrap();
         let words: std::collections::HashSet<&str> = vocabulary.lines().collect();
         assert_eq!(words.len(), workload.model.text.vocab_size, "every word once");
