@@ -46,7 +46,7 @@ impl EvaluationJob {
     /// A job as JSON in, what was measured as JSON out.
     ///
     /// # Errors
-    /// [`Error::Usage`] when `input` is no job; whatever is wrong with its files.
+    /// [`Error::Usage`](crate::Error::Usage) when `input` is no job; whatever is wrong with its files.
     pub fn answer(input: &str) -> Result<String> {
         child::answer(input, Self::run)
     }
