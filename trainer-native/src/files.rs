@@ -38,6 +38,16 @@ pub fn write_atomically_with(
     Ok(())
 }
 
+/// A path as a shell takes it: in quotes when it holds more than plain characters.
+pub fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
 /// The folder that a file stands in.
 pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {

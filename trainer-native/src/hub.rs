@@ -46,7 +46,7 @@ impl Hub {
             };
         }
         if looks_like_a_path(name) {
-            return Err(usage(format!("{name}: there is no such folder")));
+            return Err(usage(format!("{name}: there is no such file or folder")));
         }
         self.fetch(&with_owner(name), files)
     }

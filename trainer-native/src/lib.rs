@@ -14,6 +14,7 @@ pub mod export;
 mod files;
 pub mod gallery;
 pub mod hub;
+mod json_entries;
 pub mod pretrained;
 mod progress;
 pub mod report;

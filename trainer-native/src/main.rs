@@ -10,6 +10,7 @@ static ALLOCATOR: TensorAllocator = TensorAllocator::new();
 
 fn main() -> ExitCode {
     TensorAllocator::prepare();
+    end_with_the_reader();
     match Cli::run() {
         Ok(code) => code,
         Err(error) => {
@@ -17,4 +18,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// When whoever reads the output has gone (`avse doctor | head`), that is no defect: ends as programs do that
+/// the signal SIGPIPE ends, instead of with a panic's report.
+fn end_with_the_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or_default();
+        if message.starts_with("failed printing to std") && message.to_lowercase().contains("pipe")
+        {
+            std::process::exit(141);
+        }
+        usual(panic);
+    }));
 }

@@ -29,14 +29,15 @@ pub fn write_scores(path: &Path, pairs: &Pairs<'_>) -> Result<()> {
     })
 }
 
-/// Reads scores, images x captions, with the same number of captions for every image.
+/// Reads scores, images x captions. `image_of_caption` says which belong together where it is of the
+/// matrix's size; else every image has the same number of captions, image by image.
 ///
 /// A file of the official code holds a pickled dictionary with the matrix under `sims`; it is
 /// read as data, nothing in it is run.
 ///
 /// # Errors
 /// [`Error::Io`], or [`Error::Format`] saying what the file is instead.
-pub fn read_scores(path: &Path) -> Result<ScoreMatrix> {
+pub fn read_scores(path: &Path, image_of_caption: Option<&[usize]>) -> Result<ScoreMatrix> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
     let bad = |message: String| Error::format(path, message);
     let (scores, rows, columns) = match pickled_part(&bytes) {
@@ -48,6 +49,12 @@ pub fn read_scores(path: &Path) -> Result<ScoreMatrix> {
         }
         None => plain(&bytes).map_err(|e| Error::format(path, e))?,
     };
+    let fits = |pairs: &&[usize]| {
+        pairs.len() == columns && pairs.iter().max().map_or(0, |last| last + 1) == rows
+    };
+    if let Some(pairs) = image_of_caption.filter(fits) {
+        return Ok(ScoreMatrix::new(scores, rows, pairs.to_vec())?);
+    }
     if rows == 0 || columns == 0 || !columns.is_multiple_of(rows) {
         let message =
             format!("{rows} x {columns}: not the same number of captions for every image");
@@ -173,7 +180,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("scores.npy");
         std::fs::write(&path, OFFICIAL).unwrap();
-        let scores = read_scores(&path).unwrap();
+        let scores = read_scores(&path, None).unwrap();
         assert_eq!((scores.images(), scores.captions()), (2, 4));
         assert_eq!(scores.scores(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
     }
@@ -196,7 +203,22 @@ mod tests {
         let encoded = [encoded];
         let pairs = Pairs::new(&encoded).unwrap().in_blocks_of(256 * 600);
         write_scores(&path, &pairs).unwrap();
-        assert_eq!(read_scores(&path).unwrap().scores(), expected.scores());
+        assert_eq!(read_scores(&path, None).unwrap().scores(), expected.scores());
+    }
+
+    #[test]
+    fn pairs_are_taken_where_they_fit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scores.npy");
+        std::fs::write(&path, OFFICIAL).unwrap();
+        let turns = read_scores(&path, Some(&[0, 1, 0, 1])).unwrap();
+        let expected = ScoreMatrix::new((0..8).map(|v| v as f32).collect(), 2, vec![0, 1, 0, 1]);
+        assert_eq!(turns, expected.unwrap());
+        let uniform = read_scores(&path, None).unwrap();
+        assert_ne!(turns, uniform);
+        for other in [&[0, 1, 0][..], &[0, 1, 2, 0], &[0, 0, 0, 0]] {
+            assert_eq!(read_scores(&path, Some(other)).unwrap(), uniform);
+        }
     }
 
     #[test]
@@ -211,7 +233,7 @@ mod tests {
             truncated: 0,
         }];
         write_scores(&path, &Pairs::new(&encoded).unwrap()).unwrap();
-        let error = read_scores(&path).unwrap_err().to_string();
+        let error = read_scores(&path, None).unwrap_err().to_string();
         assert!(error.contains("2 x 1: not the same number"), "{error}");
     }
 
@@ -224,7 +246,7 @@ mod tests {
             (OFFICIAL[..OFFICIAL.len() - 20].to_vec(), "scores.npy"),
         ] {
             std::fs::write(&path, content).unwrap();
-            let error = read_scores(&path).unwrap_err().to_string();
+            let error = read_scores(&path, None).unwrap_err().to_string();
             assert!(error.contains("scores.npy") && error.contains(part), "{error}");
         }
     }

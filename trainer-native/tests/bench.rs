@@ -145,7 +145,12 @@ fn bad_peers_are_named() {
 fn training_steps_and_an_evaluation_become_rows() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("training.json");
-    fs::write(&file, r#"[{"work": "other"}]"#).unwrap();
+    let other = r#"[{"work": "other"}]"#;
+    fs::write(&file, other).unwrap();
+    let work = || -> Vec<Value> {
+        let rows: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        rows.as_array().unwrap().iter().map(|row| row["work"].clone()).collect()
+    };
     let json = file.to_str().unwrap();
     let quick = ["bench", "training", "--quick", "--rounds", "1", "--repetitions", "1"];
     // Peers whose scores are others end it, after the steps.
@@ -153,12 +158,13 @@ fn training_steps_and_an_evaluation_become_rows() {
         echo '{"seconds": 2, "check": [9.0], "peak_bytes": 1}'; done"#;
     let error = fail(&[&quick[..], &["--json", json, "--peers", "sh", "-c", peer]].concat());
     assert!(error.contains("other scores"), "{error}");
+    assert_eq!(work().len(), 1 + 5, "the steps were measured before");
+    fs::write(&file, other).unwrap();
     let output = avse(&[&quick[..], &["--json", json]].concat());
     assert!(output.status.success(), "{output:?}");
     let rows: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    let work: Vec<_> = rows.as_array().unwrap().iter().map(|row| &row["work"]).collect();
-    assert_eq!(work[..2], ["other", "quick-step-vit-b16-bert-b4"]);
-    assert_eq!(work[6..], ["quick-eval-4x20-vit-b16-bert"]);
+    assert_eq!(work()[..2], ["other", "quick-step-vit-b16-bert-b4"]);
+    assert_eq!(work()[6..], ["quick-eval-4x20-vit-b16-bert"]);
     for row in &rows.as_array().unwrap()[1..] {
         assert!(row["ours_s"].as_f64().unwrap() > 0.0 && row["peer"].is_null(), "{row}");
     }

@@ -181,7 +181,7 @@ fn errors_say_what_to_do() {
 
     // No such folder; no network.
     let error = convert(&["./nowhere"]);
-    assert!(error.contains("./nowhere: there is no such folder"), "{error}");
+    assert!(error.contains("./nowhere: there is no such file or folder"), "{error}");
     let error = convert(&["vit-base-patch16-384"]);
     for part in ["google/vit-base-patch16-384", "local", "config.json", "HF_ENDPOINT"] {
         assert!(error.contains(part), "`{part}` is not in: {error}");

@@ -206,6 +206,11 @@ fn a_folder_that_is_no_emoji_set_is_left_alone() {
     let error = emoji::build(&options(root.path(), 0)).expect_err("foreign").to_string();
     assert!(error.contains("no emoji set"), "{error}");
     assert!(root.path().join("thesis.txt").is_file());
+    // Bundles and galleries have a manifest.json, too.
+    fs::write(root.path().join("manifest.json"), r#"{"format": "avse", "files": {}}"#)
+        .expect("write");
+    let error = emoji::build(&options(root.path(), 0)).expect_err("foreign").to_string();
+    assert!(error.contains("no emoji set"), "{error}");
     let size = Options { size: 0, ..options(&root.path().join("new"), 0) };
     assert!(emoji::build(&size).expect_err("no pixels").to_string().contains("--size 0"));
 }

@@ -1,12 +1,13 @@
 //! Position embeddings resized to another grid, as one constant matrix.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 
 /// Keys cubic convolution with a = -0.75, as PyTorch's and OpenCV's bicubic.
 const CUBIC_A: f64 = -0.75;
 
 /// Resizes a `[old * old, D]` table to `[new * new, D]`: bicubic, half-pixel centres
-/// (`align_corners = false`), edges clamped, no antialiasing.
+/// (`align_corners = false`), edges clamped, no antialiasing. It is computed in f32 and
+/// given back in the table's own type.
 pub fn resize_position_table(table: Tensor<2>, old: usize, new: usize) -> Tensor<2> {
     if old == new {
         return table;
@@ -14,7 +15,8 @@ pub fn resize_position_table(table: Tensor<2>, old: usize, new: usize) -> Tensor
     let matrix = kronecker_square(&cubic_matrix(old, new), old, new);
     let device: Device = table.device();
     let matrix = Tensor::<2>::from_data(TensorData::new(matrix, [new * new, old * old]), &device);
-    matrix.matmul(table)
+    let dtype = table.dtype();
+    matrix.matmul(table.cast(FloatDType::F32)).cast(dtype)
 }
 
 /// `[new, old]` row-major weights of one dimension.

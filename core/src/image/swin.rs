@@ -352,13 +352,13 @@ fn padding(length: usize, unit: usize) -> usize {
 /// Zeros below and to the right of a `[B, H, W, D]` map.
 fn pad_map(map: Tensor<4>, below: usize, right: usize) -> Tensor<4> {
     let [batch, height, width, size] = map.dims();
-    let device = map.device();
+    let options = (&map.device(), map.dtype());
     let mut map = map;
     if right > 0 {
-        map = Tensor::cat(vec![map, Tensor::zeros([batch, height, right, size], &device)], 2);
+        map = Tensor::cat(vec![map, Tensor::zeros([batch, height, right, size], options)], 2);
     }
     if below > 0 {
-        let zeros = Tensor::zeros([batch, below, width + right, size], &device);
+        let zeros = Tensor::zeros([batch, below, width + right, size], options);
         map = Tensor::cat(vec![map, zeros], 1);
     }
     map

@@ -1,5 +1,7 @@
 //! Random changes of a training caption.
 
+use std::ops::Range;
+
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,8 @@ use crate::{Error, Result};
 /// Each basic token (word or punctuation mark) is changed with `probability`.
 /// Of the changed ones `mask_share` become `[MASK]`, `random_share` random
 /// vocabulary entries (one for each of their word pieces), the rest is deleted.
+/// Before that, the caption is cut to an excerpt with the probability `excerpt`,
+/// which the official recipe does not have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CaptionAugmentation {
@@ -20,11 +24,15 @@ pub struct CaptionAugmentation {
     pub mask_share: f64,
     /// Share of the changed tokens that is replaced at random.
     pub random_share: f64,
+    /// Probability that only a run of consecutive words is kept: its length is
+    /// drawn evenly from one word to all of them, then its start. It prepares a
+    /// text tower for queries of a word or two, which full captions never are.
+    pub excerpt: f64,
 }
 
 impl Default for CaptionAugmentation {
     fn default() -> Self {
-        Self { probability: 0.2, mask_share: 0.5, random_share: 0.1 }
+        Self { probability: 0.2, mask_share: 0.5, random_share: 0.1, excerpt: 0.0 }
     }
 }
 
@@ -40,6 +48,7 @@ impl CaptionAugmentation {
             ("mask_share", self.mask_share),
             ("random_share", self.random_share),
             ("mask_share + random_share", shares),
+            ("excerpt", self.excerpt),
         ] {
             if !(0.0..=1.0).contains(&value) {
                 return Err(Error::config(key, format!("{value} is not within 0..1")));
@@ -61,8 +70,9 @@ impl CaptionAugmentation {
     ) -> Vec<u32> {
         let special = tokenizer.special();
         let mut ids = vec![special.cls];
-        for token in tokenizer.basic_tokens(caption) {
-            let pieces = tokenizer.word_pieces(&token);
+        let tokens = tokenizer.basic_tokens(caption);
+        for token in &tokens[self.kept(tokens.len(), rng)] {
+            let pieces = tokenizer.word_pieces(token);
             let draw = rng.random::<f64>();
             if draw >= self.probability {
                 ids.extend(pieces);
@@ -78,6 +88,16 @@ impl CaptionAugmentation {
         }
         ids.push(special.sep);
         ids
+    }
+
+    /// Which of `count` basic tokens are kept. Draws nothing where excerpts are off.
+    fn kept(&self, count: usize, rng: &mut impl Rng) -> Range<usize> {
+        if self.excerpt == 0.0 || count == 0 || rng.random::<f64>() >= self.excerpt {
+            return 0..count;
+        }
+        let length = rng.random_range(1..=count);
+        let start = rng.random_range(0..=count - length);
+        start..start + length
     }
 }
 
@@ -123,6 +143,7 @@ mod tests {
             probability: 1.0,
             mask_share,
             random_share,
+            excerpt: 0.0,
         };
         let encode = |a: CaptionAugmentation, rng: &mut _| a.encode(&tokenizer, "cat dogs", rng);
         assert_eq!(encode(always(1.0, 0.0), &mut rng), [2, 4, 4, 4, 3]);
@@ -131,6 +152,33 @@ mod tests {
         let never = CaptionAugmentation { probability: 0.0, ..Default::default() };
         assert_eq!(encode(never, &mut rng), tokenizer.encode("cat dogs"));
         assert_eq!(CaptionAugmentation::default().encode(&tokenizer, "", &mut rng), [2, 3]);
+    }
+
+    #[test]
+    fn excerpts_are_runs_of_any_length_and_place() {
+        let (tokenizer, mut rng) = (tokenizer(), ChaCha8Rng::seed_from_u64(3));
+        let excerpts = |excerpt| CaptionAugmentation {
+            probability: 0.0,
+            excerpt,
+            ..CaptionAugmentation::default()
+        };
+        let caption = tokenizer.encode("cat dog filler0");
+        let mut counts = std::collections::BTreeMap::new();
+        for _ in 0..6_000 {
+            let ids = excerpts(0.5).encode(&tokenizer, "cat dog filler0", &mut rng);
+            *counts.entry(ids).or_insert(0) += 1;
+        }
+        // Half is not cut; of the rest a third each has one, two or three words.
+        let mut near = |ids: &[u32], wanted: i32| {
+            let count = counts.remove(ids).unwrap_or(0);
+            assert!((count - wanted).abs() < 200, "{ids:?}: {count}");
+        };
+        near(&caption, 4_000);
+        near(&[2, 7, 5, 3], 500);
+        near(&[2, 5, 8, 3], 500);
+        [7, 5, 8].iter().for_each(|&word| near(&[2, word, 3], 333));
+        assert!(counts.is_empty(), "{counts:?}");
+        assert_eq!(excerpts(1.0).encode(&tokenizer, "", &mut rng), [2, 3]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::bench::{check_folder, own_program};
 use crate::bench::merge_rows;
-use crate::bench::training::{TrainingOptions, run, table};
+use crate::bench::training::{TrainingOptions, TrainingRow, run, table};
 use crate::{Error, Result};
 
 const EXAMPLES: &str = "\
@@ -51,10 +51,13 @@ impl TrainingArgs {
             evaluations: self.evaluations,
             quick: self.quick,
         };
-        let found = run(&own_program()?, &options, self.peers.as_deref())?;
+        let keep = |rows: &[TrainingRow]| match &self.json {
+            Some(path) => merge_rows(path, rows),
+            None => Ok(()),
+        };
+        let found = run(&own_program()?, &options, self.peers.as_deref(), keep)?;
         print!("{}", table(&found));
         if let Some(path) = &self.json {
-            merge_rows(path, &found.rows)?;
             eprintln!("rows: {}", path.display());
         }
         Ok(())

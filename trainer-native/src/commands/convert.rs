@@ -132,6 +132,10 @@ impl Args {
         if path.is_file() {
             return self.read_file(path);
         }
+        let weights = ["pth", "pt", "bin", "safetensors"];
+        if path.extension().is_some_and(|end| weights.iter().any(|known| end == *known)) {
+            return Err(Error::Usage(format!("--from {}: no such file", self.from)));
+        }
         let device = Device::flex();
         device.seed(self.seed);
         let backbones = Backbones {

@@ -39,8 +39,9 @@ Examples:
 Positives, further right answers beside the pairs of the dataset, are a JSON object:
   {\"image_to_text\": {\"<image id>\": [<caption>, ...]},
    \"text_to_image\": {\"<caption>\": [\"<image id>\", ...]}}
-with captions as lines of the split's *_caps.txt, counted from 0. Only the queries that it names
-are measured by them; a part that is missing is the other one turned round.";
+with captions counted from 0: lines of the split's *_caps.txt, in other forms image by image, in the
+order of the images' first records. Only the queries that it names are measured by them; a part that is
+missing is the other one turned round.";
 
 /// Measure a model on a dataset: recalls at 1, 5 and 10 in both directions.
 #[derive(Debug, Parser)]
@@ -93,10 +94,12 @@ pub struct Args {
     /// Write the score matrix (images x captions, f32) as a .npy file
     #[arg(long = "save_results", alias = "save-results")]
     save_results: Option<PathBuf>,
-    /// Measure a saved score matrix (.npy, also the official pickled form) instead of a model
+    /// Measure a saved score matrix (.npy, also the official pickled form) instead of a model. Which
+    /// captions are whose is read from the dataset; where that is not at hand or of another size, every
+    /// image has equally many, one after the other
     #[arg(
         long,
-        conflicts_with_all = ["model", "split", "save_results", "test_views", "positives", "failures"]
+        conflicts_with_all = ["model", "save_results", "test_views", "positives", "failures"]
     )]
     results: Option<PathBuf>,
     /// Print JSON instead of a table
@@ -114,12 +117,7 @@ impl Args {
             return self.saved(path);
         }
         let device = device::choose(&self.gpu_id)?;
-        let spec = DatasetSpec {
-            name: self.dataset.clone(),
-            data_path: self.data_path.clone(),
-            images: self.images.clone(),
-        };
-        let dataset = Dataset::open(&spec)?;
+        let dataset = Dataset::open(&self.spec())?;
         if let Some(whole) = dataset.without_splits() {
             eprintln!("{whole}");
         }
@@ -135,10 +133,8 @@ impl Args {
         let encoded = self.encode(&folders, &split, &device)?;
 
         let pairs = Pairs::new(&encoded)?;
-        if let Some(path) = &self.save_results {
-            write_scores(path, &pairs)?;
-        }
-        let folds = folds(pairs.images(), name == dataset.known.test, dataset.known.test_folds);
+        let folds =
+            folds(pairs.images(), split.name == dataset.known.test, dataset.known.test_folds);
         let measure = |pairs: &Pairs<'_>| -> Result<(Figures, Ranks)> {
             let ranks = pairs.ranks()?;
             let mut figures =
@@ -156,7 +152,7 @@ impl Args {
         }
         let report = Report {
             dataset: &self.dataset,
-            split: name,
+            split: &split.name,
             model: members.is_empty().then_some(&folders[0]),
             images: pairs.images(),
             captions: pairs.captions(),
@@ -165,10 +161,14 @@ impl Args {
             figures,
             members,
         };
+        // First what hours may have gone into: a disk can be full now.
+        report.print(self.json)?;
+        if let Some(path) = &self.save_results {
+            write_scores(path, &pairs)?;
+        }
         if let Some(path) = &self.failures {
             self.write_failures(path, &pairs, &split, &ranks, &report, &folders)?;
         }
-        report.print(self.json)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -194,11 +194,15 @@ impl Args {
             .collect()
     }
 
-    /// Checks that there are folders for what will be written.
+    /// Checks that what will be written can be.
     fn writable(&self) -> Result<()> {
         for path in [&self.failures, &self.save_results].into_iter().flatten() {
+            if path.is_dir() {
+                return Err(Error::Usage(format!("{}: is a folder", path.display())));
+            }
+            // Nothing but an attempt tells; this one has no name.
             let folder = folder_of(path);
-            std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
+            tempfile::tempfile_in(folder).map_err(|e| Error::io(folder, e))?;
         }
         Ok(())
     }
@@ -228,15 +232,35 @@ impl Args {
         Ok(())
     }
 
+    fn spec(&self) -> DatasetSpec {
+        DatasetSpec {
+            name: self.dataset.clone(),
+            data_path: self.data_path.clone(),
+            images: self.images.clone(),
+        }
+    }
+
+    /// The split that a saved matrix is of, if the dataset is there. One that was asked for must be.
+    fn split_of_matrix(&self, word: &str) -> Result<Option<Split>> {
+        match Dataset::open(&self.spec()).and_then(|dataset| dataset.split(word)) {
+            Err(_) if self.split.is_none() => Ok(None),
+            split => split.map(Some),
+        }
+    }
+
     /// Measures a saved matrix.
     fn saved(&self, path: &Path) -> Result<ExitCode> {
         let known = Known::by_name(&self.dataset)?;
-        let scores = read_scores(path)?;
-        let folds = folds(scores.images(), true, known.test_folds);
+        let word = self.split.as_deref().unwrap_or(known.test);
+        let split = self.split_of_matrix(word)?;
+        let pairs = split.as_ref().map(|split| split.image_of_caption.as_slice());
+        let scores = read_scores(path, pairs)?;
+        let split = split.as_ref().map_or(word, |split| split.name.as_str());
+        let folds = folds(scores.images(), split == known.test, known.test_folds);
         let mean_of = |folds| Ok(RetrievalMetrics::mean(&scores.folds(folds)?));
         let report = Report {
             dataset: &self.dataset,
-            split: known.test,
+            split,
             model: Some(path),
             images: scores.images(),
             captions: scores.captions(),

@@ -23,7 +23,7 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The runs' folders; plain files among them are left out
+    /// The runs' folders; files and folders without a run.toml among them are left out
     #[arg(required = true)]
     runs: Vec<PathBuf>,
     /// The report's file; for one run report.html in its folder, for several beside the first
@@ -37,11 +37,14 @@ impl Args {
     /// # Errors
     /// When there is no run, or the file cannot be written.
     pub fn run(self) -> Result<ExitCode> {
-        // `runs/*` also names the report of last time.
-        let (files, folders): (Vec<_>, Vec<_>) =
-            self.runs.into_iter().partition(|path| path.is_file());
-        for file in &files {
-            eprintln!("{}: no folder, left out", file.display());
+        // `runs/*` also names the report of last time, and what `avse demo` has written.
+        let several = self.runs.len() > 1;
+        let is_other = |path: &PathBuf| {
+            path.is_file() || (several && path.is_dir() && !path.join("run.toml").exists())
+        };
+        let (others, folders): (Vec<_>, Vec<_>) = self.runs.into_iter().partition(is_other);
+        for other in &others {
+            eprintln!("{}: no run's folder, left out", other.display());
         }
         let Some(first) = folders.first() else {
             return Err(Error::Usage("no folder of a run was given".into()));

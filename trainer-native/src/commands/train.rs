@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use avse_core::text::augmentation::CaptionAugmentation;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Parser};
 
@@ -50,7 +49,7 @@ pub struct Args {
     /// decoding. It says first how much it will take; a photo of 640 x 480 takes 0.9 MB
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
-    /// Device: a GPU's number, `auto` or `cpu`
+    /// Device: a GPU's number, `auto` or `cpu`; with --multi_gpu 1 a list like 0,1
     #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
     gpu_id: String,
     /// Side of the network's input in pixels
@@ -74,6 +73,7 @@ pub struct Args {
         long = "bert_type",
         alias = "bert-type",
         alias = "bert_path",
+        alias = "bert-path",
         default_value = "bert-base-uncased"
     )]
     bert_type: String,
@@ -110,7 +110,7 @@ pub struct Args {
     /// Regulariser as in the official code, or as the paper writes it
     #[arg(long, default_value = "official", value_parser = ["official", "paper"])]
     regulariser: String,
-    /// Threads that prepare batches (0: half of the cores)
+    /// Threads that prepare batches, for each device (0: half of the cores, shared by all devices)
     #[arg(long, default_value_t = 0)]
     workers: usize,
     /// Split that picks the best epoch: auto, test, or a split's name
@@ -193,15 +193,27 @@ impl Args {
 
     /// The run that is resumed, `--config` or the defaults, and over it what was given by hand.
     fn resolve(&self, matches: &ArgMatches) -> Result<TrainConfig> {
-        let resumed = self.logger_name.join("run.toml");
-        let (from_file, mut config) = match &self.config {
-            _ if self.resume && resumed.is_file() => (true, TrainConfig::read(&resumed)?),
-            Some(path) => (true, TrainConfig::read(path)?),
-            None => (false, TrainConfig::default()),
+        let by_hand = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+        let file = self.config.as_deref().map(TrainConfig::read).transpose()?;
+        let folder = match &file {
+            Some(file) if !by_hand("logger_name") => &file.logger_name,
+            _ => &self.logger_name,
         };
-        let before = config.clone();
-        let given =
-            |name: &str| !from_file || matches.value_source(name) == Some(ValueSource::CommandLine);
+        let resumed = folder.join("run.toml");
+        let before = match self.resume && resumed.is_file() {
+            true => Some(TrainConfig::read(&resumed)?),
+            false => None,
+        };
+        let from_file = file.is_some() || before.is_some();
+        // What a file says beside --resume counts as what is said by hand.
+        let mut config = match (&before, &self.config) {
+            (Some(before), Some(path)) => {
+                TrainConfig { logger_name: folder.clone(), ..before.overlaid(path)? }
+            }
+            (Some(before), None) => before.clone(),
+            (None, _) => file.clone().unwrap_or_default(),
+        };
+        let given = |name: &str| !from_file || by_hand(name);
         macro_rules! take {
             ($($name:ident => $($field:ident).+),* $(,)?) => {$(
                 if given(stringify!($name)) {
@@ -235,13 +247,13 @@ impl Args {
             checkpoint_steps => checkpoint_steps,
             keep_checkpoints => keep_checkpoints,
         );
-        if given("lr_schedules") || given("decay_rate") {
-            let (epochs, factor) = (self.lr_schedules.clone(), self.decay_rate);
-            config.optimiser.schedule = Schedule::Step { epochs, factor };
-        }
+        self.schedule(&mut config.optimiser.schedule, given("lr_schedules"), given("decay_rate"))?;
         if given("size_augment") {
-            config.caption_augmentation =
-                (self.size_augment != 0).then(CaptionAugmentation::default);
+            // 1 beside a file that says how leaves it at that.
+            config.caption_augmentation = match self.size_augment {
+                0 => None,
+                _ => Some(config.caption_augmentation.unwrap_or_default()),
+            };
         }
         if given("view_sampling") {
             config.view_sampling = parse("--view-sampling", &self.view_sampling)?;
@@ -250,19 +262,39 @@ impl Args {
             config.loss.regulariser.form = parse("--regulariser", &self.regulariser)?;
         }
         for option in ["img_res", "embed_size", "vit_type", "bert_type"] {
-            if from_file
-                && config.model.is_some()
-                && matches.value_source(option) == Some(ValueSource::CommandLine)
-            {
+            if from_file && config.model.is_some() && by_hand(option) {
                 return Err(Error::Usage(format!(
                     "--{option}: the --config file trains a [model] from scratch; change it there"
                 )));
             }
         }
-        if self.resume && resumed.is_file() {
+        if let Some(before) = before {
             before.check_resumable(&config)?;
         }
         Ok(config)
+    }
+
+    /// Puts --lr_schedules and --decay_rate, those that are given, into a schedule.
+    fn schedule(&self, schedule: &mut Schedule, epochs: bool, rate: bool) -> Result<()> {
+        match schedule {
+            _ if epochs && rate => {
+                let epochs = self.lr_schedules.clone();
+                *schedule = Schedule::Step { epochs, factor: self.decay_rate };
+            }
+            Schedule::Step { epochs: before, .. } if epochs => {
+                before.clone_from(&self.lr_schedules);
+            }
+            Schedule::Step { factor, .. } if rate => *factor = self.decay_rate,
+            _ if epochs || rate => {
+                return Err(Error::Usage(
+                    "--lr_schedules and --decay_rate: the run's rate does not fall in steps; give both for \
+                     one that does"
+                        .into(),
+                ));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! A dataset and its splits, in whichever form it comes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::known::Known;
 use super::layout::{Captions, MAPPING, Mapping, image_folder, is_official, read_mapping};
@@ -58,7 +58,7 @@ pub struct Split {
     pub name: String,
     /// In the order of their first captions.
     pub images: Vec<ImageEntry>,
-    /// In the order of the file, trimmed, never empty.
+    /// Trimmed, never empty. In the official layout in the order of the file, elsewhere image by image.
     pub captions: Vec<String>,
     /// For every caption the index of its image.
     pub image_of_caption: Vec<usize>,
@@ -98,6 +98,9 @@ impl Dataset {
             if let Some(files) = source::inside(known, folder)? {
                 return Ok(Self::read(known, &files, spec, problems));
             }
+        }
+        if !spec.data_path.exists() {
+            return Err(nothing_there(known, &spec.data_path));
         }
         Err(no_dataset(known, &candidates))
     }
@@ -178,11 +181,25 @@ impl Dataset {
         mapping: &Mapping,
         problems: &mut Vec<Problem>,
     ) -> (Split, Vec<Place>) {
+        let name = &self.official_name(name);
         let captions = Captions::scan(&self.folder, name, problems);
-        let file = self.folder.join(format!("{name}_ids.txt"));
+        let file = self.ids_of(name);
         let place = |line: &usize| Place { file: file.clone(), line: Some(*line) };
         let places = captions.first_line.iter().map(place).collect();
         (captions.locate(&self.folder, &self.images, mapping, problems), places)
+    }
+
+    /// What a split is called in the official layout: the word, where there are files of that name, else the
+    /// usual name of what it means (`val`: `dev`).
+    fn official_name(&self, word: &str) -> String {
+        match self.ids_of(word).is_file() {
+            true => word.to_owned(),
+            false => split_name(self.known, word),
+        }
+    }
+
+    fn ids_of(&self, split: &str) -> PathBuf {
+        self.folder.join(format!("{split}_ids.txt"))
     }
 
     /// Whether it is in the official layout.
@@ -193,9 +210,10 @@ impl Dataset {
     /// Whether there is a split of that name.
     pub fn has_split(&self, name: &str) -> bool {
         match &self.texts {
-            Texts::Official(_) => self.folder.join(format!("{name}_ids.txt")).is_file(),
+            Texts::Official(_) => self.ids_of(&self.official_name(name)).is_file(),
             Texts::Read(samples) => {
-                samples.splits(self.known).iter().any(|(split, _)| split == name)
+                let name = split_name(self.known, name);
+                samples.splits(self.known).iter().any(|(split, _)| *split == name)
             }
         }
     }
@@ -222,6 +240,17 @@ impl Dataset {
             _ => None,
         }
     }
+}
+
+fn nothing_there(known: &Known, path: &Path) -> Error {
+    let (name, shown) = (known.name, path.display());
+    Error::Usage(match Format::of(path) {
+        Some(_) => format!("no dataset {name}: {shown}: no such file"),
+        None => {
+            let inside = path.join(name);
+            format!("no dataset {name}: neither {} nor {shown} exists", inside.display())
+        }
+    })
 }
 
 fn no_dataset(known: &Known, folders: &[PathBuf; 2]) -> Error {

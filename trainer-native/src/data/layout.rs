@@ -5,6 +5,7 @@
 //! `id_mapping.json` gives every id its picture's file name.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -13,6 +14,7 @@ use super::dataset::{ImageEntry, Split};
 use super::known::Known;
 use super::problem::{Problem, ProblemKind, first_error};
 use crate::Result;
+use crate::json_entries::Entries;
 
 pub(super) const MAPPING: &str = "id_mapping.json";
 
@@ -159,8 +161,8 @@ pub(super) fn read_mapping(file: &Path, problems: &mut Vec<Problem>) -> Mapping 
             return HashMap::new();
         }
     };
-    let entries: HashMap<String, Value> = match serde_json::from_slice(&bytes) {
-        Ok(entries) => entries,
+    let entries = match serde_json::from_slice(&bytes) {
+        Ok(Entries(entries)) => entries,
         Err(e) => {
             note(ProblemKind::BadMapping, format!("no JSON object: {e}"));
             return HashMap::new();
@@ -169,9 +171,16 @@ pub(super) fn read_mapping(file: &Path, problems: &mut Vec<Problem>) -> Mapping 
     let mut mapping = HashMap::with_capacity(entries.len());
     for (id, value) in entries {
         match value {
-            Value::String(name) if stays_inside(&name) => {
-                mapping.insert(id, name);
-            }
+            Value::String(name) if stays_inside(&name) => match mapping.entry(id) {
+                Entry::Vacant(free) => {
+                    free.insert(name);
+                }
+                Entry::Occupied(taken) if *taken.get() == name => {}
+                Entry::Occupied(taken) => note(
+                    ProblemKind::BadMapping,
+                    format!("id {:?} has two files, {:?} and {name:?}", taken.key(), taken.get()),
+                ),
+            },
             other => note(
                 ProblemKind::BadMapping,
                 format!("id {id:?}: {other} is not a file name below the image folder"),

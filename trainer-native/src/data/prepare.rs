@@ -10,7 +10,7 @@ use super::karpathy::{self, KarpathyImage};
 use super::known::{KNOWN, Known};
 use super::layout::{MAPPING, stays_inside};
 use super::samples::split_name;
-use crate::files::{folder_of, json, write_atomically};
+use crate::files::{folder_of, json, shell_word, write_atomically};
 use crate::{Error, Result};
 
 /// Missing pictures that an error names.
@@ -268,8 +268,8 @@ impl fmt::Display for Prepared {
         if self.missing > 0 {
             writeln!(f, "  {} images are left out: their pictures are missing", self.missing)?;
         }
-        let (name, folder) = (self.known.name, self.folder.display());
-        let images = self.images.display();
+        let (name, folder) = (self.known.name, shell_word(&self.folder));
+        let images = shell_word(&self.images);
         write!(f, "next: avse train --dataset {name} --data_path {folder} --images {images}")
     }
 }

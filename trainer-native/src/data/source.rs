@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::known::Known;
 use super::samples::{Reading, split_name};
 use super::{braces, json_lines, karpathy, table, webdataset};
+use crate::files::folder_of;
 use crate::{Error, Result};
 
 /// A form that pictures and captions come in, beside the official layout.
@@ -36,7 +37,7 @@ pub(super) struct Files {
 impl Format {
     const RECOGNISED: &str = ".json (Karpathy's), .csv, .tsv, .jsonl and .tar";
 
-    fn of(file: &Path) -> Option<Self> {
+    pub fn of(file: &Path) -> Option<Self> {
         match file.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "json" => Some(Self::Karpathy),
             "csv" => Some(Self::Commas),
@@ -69,7 +70,7 @@ impl Format {
 /// # Errors
 /// [`Error::Usage`] for a file of another form, or a pattern that is wrong.
 pub(super) fn named(known: &Known, data_path: &Path) -> Result<Option<Files>> {
-    let folder = || data_path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let folder = || folder_of(data_path).to_path_buf();
     if data_path.is_file() {
         let Some(format) = Format::of(data_path) else {
             let message = format!(
@@ -82,7 +83,8 @@ pub(super) fn named(known: &Known, data_path: &Path) -> Result<Option<Files>> {
         let files = vec![(data_path.to_path_buf(), None)];
         return Ok(Some(Files { format, files, folder: folder() }));
     }
-    let Some(text) = data_path.to_str().filter(|text| text.contains('{')) else {
+    let pattern = data_path.to_str().filter(|text| text.contains('{') && !data_path.is_dir());
+    let Some(text) = pattern else {
         return Ok(None);
     };
     let names = braces::expand(text).map_err(Error::Usage)?;

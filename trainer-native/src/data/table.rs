@@ -1,10 +1,13 @@
 //! Tables: CSV and TSV with the columns `image`, `caption` and, if wanted, `split`; a row for every
-//! caption.
+//! caption. In a CSV quotes may hold commas and line breaks. In a TSV a line is a row, and quotes are
+//! characters like others but around a whole field, as spreadsheets put them.
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::problem::ProblemKind;
 use super::samples::{Reading, Record};
+
+const TAB: u8 = b'\t';
 
 /// Reads a table.
 pub(super) fn read(reading: &mut Reading<'_>, delimiter: u8) {
@@ -62,6 +65,8 @@ pub(super) fn read(reading: &mut Reading<'_>, delimiter: u8) {
 /// The rows of a table, each with the line, from 0, that it starts in. Empty lines are passed over.
 struct Rows<'a> {
     reader: Reader,
+    /// Whether a quote is a character like others.
+    lone_quotes: bool,
     rest: &'a [u8],
     line: usize,
     text: Vec<u8>,
@@ -75,7 +80,8 @@ struct Rows<'a> {
 impl<'a> Rows<'a> {
     fn new(bytes: &'a [u8], delimiter: u8) -> Self {
         Self {
-            reader: ReaderBuilder::new().delimiter(delimiter).build(),
+            reader: ReaderBuilder::new().delimiter(delimiter).quoting(delimiter != TAB).build(),
+            lone_quotes: delimiter == TAB,
             rest: bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes),
             line: 0,
             text: vec![0; 1024],
@@ -119,21 +125,52 @@ impl Iterator for Rows<'_> {
                 ReadRecordResult::Record => break,
             }
         }
-        if ran_out && self.ends_in_break {
+        if ran_out && self.ends_in_break && !self.lone_quotes {
             // The last break belongs to the row, so it is inside of a quoted field.
             self.unclosed = Some(line);
             return None;
         }
         let mut start = 0;
         let ends = self.ends[..fields].iter();
-        let row = ends.map(|&end| self.text[std::mem::replace(&mut start, end)..end].to_vec());
-        Some((line, row.collect()))
+        let fields = ends.map(|&end| &self.text[std::mem::replace(&mut start, end)..end]);
+        let field = |text: &[u8]| if self.lone_quotes { unquoted(text) } else { text.to_vec() };
+        Some((line, fields.map(field).collect()))
     }
+}
+
+/// A field without the quotes around it, if there are some; inside of these a quote stands doubled.
+fn unquoted(field: &[u8]) -> Vec<u8> {
+    let inner = field.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\""));
+    let Some(inner) = inner else { return field.to_vec() };
+    let mut text = Vec::with_capacity(inner.len());
+    let mut bytes = inner.iter().peekable();
+    while let Some(&byte) = bytes.next() {
+        text.push(byte);
+        if byte == b'"' {
+            bytes.next_if(|&&next| next == b'"');
+        }
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quotes_of_a_tab_separated_table_hide_no_rows() {
+        let table = b"image\tcaption\na\t\"tall man\nb\tanother 6\" thing\nc\t\"say \"\"hi\"\"\"\nd\t\"quoted\" text\n";
+        let mut rows = Rows::new(table, b'\t');
+        let captions: Vec<_> = rows
+            .by_ref()
+            .skip(1)
+            .map(|(line, row)| (line, String::from_utf8(row[1].clone()).unwrap()))
+            .collect();
+        let expected = ["\"tall man", "another 6\" thing", "say \"hi\"", "\"quoted\" text"];
+        let expected: Vec<_> =
+            expected.iter().enumerate().map(|(at, text)| (at + 1, text.to_string())).collect();
+        assert_eq!((captions, rows.unclosed), (expected, None));
+    }
 
     #[test]
     fn an_open_quote_is_noticed() {

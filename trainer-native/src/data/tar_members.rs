@@ -64,7 +64,10 @@ impl TarMembers {
             modified: metadata.modified().ok(),
             damage: None,
         };
-        found.damage = found.scan(file, metadata.len()).err().map(|error| error.to_string());
+        // What is no tar file is quoted by its first bytes, whatever they are.
+        let readable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        let words = |error: Error| error.to_string().chars().map(readable).collect();
+        found.damage = found.scan(file, metadata.len()).err().map(words);
         Ok(found)
     }
 

@@ -76,7 +76,15 @@ pub fn choose_all(names: &str, several: bool) -> Result<Vec<Device>> {
         eprintln!("warning: --multi_gpu: there is one device");
     }
     let count = if several { names.len() } else { 1 };
-    names.into_iter().take(count).map(choose).collect()
+    let devices = names.into_iter().take(count).map(choose).collect::<Result<Vec<_>>>()?;
+    // `0,auto` has two names for one.
+    for (at, device) in devices.iter().enumerate() {
+        if *device != Device::flex() && devices[..at].contains(device) {
+            let name = describe(device);
+            return Err(Error::Usage(format!("--gpu-id: {name} is named twice")));
+        }
+    }
+    Ok(devices)
 }
 
 /// Refuses a number that no GPU has, naming those that there are.

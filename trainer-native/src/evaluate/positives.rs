@@ -16,17 +16,15 @@
 //! query): what fits the others is not known. Where a part is missing, it is the other one turned round.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
-use std::marker::PhantomData;
 use std::path::Path;
 
 use avse_core::metrics::{PositiveMetrics, PositiveRecall};
 use avse_core::similarity::{Hit, TopK};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::Pairs;
 use crate::data::Split;
+use crate::json_entries::Entries;
 use crate::{Error, Result};
 
 const IMAGES: &str = "image_to_text";
@@ -221,31 +219,6 @@ impl<'a> Names<'a> {
             }
         }
         Ok(all)
-    }
-}
-
-/// An object's entries in their order, equal keys among them.
-struct Entries<T>(Vec<(String, T)>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Collect<T> {
-            type Value = Entries<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<T>, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-        deserializer.deserialize_map(Collect(PhantomData))
     }
 }
 

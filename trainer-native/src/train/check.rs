@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use rayon::prelude::*;
 
-use super::checkpoint::Snapshot;
+use super::checkpoint::{Share, Snapshot};
 use super::info::is_test;
 use super::{TrainConfig, start};
 use crate::data::{Known, ProblemKind, Split, VerifyOptions, picture, verify};
@@ -47,7 +47,7 @@ impl DryRun {
             }
         }
         if let Some(device) = devices.first() {
-            found.network(config, train.as_ref(), device, resume);
+            found.network(config, train.as_ref(), (device, devices.len()), resume);
         }
         found
     }
@@ -55,12 +55,7 @@ impl DryRun {
     fn devices(&mut self, config: &TrainConfig, devices: &[Device]) {
         let names: Vec<_> = devices.iter().map(describe).collect();
         self.fact("devices", names.join(", "));
-        for device in devices {
-            if !device.supports_dtype(config.precision.dtype()) {
-                let name = describe(device);
-                self.problems.push(format!("--precision: {name} does not compute in it"));
-            }
-        }
+        self.take(config.precision.check(devices));
     }
 
     /// The training split, where its texts are sound.
@@ -138,7 +133,8 @@ impl DryRun {
     fn folder(&mut self, folder: &Path, resume: bool) {
         if folder.join("run.toml").is_file() && !resume {
             self.warnings.push(format!(
-                "{}: holds a run, which a new one replaces (its log becomes log.previous.jsonl)",
+                "{}: holds a run, which a new one replaces (its bundles, checkpoints and log are kept under \
+                 names with `previous`)",
                 folder.display()
             ));
         }
@@ -157,7 +153,7 @@ impl DryRun {
         &mut self,
         config: &TrainConfig,
         train: Option<&Split>,
-        device: &Device,
+        (device, devices): (&Device, usize),
         resume: bool,
     ) {
         // A vocabulary is learnt from captions, which must be there.
@@ -175,6 +171,10 @@ impl DryRun {
         }
         if let Some(Some(snapshot)) = self.take(Snapshot::load(&config.logger_name, &model)) {
             let (epoch, step) = (snapshot.position.epoch, snapshot.position.step);
+            if let (Some(before), Some(train)) = (snapshot.position.share, train) {
+                let now = Share { devices, captions: train.captions.len() };
+                self.take(before.check_resumable(now));
+            }
             self.fact("goes on", format!("at epoch {epoch}, after {step} steps"));
         }
     }

@@ -53,11 +53,48 @@ pub struct Position {
     pub scale: LossScale,
     /// Seconds since the start of the run, interruptions left out.
     pub elapsed: f64,
+    /// What the steps are counted in; `None` in checkpoints of older versions.
+    #[serde(default)]
+    pub share: Option<Share>,
+}
+
+/// What the batches of a run depend on beside its configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Devices, each of which takes a batch a step.
+    pub devices: usize,
+    /// Captions of the training split.
+    pub captions: usize,
+}
+
+impl Share {
+    /// Checks that a run of this share may go on with another.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] saying what differs.
+    pub fn check_resumable(self, now: Self) -> Result<()> {
+        let Self { devices, captions } = self;
+        if devices != now.devices {
+            return Err(Error::Usage(format!(
+                "--resume: the run was started on {devices} device(s), not {}: a step would not see the same \
+                 captions; give --gpu-id and --multi_gpu as before",
+                now.devices
+            )));
+        }
+        if captions != now.captions {
+            return Err(Error::Usage(format!(
+                "--resume: the run was started with {captions} training captions, not {}: --data_path \
+                 must hold the same set",
+                now.captions
+            )));
+        }
+        Ok(())
+    }
 }
 
 impl Position {
     /// Where every run begins.
-    pub fn start(precision: Precision) -> Self {
+    pub fn start(precision: Precision, share: Share) -> Self {
         Self {
             step: 0,
             epoch: 0,
@@ -70,6 +107,7 @@ impl Position {
             average_updates: 0,
             scale: LossScale::new(precision),
             elapsed: 0.0,
+            share: Some(share),
         }
     }
 
@@ -195,20 +233,33 @@ impl Snapshot {
     }
 }
 
-/// Puts the checkpoints of an earlier run in the same folder aside, as `checkpoints.previous`:
-/// resuming must not take them for those of a run that began anew.
+/// Puts what an earlier run in the same folder has reached aside, `best` as `best.previous` and so on: resuming
+/// must not take its checkpoints for those of a run that began anew, nor anybody its bundles. Says so.
 ///
 /// # Errors
 /// [`Error::Io`] naming the folder.
 pub fn put_aside(run: &Path) -> Result<()> {
-    let (folder, aside) = (run.join(FOLDER), run.join(format!("{FOLDER}.previous")));
-    if newest_first(&folder).is_empty() {
-        return Ok(());
+    let mut moved = Vec::new();
+    for name in [FOLDER, "best", "last"] {
+        let (folder, aside) = (run.join(name), run.join(format!("{name}.previous")));
+        let is_empty = fs::read_dir(&folder).map_or(true, |mut entries| entries.next().is_none());
+        if is_empty {
+            continue;
+        }
+        if aside.exists() {
+            fs::remove_dir_all(&aside).map_err(|e| Error::io(&aside, e))?;
+        }
+        fs::rename(&folder, &aside).map_err(|e| Error::io(&folder, e))?;
+        moved.push(format!("{name}.previous"));
     }
-    if aside.exists() {
-        fs::remove_dir_all(&aside).map_err(|e| Error::io(&aside, e))?;
+    if !moved.is_empty() {
+        eprintln!(
+            "warning: {} held a run: this one replaces it; what that one reached is kept as {}",
+            run.display(),
+            moved.join(", ")
+        );
     }
-    fs::rename(&folder, &aside).map_err(|e| Error::io(&folder, e))
+    Ok(())
 }
 
 fn optimiser_file(group: usize) -> String {

@@ -65,9 +65,12 @@ impl Keeper {
         }
         let position = &mut self.position;
         let learning_rate = run.rate(position.epoch, position.step);
+        // The loss of a step that f16 skipped may be no number; it counts as the mean of the others.
+        let mean = position.loss_of_epoch / position.step_of_epoch.max(1) as f64;
+        let counted = if taken.report.loss.is_finite() { taken.report.loss } else { mean };
         position.step += 1;
         position.step_of_epoch += 1;
-        position.loss_of_epoch += taken.report.loss;
+        position.loss_of_epoch += counted;
         position.truncated_of_epoch += taken.truncated;
         position.scale = replica.scale;
         position.waited_of_epoch += taken.waited.as_secs_f64();
@@ -97,7 +100,8 @@ impl Keeper {
         position.average_updates = self.average.as_ref().map_or(0, WeightAverage::updates);
         Snapshot {
             position,
-            model: replica.model.clone(),
+            // Not a clone, which lacks the last batch's running statistics: Burn merges them when they are read.
+            model: replica.model.valid(),
             average: self.average.as_ref().map(|average| average.model().clone()),
             optimiser: replica.optimiser.records()?,
         }

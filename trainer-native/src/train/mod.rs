@@ -32,7 +32,7 @@ use avse_core::{Avse, AvseModel};
 use burn::module::Module;
 use burn::tensor::Device;
 
-use self::checkpoint::{Position, Snapshot, put_aside};
+use self::checkpoint::{Position, Share, Snapshot, put_aside};
 use self::keeper::Keeper;
 use self::run::Run;
 use crate::data::Split;
@@ -81,6 +81,7 @@ impl Trainer {
     /// Whatever is wrong with the configuration, the data or the weights.
     pub fn new(config: TrainConfig, devices: &[Device], resume: bool) -> Result<Self> {
         config.validate()?;
+        config.precision.check(devices)?;
         let devices: Vec<Device> = devices.iter().map(|device| device.clone().autodiff()).collect();
         let Some(first) = devices.first() else {
             return Err(Error::Usage("no device to train on".into()));
@@ -111,11 +112,15 @@ impl Trainer {
     ) -> Result<Self> {
         let config = &run.config;
         let decay = config.optimiser.average_decay;
+        let captions = run.preparation.split.captions.len();
+        let share = Share { devices: devices.len(), captions };
         let (model, position, records, averaged) = match snapshot {
-            Some(Snapshot { position, model, average, optimiser }) => {
+            Some(Snapshot { mut position, model, average, optimiser }) => {
+                position.share.unwrap_or(share).check_resumable(share)?;
+                position.share = Some(share);
                 (model, position, Some(optimiser), average)
             }
-            None => (fresh, Position::start(config.precision), None, None),
+            None => (fresh, Position::start(config.precision, share), None, None),
         };
         let updates = position.average_updates;
         let average = (decay > 0.0).then(|| match averaged {

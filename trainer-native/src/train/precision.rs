@@ -2,8 +2,11 @@
 
 use avse_core::AvseModel;
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
+
+use crate::device::describe;
+use crate::{Error, Result};
 
 /// What the backbones compute in. Weights, heads, loss and optimiser are always f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -25,6 +28,20 @@ impl Precision {
             Self::F32 => FloatDType::F32,
             Self::Bf16 => FloatDType::BF16,
             Self::F16 => FloatDType::F16,
+        }
+    }
+
+    /// Checks that all devices compute in it; others would give anything.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the device.
+    pub fn check(self, devices: &[Device]) -> Result<()> {
+        match devices.iter().find(|device| !device.supports_dtype(self.dtype())) {
+            None => Ok(()),
+            Some(device) => {
+                let name = describe(device);
+                Err(Error::Usage(format!("--precision: {name} does not compute in it")))
+            }
         }
     }
 

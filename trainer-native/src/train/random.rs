@@ -12,7 +12,11 @@ static STREAM: Mutex<()> = Mutex::new(());
 pub fn seeded<T>(device: &Device, seed: u64, work: impl FnOnce() -> T) -> T {
     let _held = STREAM.lock().unwrap_or_else(PoisonError::into_inner);
     device.seed(seed);
-    work()
+    let result = work();
+    // A device that queues its operations draws when they run, which must be before another replica seeds. What
+    // cannot be queued fails where its result is asked for.
+    let _ = device.flush();
+    result
 }
 
 /// A seed for part `part` of the work that `seed` is for (splitmix64).

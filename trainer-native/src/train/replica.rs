@@ -3,7 +3,7 @@
 use avse_core::AvseModel;
 use avse_core::config::ModelConfig;
 use avse_core::weights::{Naming, load_into, state_dict_of};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::EXPLODED;
 use super::collective::Collective;
@@ -76,6 +76,7 @@ impl Replica {
         let computed = plan.method.compute(&self.model, batch, &plan.objective, &place)?;
         let loss = computed.loss;
         let gradient_norm = global_norm(&self.model, &computed.gradients);
+        let gradient_norm = self.agreed(gradient_norm, collective)?;
         if !gradient_norm.is_finite() && self.scale.overflowed() {
             return Ok((self, StepReport { loss, gradient_norm, skipped: true }));
         }
@@ -85,6 +86,22 @@ impl Replica {
         let gradients = computed.gradients;
         self.model = self.optimiser.update(self.model, gradients, gradient_norm, plan.rate);
         Ok((self, StepReport { loss, gradient_norm, skipped: false }))
+    }
+}
+
+impl Replica {
+    /// The mean of what all replicas found, who hold the same gradients: devices may round differently, and
+    /// weights that are clipped differently drift apart.
+    fn agreed(&self, value: f64, collective: &dyn Collective) -> Result<f64> {
+        let world = collective.world();
+        if world == 1 {
+            return Ok(value);
+        }
+        let value = TensorData::from([value as f32]);
+        let value = Tensor::from_data(value, &self.device.clone().inner());
+        let sums = collective.sum(self.rank, vec![value])?;
+        let sum: f32 = sums.into_iter().map(|sum: Tensor<1>| sum.into_scalar::<f32>()).sum();
+        Ok(f64::from(sum) / world as f64)
     }
 }
 

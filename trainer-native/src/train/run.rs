@@ -98,8 +98,8 @@ impl Run {
         let membership = Membership::new(collective, replica.rank);
         let shard = Shard { rank: replica.rank, world: self.world };
         let (epoch, from) = (start.epoch, start.step_of_epoch);
-        let mut loader =
-            EpochLoader::start(&self.preparation, epoch, shard, from, self.config.workers());
+        let workers = self.config.workers(self.world);
+        let mut loader = EpochLoader::start(&self.preparation, epoch, shard, from, workers);
         let mut step = start.step;
         while !self.stop(&replica, collective)? {
             let asked = Instant::now();

@@ -51,7 +51,8 @@ fn files_and_lines_are_named() {
             fixture.write(&ids, &sound);
         }
     }
-    fixture.eval("run/best", &["--split", "val"]).fails_with(&["val_ids.txt"]);
+    fixture.eval("run/best", &["--split", "val"]).succeeds();
+    fixture.eval("run/best", &["--split", "extra"]).fails_with(&["extra_ids.txt"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::support::{CAPTIONS, Fixture, avse};
+use super::support::{CAPTIONS, Fixture, avse, command, outcome};
 
 /// The fixture's dataset as (split, picture's file, caption).
 fn pairs(fixture: &Fixture) -> Vec<(String, String, String)> {
@@ -47,6 +47,20 @@ fn write_shards(fixture: &Fixture) {
         }
         fixture.write(&format!("shards/{split}-00.tar"), tar.into_inner().unwrap());
     }
+}
+
+/// A file in the folder where the command runs, named without it.
+#[test]
+fn a_file_beside_the_user_is_found() {
+    let fixture = Fixture::new();
+    let images = fixture.path("data/flickr30k-images");
+    write_csv(&fixture);
+    fs::rename(fixture.path("pairs.csv"), images.join("pairs.csv")).unwrap();
+    let here = |arguments: &[&str]| outcome(command(arguments).current_dir(&images)).succeeds();
+    here(&["data", "verify", "--data_path", "pairs.csv"]);
+    avse(["data", "verify", "--data_path", "other.csv"]).fails_with(&["other.csv: no such file"]);
+    let config = fixture.arg("tiny.toml");
+    here(&["train", "--config", &config, "--data_path", "pairs.csv", "--dry-run"]);
 }
 
 /// The same pictures and captions give the same network and the same figures, whatever they lie in.

@@ -2,6 +2,20 @@
 
 use super::support::{Fixture, avse, command, outcome};
 
+/// `avse doctor | head -0`: no panic's report.
+#[cfg(unix)]
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    use std::process::Stdio;
+    let mut child =
+        command(["doctor"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(141), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
 #[test]
 fn the_doctor_runs_everywhere() {
     let fixture = Fixture::new();

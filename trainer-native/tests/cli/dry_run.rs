@@ -28,6 +28,32 @@ fn a_sound_run_is_printed_and_not_begun() {
     assert_eq!(again.stdout, said.stdout);
 }
 
+/// Of a schedule in a file, an option changes what it names and no more.
+#[test]
+fn half_a_schedule_keeps_the_other_half() {
+    let fixture = Fixture::new();
+    let schedule = |schedule: &str, options: &[&str]| {
+        let text = format!("{CONFIG}schedule = {{ {schedule} }}\n");
+        fixture.write("tiny.toml", text);
+        fixture.train("run", &[options, &["--dry-run"]].concat())
+    };
+    let resolved = |options: &[&str]| -> toml::Table {
+        let said = schedule("kind = \"step\", epochs = [3, 4], factor = 0.1", options).succeeds();
+        let run: toml::Table = said.stdout.parse().unwrap();
+        run["optimiser"]["schedule"].as_table().unwrap().clone()
+    };
+    let step = |epochs: &str, factor: f64| -> toml::Table {
+        format!("kind = \"step\"\nepochs = {epochs}\nfactor = {factor}").parse().unwrap()
+    };
+    assert_eq!(resolved(&[]), step("[3, 4]", 0.1));
+    assert_eq!(resolved(&["--decay_rate", "0.5"]), step("[3, 4]", 0.5));
+    assert_eq!(resolved(&["--lr_schedules", "7"]), step("[7]", 0.1));
+    let cosine = "kind = \"cosine\", last = 0.1";
+    schedule(cosine, &["--decay_rate", "0.5"]).fails_with(&["--decay_rate", "give both"]);
+    schedule(cosine, &["--decay_rate", "0.5", "--lr_schedules", "7"]).succeeds();
+    schedule(cosine, &["--margin", "nan"]).fails_with(&["--margin"]);
+}
+
 /// All of them, not the first alone.
 #[test]
 fn every_problem_is_listed() {
@@ -63,7 +89,7 @@ fn weights_devices_and_names_are_checked() {
     let (data, run) = (fixture.arg("data"), fixture.arg("run"));
     let pretrained = ["train", "--data_path", &data, "--logger_name", &run, "--batch_size", "8"];
     let cannot = [pretrained.as_slice(), &["--vit_type", "./nowhere", "--dry-run"]].concat();
-    avse(cannot).fails_with(&["1 problem:", "./nowhere: there is no such folder"]);
+    avse(cannot).fails_with(&["1 problem:", "./nowhere: there is no such file or folder"]);
     let nowhere = ["train", "--data_path", &run, "--vit_type", "./nowhere", "--dry-run"];
     avse(nowhere).fails_with(&["2 problems:", "no dataset f30k", "./nowhere"]);
     assert!(!fixture.path("run").exists());

@@ -5,7 +5,7 @@ use std::fs;
 use roxmltree::{Document, ParsingOptions};
 use serde_json::Value;
 
-use super::support::{CONFIG, Fixture, avse};
+use super::support::{CAPTIONS, CONFIG, Fixture, avse};
 
 /// Two trained networks, the second with other sizes.
 fn two_models() -> Fixture {
@@ -82,6 +82,48 @@ fn an_ensemble_is_measured_in_folds_too() {
     assert_eq!(names(&report["members"][1]["sets"]), ["5-fold", "all"]);
     let saved = avse(["eval", "--dataset", "coco", "--results", &file, "--json"]).succeeds();
     assert_eq!(saved.json()["sets"], report["sets"]);
+    // Without `test` of its own, that word means the usual test split.
+    for what in ["ids", "caps"] {
+        fs::remove_file(fixture.path(&format!("data/coco/test_{what}.txt"))).unwrap();
+    }
+    let again = [fixed.as_slice(), &["--split", "test"], &options[..4]].concat();
+    assert_eq!(avse(again).succeeds().json(), report);
+}
+
+/// Pairs in any order: what belongs together is read from the dataset again.
+#[test]
+fn a_saved_matrix_is_measured_with_the_pairs_of_its_dataset() {
+    let fixture = Fixture::trained();
+    for what in ["ids", "caps"] {
+        let name = format!("data/f30k/test_{what}.txt");
+        let text = fixture.text(&name);
+        let lines: Vec<&str> = text.lines().collect();
+        // One image has more captions than another, and they take turns.
+        let turns = (0..CAPTIONS).flat_map(|c| (0..6).map(move |image| CAPTIONS * image + c));
+        let turns: Vec<&str> = turns.take(27).map(|at| lines[at]).collect();
+        fixture.write(&name, turns.join("\n") + "\n");
+    }
+    let (data, file) = (fixture.arg("data"), fixture.arg("scores.npy"));
+    let report = fixture.eval("run/best", &["--save_results", &file]).succeeds().json();
+    assert_eq!(report["captions"], 27);
+    let saved = ["eval", "--results", &file, "--data_path", &data, "--json"];
+    assert_eq!(avse(saved).succeeds().json()["sets"], report["sets"]);
+    let named = [saved.as_slice(), &["--split", "test"]].concat();
+    assert_eq!(avse(named).succeeds().json()["sets"], report["sets"]);
+    let nowhere = ["eval", "--results", &file, "--data_path", "nowhere"];
+    avse(nowhere).fails_with(&["6 x 27: not the same number"]);
+    avse([nowhere.as_slice(), &["--split", "test"]].concat()).fails_with(&["nor nowhere exists"]);
+}
+
+/// Found before anything is encoded.
+#[test]
+fn outputs_that_cannot_be_written_are_found_first() {
+    let fixture = Fixture::trained();
+    let (folder, below) = (fixture.arg("run"), fixture.arg("nowhere/scores.npy"));
+    for option in ["--save_results", "--failures"] {
+        fixture.eval("run/best", &[option, &folder]).fails_with(&["is a folder"]);
+        fixture.eval("run/best", &[option, &below]).fails_with(&["nowhere"]);
+    }
 }
 
 #[test]

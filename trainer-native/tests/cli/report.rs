@@ -1,5 +1,7 @@
 //! `avse report`, and the report that every run leaves.
 
+use std::fs;
+
 use super::support::{Fixture, avse};
 
 #[test]
@@ -31,7 +33,7 @@ fn runs_are_compared_and_each_has_its_own_report() {
     fixture.write("runs/first/log.jsonl", &log[..log.len() - 20]);
     std::fs::remove_file(fixture.path("runs/first/summary.json")).unwrap();
     let said = avse(["report", &runs[0], &out, &runs[1]]).succeeds();
-    assert!(said.stderr.contains("no folder, left out"), "{}", said.stderr);
+    assert!(said.stderr.contains("report.html: no run's folder, left out"), "{}", said.stderr);
     let page = fixture.text("runs/report.html");
     assert!(page.contains("1 of 2") && page.contains("in progress or killed"), "{page}");
 }
@@ -44,6 +46,10 @@ fn what_cannot_be_read_is_named() {
     assert!(!fixture.path("out.html").exists());
     avse(["report", &fixture.arg("tiny.toml")]).fails_with(&["no folder of a run"]);
     avse(["report", &fixture.arg("data")]).fails_with(&["data", "no run.toml"]);
+    // What else lies beside runs is left out.
+    let said = avse(["report", &run, &fixture.arg("data"), "--out", &out]).succeeds();
+    assert!(said.stderr.contains("data: no run's folder, left out"), "{}", said.stderr);
+    fs::remove_file(fixture.path("out.html")).unwrap();
     // The sound ones are shown all the same.
     let both = ["report", &run, &nowhere, "--out", &out];
     avse(both).fails_with(&["nowhere", "no such folder"]);

@@ -152,6 +152,19 @@ fn checkpoints_of_an_earlier_run_are_put_aside() {
     assert!(files(&fixture, "run") == files(&fixture, "whole"), "another model");
 }
 
+/// Within an epoch, and without averaged weights, on whose account every step's running statistics are read.
+#[test]
+fn the_last_steps_of_an_epoch_are_the_same() {
+    let fixture = Fixture::new();
+    let options = ["--num_epochs", "1", "--checkpoint-steps", "2", "--keep-checkpoints", "9"];
+    fixture.train("whole", &options).succeeds();
+    fixture.train("run", &options).succeeds();
+    fs::remove_dir_all(checkpoints(&fixture, "run").pop().unwrap()).unwrap();
+    let said = fixture.train("run", &[options.as_slice(), &["--resume"]].concat()).succeeds();
+    assert!(said.stderr.contains("going on at epoch 0, after 4 steps"), "{}", said.stderr);
+    assert!(files(&fixture, "run") == files(&fixture, "whole"), "another model");
+}
+
 #[test]
 fn another_configuration_is_refused() {
     let fixture = stateful();
@@ -159,6 +172,33 @@ fn another_configuration_is_refused() {
     let resume = |options: &[&str]| fixture.train("run", &[options, &["--resume"]].concat());
     resume(&["--seed", "9"]).fails_with(&["--resume", "seed"]);
     resume(&["--micro-batch", "2"]).fails_with(&["--resume", "micro_batch"]);
+    let more = ["--gpu-id", "cpu,cpu", "--multi_gpu", "1"];
+    let two = |extra: &[&str]| {
+        let run = fixture.arg("run");
+        let fixed = ["train", "--resume", "--logger_name", &run];
+        avse([fixed.as_slice(), &more, extra].concat())
+    };
+    two(&[]).fails_with(&["started on 1 device(s), not 2", "--gpu-id"]);
+    two(&["--dry-run"]).fails_with(&["started on 1 device(s), not 2"]);
+    // A file beside --resume counts like options, and says where the run is.
+    let changed = fixture.text("tiny.toml") + "grad_clip = 3.0\n";
+    fixture.write("other.toml", &changed);
+    let (run, other) = (fixture.arg("run"), fixture.arg("other.toml"));
+    avse(["train", "--resume", "--logger_name", &run, "--config", &other])
+        .fails_with(&["--resume: optimiser is not what"]);
+    fixture.write("other.toml", format!("logger_name = {run:?}\n{changed}"));
+    avse(["train", "--resume", "--config", &other]).fails_with(&["--resume: optimiser"]);
+    // Another set of captions would be another order of all of them.
+    let [ids, captions] = ["ids", "caps"].map(|what| format!("data/f30k/train_{what}.txt"));
+    let whole = [fixture.text(&ids), fixture.text(&captions)];
+    for (name, text) in [&ids, &captions].into_iter().zip(&whole) {
+        let last = text.lines().last().unwrap();
+        fixture.write(name, format!("{text}{last}\n"));
+    }
+    resume(&["--num_epochs", "2"]).fails_with(&["40 training captions, not 41"]);
+    for (name, text) in [&ids, &captions].into_iter().zip(&whole) {
+        fixture.write(name, text);
+    }
     // How long it lasts may change.
     let said = resume(&["--num_epochs", "2"]).succeeds().stderr;
     assert!(said.contains("going on at epoch 1"), "{said}");

@@ -33,8 +33,13 @@ fn a_run_leaves_its_configuration_log_curves_summary_and_bundles() {
     assert!(is_bundle(&fixture.path("run/best")));
     assert!(is_bundle(&fixture.path("run/last")));
 
-    // A second run in the folder keeps the first one's log.
-    fixture.train("run", &["--num_epochs", "1"]).succeeds();
+    // A second run in the folder keeps what the first one reached, and says so.
+    let first = fixture.read("run/best/model.safetensors");
+    let said = fixture.train("run", &["--num_epochs", "1", "--seed", "5"]).succeeds().stderr;
+    assert!(said.contains("best.previous"), "{said}");
+    assert!(is_bundle(&fixture.path("run/best.previous")));
+    assert!(fixture.read("run/best.previous/model.safetensors") == first);
+    assert!(fixture.read("run/best/model.safetensors") != first);
     assert_eq!(fixture.text("run/log.previous.jsonl").lines().count(), 2);
     assert_eq!(fixture.text("run/log.jsonl").lines().count(), 1);
 }

@@ -59,14 +59,16 @@ fn step_works() -> [StepWork; 5] {
     [way(4, 0, false), way(4, 0, true), way(32, 0, false), way(32, 4, false), way(32, 4, true)]
 }
 
-/// Measures all steps, then the evaluation. `program` is this program.
+/// Measures all steps, then the evaluation. `program` is this program; `keep` gets the rows of each
+/// part as soon as they are there, since the next one may fail after many minutes.
 ///
 /// # Errors
-/// A process that fails, and a peer whose scores are others.
+/// A process that fails, and a peer whose scores are others; those of `keep`.
 pub fn run(
     program: &Path,
     options: &TrainingOptions,
     peers: Option<PeerCommand<'_>>,
+    mut keep: impl FnMut(&[TrainingRow]) -> Result<()>,
 ) -> Result<TrainingFindings> {
     let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
     let folder = folder.path();
@@ -80,15 +82,24 @@ pub fn run(
     let mut found = TrainingFindings { machine: Machine::here(), rows: Vec::new(), versions: None };
     for (batch, rounds, timed) in [(4, options.rounds, options.steps), (32, 1, 1)] {
         let workload = Workload { step_batch: batch, repetitions: timed, ..workload.clone() };
+        let done = found.rows.len();
         steps(program, folder, rounds, &workload, peers, &mut found)?;
+        keep(named(&mut found.rows[done..], options.quick))?;
     }
     if options.evaluations > 0 {
+        let done = found.rows.len();
         evaluations(program, folder, options, &workload, peers, &mut found)?;
-    }
-    if options.quick {
-        found.rows.iter_mut().for_each(|row| row.work.insert_str(0, "quick-"));
+        keep(named(&mut found.rows[done..], options.quick))?;
     }
     Ok(found)
+}
+
+/// Rows of tiny sizes under names of their own: they are not to replace real ones.
+fn named(rows: &mut [TrainingRow], quick: bool) -> &[TrainingRow] {
+    if quick {
+        rows.iter_mut().for_each(|row| row.work.insert_str(0, "quick-"));
+    }
+    rows
 }
 
 /// All ways of taking a step of one batch size, beside the peer's.

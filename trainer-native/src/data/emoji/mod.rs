@@ -160,7 +160,7 @@ fn already_built(out: &Path, inputs: &Inputs) -> Option<Report> {
 /// Only an emoji set, or an empty folder, may be replaced.
 fn refuse_foreign(out: &Path) -> Result<()> {
     let foreign = match std::fs::read_dir(out) {
-        Ok(mut entries) => entries.next().is_some() && !out.join(MANIFEST).is_file(),
+        Ok(mut entries) => entries.next().is_some() && !is_emoji_set(out),
         Err(_) => out.exists(),
     };
     match foreign {
@@ -170,6 +170,13 @@ fn refuse_foreign(out: &Path) -> Result<()> {
         ))),
         false => Ok(()),
     }
+}
+
+/// Whether the manifest is an emoji set's, of this version or another. Bundles and galleries have a file of
+/// the same name.
+fn is_emoji_set(folder: &Path) -> bool {
+    let manifest = npm::read_json::<serde_json::Value>(&folder.join(MANIFEST));
+    manifest.is_ok_and(|value| value.get("packages").is_some() && value.get("report").is_some())
 }
 
 fn lists_digest(lists: &Lists) -> [u8; 32] {

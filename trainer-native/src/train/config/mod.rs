@@ -40,7 +40,7 @@ pub struct TrainConfig {
     pub batch_size: usize,
     /// Epochs; one epoch shows every caption once.
     pub num_epochs: usize,
-    /// Threads that prepare batches.
+    /// Threads that prepare batches, for each device; 0: see [`TrainConfig::workers`].
     pub workers: usize,
     /// Side of the network's input in pixels.
     pub img_res: usize,
@@ -85,6 +85,11 @@ pub struct TrainConfig {
     /// Most word pieces of a vocabulary learnt from the captions.
     pub vocabulary_size: usize,
 }
+
+/// Threads a device that prepare batches, at most, unless more are asked for.
+const MOST_WORKERS: usize = 16;
+/// More threads than that are a slip of the hand.
+const MOST_THREADS: usize = 1024;
 
 impl Default for TrainConfig {
     fn default() -> Self {
@@ -140,6 +145,19 @@ impl TrainConfig {
         }
     }
 
+    /// This run with what a TOML file says in place of its own values.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] naming the file.
+    pub fn overlaid(&self, path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let wrong = |message: String| Error::format(path, message);
+        let given: Table = text.parse().map_err(|e: toml::de::Error| wrong(e.to_string()))?;
+        let mut whole = Table::try_from(self).map_err(|e| wrong(e.to_string()))?;
+        overlay(&mut whole, given);
+        whole.try_into().map_err(|e: toml::de::Error| wrong(e.to_string()))
+    }
+
     /// How a step's gradients are computed.
     pub fn method(&self) -> Method {
         Method {
@@ -150,10 +168,12 @@ impl TrainConfig {
         }
     }
 
-    /// Threads that prepare batches.
-    pub fn workers(&self) -> usize {
+    /// Threads that prepare the batches of one of `devices`; by default all have half of the cores together.
+    /// Each thread holds some batches, so more than [`MOST_WORKERS`] a device are only taken when asked for.
+    pub fn workers(&self, devices: usize) -> usize {
+        let half = || std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2));
         match self.workers {
-            0 => std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2)),
+            0 => (half() / devices.max(1)).clamp(1, MOST_WORKERS),
             workers => workers,
         }
     }
@@ -217,6 +237,9 @@ impl TrainConfig {
         if self.num_epochs == 0 {
             return usage("--num_epochs: at least 1");
         }
+        if self.workers > MOST_THREADS {
+            return usage("--workers: at most 1024");
+        }
         if self.evaluate_every == 0 {
             return usage("evaluate_every: at least 1");
         }
@@ -227,6 +250,15 @@ impl TrainConfig {
         if !(optimiser.grad_clip.is_finite() && optimiser.grad_clip > 0.0) {
             return usage("--grad_clip: must be above 0");
         }
+        if let Schedule::Step { factor, .. } = optimiser.schedule
+            && !(factor.is_finite() && factor > 0.0)
+        {
+            return usage("--decay_rate: must be above 0");
+        }
+        let margin = self.loss.triplet.margin;
+        if !(margin.is_finite() && margin >= 0.0) {
+            return usage("--margin: must not be below 0");
+        }
         if !(0.0..1.0).contains(&optimiser.average_decay) {
             return usage("optimiser.average_decay: must be in [0, 1)");
         }
@@ -235,6 +267,21 @@ impl TrainConfig {
             augmentation.validate()?;
         }
         Ok(())
+    }
+}
+
+/// Puts the values of `given` into `whole`. A table that says its kind replaces one as it stands: the keys of
+/// another kind mean nothing in it.
+fn overlay(whole: &mut Table, given: Table) {
+    for (key, value) in given {
+        match (whole.get_mut(&key), value) {
+            (Some(Value::Table(whole)), Value::Table(given)) if !given.contains_key("kind") => {
+                overlay(whole, given);
+            }
+            (_, value) => {
+                whole.insert(key, value);
+            }
+        }
     }
 }
 
@@ -266,5 +313,18 @@ mod tests {
         assert!(error.contains("chance"), "{error}");
         let error = toml::from_str::<TrainConfig>("batch_sise = 3").unwrap_err().to_string();
         assert!(error.contains("batch_sise"), "{error}");
+    }
+
+    #[test]
+    fn a_file_is_laid_over_a_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.toml");
+        let run = TrainConfig { seed: 7, batch_size: 4, ..Default::default() };
+        let file = "seed = 3\n[optimiser]\nschedule = { kind = \"cosine\", last = 0.5 }\n";
+        std::fs::write(&path, file).unwrap();
+        let both = run.overlaid(&path).unwrap();
+        let optimiser =
+            OptimiserConfig { schedule: Schedule::Cosine { last: 0.5 }, ..run.optimiser.clone() };
+        assert_eq!(both, TrainConfig { seed: 3, optimiser, ..run });
     }
 }
