@@ -41,7 +41,7 @@ pub struct Args {
     config: Option<PathBuf>,
     /// Where the tokenizer is, or the text backbone beside an image backbone:
     /// a folder or a hub name. A bundle brings its own tokenizer.
-    #[arg(long, alias = "bert_path", default_value = "bert-base-uncased")]
+    #[arg(long, alias = "bert_path", alias = "bert-path", default_value = "bert-base-uncased")]
     text: String,
     /// Side of the network input in pixels, where the weights do not say.
     #[arg(long, alias = "img_res")]

@@ -69,7 +69,7 @@ struct PrepareArgs {
     #[arg(long, default_value_t = 5)]
     captions: usize,
     /// Leave images out whose pictures are missing
-    #[arg(long)]
+    #[arg(long, alias = "skip_missing")]
     skip_missing: bool,
 }
 

@@ -169,7 +169,7 @@ impl TrainConfig {
     }
 
     /// Threads that prepare the batches of one of `devices`; by default all have half of the cores together.
-    /// Each thread holds some batches, so more than [`MOST_WORKERS`] a device are only taken when asked for.
+    /// Each thread holds some batches, so more than 16 a device are only taken when asked for.
     pub fn workers(&self, devices: usize) -> usize {
         let half = || std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2));
         match self.workers {
