@@ -6,8 +6,9 @@ use burn::module::Module;
 use burn::tensor::Device;
 use rayon::prelude::*;
 
-use super::checkpoint::{Share, Snapshot};
+use super::checkpoint::Snapshot;
 use super::info::is_test;
+use super::position::Share;
 use super::{TrainConfig, start};
 use crate::data::{Known, ProblemKind, Split, VerifyOptions, picture, verify};
 use crate::device::describe;

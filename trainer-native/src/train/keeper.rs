@@ -5,9 +5,10 @@ use std::time::Instant;
 use burn::module::Module;
 
 use super::average::WeightAverage;
-use super::checkpoint::{Position, Snapshot};
+use super::checkpoint::Snapshot;
 use super::dashboard::{Dashboard, RunLength, StepFigures};
 use super::log::{RunLog, StepRecord};
+use super::position::Position;
 use super::replica::{Replica, StepReport};
 use super::run::{Run, Taken};
 use crate::Result;

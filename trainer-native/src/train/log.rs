@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use avse_core::metrics::RetrievalMetrics;
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::Position;
+use super::position::Position;
 use super::tensorboard::EventWriter;
 use super::{RunInfo, TrainConfig};
 use crate::files::{json, write_atomically};

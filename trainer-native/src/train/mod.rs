@@ -15,6 +15,7 @@ mod objective;
 mod optimiser;
 mod parameter_ids;
 mod picture_cache;
+mod position;
 mod precision;
 mod random;
 mod replica;
@@ -32,8 +33,9 @@ use avse_core::{Avse, AvseModel};
 use burn::module::Module;
 use burn::tensor::Device;
 
-use self::checkpoint::{Position, Share, Snapshot, put_aside};
+use self::checkpoint::{Snapshot, put_aside};
 use self::keeper::Keeper;
+use self::position::{Position, Share};
 use self::run::Run;
 use crate::data::Split;
 use crate::{Error, Result, evaluate};

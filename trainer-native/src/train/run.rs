@@ -9,10 +9,10 @@ use avse_core::loss::Negatives;
 use avse_core::text::tokenizer::CaptionTokenizer;
 use burn::tensor::{Tensor, TensorData};
 
-use super::checkpoint::Position;
 use super::collective::{Collective, Membership};
 use super::loader::{EpochLoader, Preparation, Shard};
 use super::objective::Objective;
+use super::position::Position;
 use super::replica::{Replica, StepPlan, StepReport};
 use super::{Progress, STOP, TrainConfig};
 use crate::{Error, Result};
