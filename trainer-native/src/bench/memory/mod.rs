@@ -50,7 +50,8 @@ pub struct MemoryReport {
 }
 
 /// What is measured: batches, and one batch in pieces, with and without recomputation, in single
-/// and half precision. The two half types are of one size, so one row is enough to see that of f16.
+/// and half precision. The two half types are of one size; f16 is left out since its first steps overflow until
+/// its scale is found, and a skipped step leaves the optimiser's moments unmade.
 fn measured_plan() -> Vec<(usize, Method)> {
     let mut plan = Vec::new();
     for precision in [Precision::F32, Precision::Bf16] {
@@ -60,7 +61,6 @@ fn measured_plan() -> Vec<(usize, Method)> {
             plan.push((32, method(4)));
         }
     }
-    plan.push((4, way(0, false, Precision::F16)));
     plan
 }
 
