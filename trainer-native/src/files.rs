@@ -1,5 +1,6 @@
 //! Writing of files, whole or not at all.
 
+use std::borrow::Cow;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -38,14 +39,11 @@ pub fn write_atomically_with(
     Ok(())
 }
 
-/// A path as a shell takes it: in quotes when it holds more than plain characters.
+/// A path as a shell takes it, in quotes where it needs them.
 pub fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text,
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
+    // What cannot be quoted, a zero byte, is in no path.
+    shlex::try_quote(&text).map_or_else(|_| text.clone(), Cow::into_owned)
 }
 
 /// The folder that a file stands in.

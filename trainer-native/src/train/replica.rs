@@ -3,10 +3,10 @@
 use avse_core::AvseModel;
 use avse_core::config::ModelConfig;
 use avse_core::weights::{Naming, load_into, state_dict_of};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 
 use super::EXPLODED;
-use super::collective::Collective;
+use super::collective::{Collective, sum_of};
 use super::gradients::{Method, Place};
 use super::loader::Batch;
 use super::objective::Objective;
@@ -75,8 +75,8 @@ impl Replica {
         };
         let computed = plan.method.compute(&self.model, batch, &plan.objective, &place)?;
         let loss = computed.loss;
-        let gradient_norm = global_norm(&self.model, &computed.gradients);
-        let gradient_norm = self.agreed(gradient_norm, collective)?;
+        let gradient_norm =
+            self.agreed(global_norm(&self.model, &computed.gradients), collective)?;
         if !gradient_norm.is_finite() && self.scale.overflowed() {
             return Ok((self, StepReport { loss, gradient_norm, skipped: true }));
         }
@@ -87,21 +87,17 @@ impl Replica {
         self.model = self.optimiser.update(self.model, gradients, gradient_norm, plan.rate);
         Ok((self, StepReport { loss, gradient_norm, skipped: false }))
     }
-}
 
-impl Replica {
-    /// The mean of what all replicas found, who hold the same gradients: devices may round differently, and
-    /// weights that are clipped differently drift apart.
-    fn agreed(&self, value: f64, collective: &dyn Collective) -> Result<f64> {
-        let world = collective.world();
-        if world == 1 {
-            return Ok(value);
+    /// The mean of the norms that all replicas found, who hold the same gradients: devices may round
+    /// differently, and weights that are clipped differently drift apart.
+    fn agreed(&self, norm: f64, collective: &dyn Collective) -> Result<f64> {
+        match collective.world() {
+            1 => Ok(norm),
+            world => {
+                let sum = sum_of(collective, self.rank, &self.device, norm as f32)?;
+                Ok(f64::from(sum) / world as f64)
+            }
         }
-        let value = TensorData::from([value as f32]);
-        let value = Tensor::from_data(value, &self.device.clone().inner());
-        let sums = collective.sum(self.rank, vec![value])?;
-        let sum: f32 = sums.into_iter().map(|sum: Tensor<1>| sum.into_scalar::<f32>()).sum();
-        Ok(f64::from(sum) / world as f64)
     }
 }
 

@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use avse_core::config::ModelConfig;
 use avse_core::loss::Negatives;
 use avse_core::text::tokenizer::CaptionTokenizer;
-use burn::tensor::{Tensor, TensorData};
 
-use super::collective::{Collective, Membership};
+use super::collective::{Collective, Membership, sum_of};
 use super::loader::{EpochLoader, Preparation, Shard};
 use super::objective::Objective;
 use super::position::Position;
@@ -117,14 +116,8 @@ impl Run {
 
     /// Whether Ctrl-C was pressed, as all replicas agree: one that stopped alone would be waited for.
     fn stop(&self, replica: &Replica, collective: &dyn Collective) -> Result<bool> {
-        let stop = STOP.load(Ordering::Relaxed);
-        if self.world == 1 {
-            return Ok(stop);
-        }
-        let flag = TensorData::from([f32::from(u8::from(stop))]);
-        let flag = Tensor::from_data(flag, &replica.device.clone().inner());
-        let votes = collective.sum(replica.rank, vec![flag])?;
-        Ok(votes.into_iter().any(|votes| votes.into_scalar::<f32>() > 0.0))
+        let vote = f32::from(u8::from(STOP.load(Ordering::Relaxed)));
+        Ok(sum_of(collective, replica.rank, &replica.device, vote)? > 0.0)
     }
 
     fn plan(&self, epoch: usize, step: usize) -> StepPlan<'_> {

@@ -166,17 +166,18 @@ fn prepare_ends_with_the_next_command() {
     let json = serde_json::json!({"images": images, "dataset": "flickr30k"});
     fixture.write("dataset.json", json.to_string());
     let (json, folder) = (fixture.arg("dataset.json"), fixture.arg("data/flickr30k-images"));
-    let out = fixture.arg("prepared/f30k");
+    let out = fixture.arg("prepared here/f30k");
     let prepare = ["data", "prepare", "--karpathy", &json, "--images", &folder, "--out", &out];
     let said = avse(prepare).succeeds();
     let next = said.stdout.lines().find_map(|line| line.strip_prefix("next: avse ")).unwrap();
     let (run, config) = (fixture.arg("run"), fixture.arg("tiny.toml"));
-    let next =
-        next.split(' ').chain(["--config", &config, "--logger_name", &run, "--gpu-id", "cpu"]);
-    avse(next.chain(["--num_epochs", "1"])).succeeds();
+    // As a shell takes it: the folder's name has a space.
+    let next = shlex::split(next).unwrap();
+    let more = ["--config", &config, "--logger_name", &run, "--gpu-id", "cpu", "--num_epochs", "1"];
+    avse(next.iter().map(String::as_str).chain(more)).succeeds();
     for name in ["train_caps.txt", "test_caps.txt", "dev_caps.txt"] {
         assert_eq!(
-            fixture.text(&format!("prepared/f30k/{name}")),
+            fixture.text(&format!("prepared here/f30k/{name}")),
             fixture.text(&format!("data/f30k/{name}"))
         );
     }

@@ -7,7 +7,7 @@
 mod cuda;
 mod host;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::Result;
 
@@ -36,6 +36,24 @@ pub trait Collective: Send + Sync {
 
     /// Says that this replica will come no more: the others' calls fail instead of waiting.
     fn leave(&self, rank: usize, why: &str);
+}
+
+/// The sum of one number over all replicas; alone, the number itself.
+///
+/// # Errors
+/// As [`Collective::sum`].
+pub fn sum_of(
+    collective: &dyn Collective,
+    rank: usize,
+    device: &Device,
+    number: f32,
+) -> Result<f32> {
+    if collective.world() == 1 {
+        return Ok(number);
+    }
+    let tensor = Tensor::from_data(TensorData::from([number]), &device.clone().inner());
+    let sums = collective.sum(rank, vec![tensor])?;
+    Ok(sums.into_iter().map(|sum| sum.into_scalar::<f32>()).sum())
 }
 
 /// The group for replicas on these devices: NCCL where all are NVIDIA GPUs of this build, else the
