@@ -24,7 +24,8 @@ impl BlockShape {
     /// Checks that engines can work with this shape.
     ///
     /// # Errors
-    /// [`Error::Shape`] for no blocks or a width that is not a positive multiple of 4.
+    /// [`Error::Shape`] for no blocks, a width that is not a positive multiple of 4, or more than 2^24
+    /// numbers in all.
     pub fn validate(self) -> Result<()> {
         if self.blocks == 0 {
             return Err(Error::Shape("an embedding of 0 blocks".into()));
@@ -33,6 +34,13 @@ impl BlockShape {
             return Err(Error::Shape(format!(
                 "blocks of width {}: must be a positive multiple of 4",
                 self.width
+            )));
+        }
+        // Far beyond any model, and small enough for all that is counted in bytes.
+        if self.blocks.checked_mul(self.width).is_none_or(|size| size > 1 << 24) {
+            return Err(Error::Shape(format!(
+                "an embedding of {} blocks of width {}: more than 2^24 numbers",
+                self.blocks, self.width
             )));
         }
         Ok(())

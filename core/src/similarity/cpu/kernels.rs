@@ -11,7 +11,7 @@ use crate::similarity::quantised::Fit;
 pub enum Kernel {
     /// Plain Rust.
     Scalar,
-    /// WebAssembly SIMD of 128 bits; with relaxed fused arithmetic where compiled for it.
+    /// WebAssembly SIMD of 128 bits.
     Simd128,
     /// ARM NEON.
     Neon,
@@ -93,10 +93,6 @@ pub type TransposeKernel = unsafe fn(&[&[f32]; 8], &mut [f32], usize) -> usize;
 pub(super) struct Kernels {
     /// Lanes of a panel: panels are as wide or a multiple of it.
     pub panel: usize,
-    /// Whether a product is added without being rounded first. All fused families give the
-    /// same bits, and so do all others.
-    #[cfg(test)]
-    pub fused: bool,
     /// For every lane the best dot product with any row.
     pub best_of_rows: TileKernel<f32>,
     /// All dot products of rows and lanes.
@@ -115,8 +111,8 @@ pub(super) struct Kernels {
 /// The kernels of one instruction set, from its [`Mac`](super::tile::Mac) and
 /// [`Bytes`](super::byte_dots::Bytes).
 macro_rules! kernels {
-    ($name:ident, $vectors:literal, $fused:expr, $floats:ty, $words:tt, $bytes:ty,
-     $transpose:expr $(, $feature:literal)*) => {
+    ($name:ident, $vectors:literal, $floats:ty, $words:tt, $bytes:ty, $transpose:expr
+     $(, $feature:literal)*) => {
         pub(super) static $name: Kernels = {
             use crate::similarity::cpu::byte_dots::{ByteTile, byte_products as byte_loop};
             use crate::similarity::cpu::tile::{self, Mac, Tile};
@@ -143,8 +139,6 @@ macro_rules! kernels {
             kernels!(@words $words, $vectors $(, $feature)*);
             Kernels {
                 panel: $vectors * <$floats as Mac>::LANES,
-                #[cfg(test)]
-                fused: $fused,
                 best_of_rows,
                 all_products,
                 best_of_word_rows: WORDS,
@@ -167,7 +161,7 @@ macro_rules! kernels {
     };
 }
 
-kernels!(SCALAR, 2, false, super::scalar::ScalarFloats, none, super::scalar::ScalarBytes, None);
+kernels!(SCALAR, 2, super::scalar::ScalarFloats, none, super::scalar::ScalarBytes, None);
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
@@ -177,7 +171,6 @@ mod x86 {
     kernels!(
         AVX2,
         2,
-        true,
         avx2::Avx2Floats,
         (avx2::Avx2Words),
         avx2::Avx2Bytes,
@@ -188,7 +181,6 @@ mod x86 {
     kernels!(
         AVX512,
         2,
-        true,
         avx512::Avx512Floats,
         none,
         avx512::Avx512Bytes<false>,
@@ -202,7 +194,6 @@ mod x86 {
     kernels!(
         AVX512_VNNI,
         2,
-        true,
         avx512::Avx512Floats,
         (avx512::VnniWords),
         avx512::Avx512Bytes<true>,
@@ -221,7 +212,7 @@ mod arm {
     use super::super::neon;
     use super::{Fit, Kernels, TileKernel};
 
-    kernels!(NEON, 2, true, neon::NeonFloats, none, neon::NeonBytes, None, "neon");
+    kernels!(NEON, 2, neon::NeonFloats, none, neon::NeonBytes, None, "neon");
 }
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -229,14 +220,5 @@ mod wasm {
     use super::super::simd128;
     use super::{Fit, Kernels, TileKernel};
 
-    kernels!(
-        SIMD128,
-        2,
-        cfg!(target_feature = "relaxed-simd"),
-        simd128::Floats,
-        (simd128::Words),
-        simd128::ByteWords,
-        None,
-        "simd128"
-    );
+    kernels!(SIMD128, 2, simd128::Floats, (simd128::Words), simd128::ByteWords, None, "simd128");
 }

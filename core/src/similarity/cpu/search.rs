@@ -55,7 +55,7 @@ impl Engine {
             .map(|row| ByteQuery::new(self.kernels, queries.row(row), gallery.shape, direction))
             .collect();
         match (bytes, gallery.precise) {
-            (Some(bytes), None) => Ok(approximate(&bytes, quantised, k)),
+            (Some(bytes), None) => approximate(&bytes, quantised, k),
             // Where most are wanted there is nothing to reject.
             (Some(bytes), Some(precise)) if k < gallery.rows / 2 => {
                 let candidates = candidates(&bytes, quantised, k);
@@ -82,7 +82,7 @@ impl Engine {
         k: usize,
     ) -> Result<Vec<Hit>> {
         let lanes = Panels::new(self.kernels, gallery_side(direction), shape);
-        let candidates = candidates.map(|(index, upper)| Candidate { index, upper }).collect();
+        let candidates = candidates.map(|(index, upper)| Candidate::new(index, upper)).collect();
         rerank(&lanes, query, precise, candidates, k)
     }
 
@@ -164,18 +164,23 @@ fn first_pass<T: Send>(
 }
 
 /// The best by approximate score.
-fn approximate(queries: &[ByteQuery], gallery: QuantisedView<'_>, k: usize) -> Vec<Vec<Hit>> {
-    let start = || vec![TopK::new(k); queries.len()];
-    let parts = first_pass(queries, gallery, start, |best, query, index, estimate| {
-        if estimate.score >= best[query].threshold() {
-            best[query].push(Hit { index, score: estimate.score });
+fn approximate(
+    queries: &[ByteQuery],
+    gallery: QuantisedView<'_>,
+    k: usize,
+) -> Result<Vec<Vec<Hit>>> {
+    let start = || (vec![TopK::new(k); queries.len()], Ok(()));
+    let parts = first_pass(queries, gallery, start, |(best, state), query, index, estimate| {
+        if state.is_ok() {
+            *state = push(&mut best[query], index, estimate.score);
         }
     });
-    let mut best = start();
-    for part in parts {
+    let (mut best, _) = start();
+    for (part, state) in parts {
+        state?;
         best.iter_mut().zip(part).for_each(|(best, part)| best.merge(part));
     }
-    best.into_iter().map(TopK::into_hits).collect()
+    Ok(best.into_iter().map(TopK::into_hits).collect())
 }
 
 /// An item that may be among the best, and the most its score can be.
@@ -185,6 +190,18 @@ struct Candidate {
     upper: f32,
 }
 
+impl Candidate {
+    /// A bound that is no number bounds nothing: such an item is scored before all others.
+    fn new(index: usize, upper: f32) -> Self {
+        Self { index, upper: if upper.is_nan() { f32::INFINITY } else { upper } }
+    }
+
+    /// Whether a score up to the bound is high enough.
+    fn may_enter(&self, kept: &TopK) -> bool {
+        self.upper >= kept.threshold()
+    }
+}
+
 /// For each query all items whose upper bound reaches the k-th greatest lower bound: at
 /// least k exact scores reach that, so no other item is among the best k.
 fn candidates(queries: &[ByteQuery], gallery: QuantisedView<'_>, k: usize) -> Vec<Vec<Candidate>> {
@@ -192,12 +209,11 @@ fn candidates(queries: &[ByteQuery], gallery: QuantisedView<'_>, k: usize) -> Ve
     let start = || queries.iter().map(|_| (TopK::new(k), Vec::new())).collect::<Vec<_>>();
     let parts = first_pass(queries, gallery, start, |state, query, index, estimate| {
         let (lowers, candidates) = &mut state[query];
-        let upper = estimate.score + estimate.error;
-        // Written so that a bound that is no number keeps the item.
-        if upper < floors[query].get() {
+        let candidate = Candidate::new(index, estimate.score + estimate.error);
+        if candidate.upper < floors[query].get() {
             return;
         }
-        candidates.push(Candidate { index, upper });
+        candidates.push(candidate);
         let lower = estimate.score - estimate.error;
         if lower >= lowers.threshold() {
             lowers.push(Hit { index, score: lower });
@@ -212,7 +228,7 @@ fn candidates(queries: &[ByteQuery], gallery: QuantisedView<'_>, k: usize) -> Ve
         }
     }
     let keep = |(lowers, mut candidates): (TopK, Vec<Candidate>)| {
-        candidates.retain(|candidate| may_enter(candidate, &lowers));
+        candidates.retain(|candidate| candidate.may_enter(&lowers));
         candidates
     };
     all.into_iter().map(keep).collect()
@@ -237,12 +253,6 @@ impl Floor {
     }
 }
 
-/// Whether a score up to the candidate's bound is high enough; a bound that is no number rules
-/// nothing out.
-fn may_enter(candidate: &Candidate, kept: &TopK) -> bool {
-    candidate.upper.partial_cmp(&kept.threshold()) != Some(std::cmp::Ordering::Less)
-}
-
 /// Scores candidates exactly, the most promising first, until none that is left can enter.
 fn rerank(
     lanes: &Panels,
@@ -256,7 +266,7 @@ fn rerank(
     let mut rest = candidates.as_slice();
     let mut panels = k.div_ceil(lanes.items).min(RERANKED);
     while let Some(first) = rest.first()
-        && may_enter(first, &best)
+        && first.may_enter(&best)
     {
         let (batch, after) = rest.split_at(rest.len().min(panels * lanes.items));
         let scored = parallel::map(batch.len().div_ceil(lanes.items), |at| {

@@ -5,7 +5,7 @@ use std::arch::wasm32::*;
 use super::byte_dots::{Bytes, QUERY_ROWS};
 use super::tile::Mac;
 
-/// f32; fused, as far as the processor can, where compiled with `relaxed-simd`.
+/// f32.
 pub(super) struct Floats;
 
 impl Mac for Floats {
@@ -30,9 +30,6 @@ impl Mac for Floats {
     }
     #[inline(always)]
     unsafe fn mac(sum: v128, a: v128, b: v128) -> v128 {
-        #[cfg(target_feature = "relaxed-simd")]
-        return f32x4_relaxed_madd(a, b, sum);
-        #[cfg(not(target_feature = "relaxed-simd"))]
         f32x4_add(sum, f32x4_mul(a, b))
     }
     #[inline(always)]

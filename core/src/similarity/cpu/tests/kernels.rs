@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::similarity::cpu::byte_dots::{ByteTile, QUERY_ROWS};
-use crate::similarity::cpu::tile::Tile;
 use crate::similarity::quantised::Fit;
 
 /// What the tests of this folder prove is proven of these.
@@ -22,6 +21,14 @@ fn the_best_family_is_the_processors_own() {
     let least = if cfg!(target_arch = "x86_64") { 1 } else { own.len() };
     assert!(own.starts_with(&found) && found.len() >= least, "{found:?}");
     assert_eq!(Engine::new().kernel(), found[found.len() - 1]);
+}
+
+#[test]
+fn families_are_fused_where_they_say_so() {
+    for engine in engines() {
+        let expected = !matches!(engine.kernel(), Kernel::Scalar | Kernel::Simd128);
+        assert_eq!(fused(&engine), expected, "{engine:?}");
+    }
 }
 
 /// Infinities and what is no number, too: no embedding holds them, but the kernels say what
@@ -49,11 +56,13 @@ fn products_and_their_best_are_those_of_plain_loops() {
                 (engine.kernels.all_products)(tile, &mut dots);
                 (engine.kernels.best_of_rows)(tile, &mut best);
             }
+            let fused = fused(&engine);
             let dot = |row: usize, lane: usize| {
                 let across = panel[lane..].iter().step_by(lanes);
-                left[row * steps..][..steps].iter().zip(across).fold(0f32, |dot, (a, b)| {
-                    if engine.kernels.fused { a.mul_add(*b, dot) } else { dot + a * b }
-                })
+                left[row * steps..][..steps]
+                    .iter()
+                    .zip(across)
+                    .fold(0f32, |dot, (a, b)| if fused { a.mul_add(*b, dot) } else { dot + a * b })
             };
             let plain = |at: usize| dot(at / lanes, at % lanes);
             let plain: Vec<f32> = (0..rows * lanes).map(plain).collect();

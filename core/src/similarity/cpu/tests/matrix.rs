@@ -51,7 +51,7 @@ fn fused_families_agree_to_the_bit() {
     let values = Kind::Random.embeddings(&mut rng(3), 30, shape);
     let blocks = Blocks::new(&values, shape).unwrap();
     let mut all = Vec::new();
-    for engine in engines().filter(|engine| engine.kernels.fused) {
+    for engine in engines().filter(fused) {
         let mut scores = vec![0.0; 900];
         engine.score_matrix(blocks, blocks, &mut scores).unwrap();
         all.push(scores);

@@ -126,18 +126,53 @@ fn without_precise_blocks_scores_are_near() {
     }
 }
 
+/// An item so large that its approximate score is no number, although the exact one is and beats all others,
+/// among more near ties than one batch of the re-ranking holds.
+#[test]
+fn an_item_without_a_bound_is_scored_first() {
+    const ROWS: usize = 300;
+    let (image, caption) =
+        (BlockShape { blocks: 8, width: 16 }, BlockShape { blocks: 2, width: 16 });
+    let mut rng = rng(24);
+    let queries = Kind::Random.embeddings(&mut rng, 1, caption);
+    let mut values = Kind::NearTies.embeddings(&mut rng, ROWS, image);
+    let (one, two) = queries.split_at(16);
+    let huge = one.iter().zip(two).map(|(one, two)| 1e36 * (one - 0.5 * two));
+    let huge: Vec<f32> = huge.cycle().take(image.size()).collect();
+    values[150 * image.size()..][..image.size()].copy_from_slice(&huge);
+    let gallery = Blocks::new(&values, image).unwrap();
+    let queries = Blocks::new(&queries, caption).unwrap();
+    let bytes = QuantisedBlocks::from_blocks(gallery);
+    for engine in engines() {
+        for k in [1, 3] {
+            let direction = Direction::ImagesForCaption;
+            let expected = plain(&engine, queries, gallery, direction, k).unwrap();
+            assert_eq!(expected[0][0].index, 150);
+            let precise = Some(Stored::F32(&values));
+            let quantised = Some(bytes.view());
+            let view = GalleryView { shape: image, rows: ROWS, precise, quantised };
+            assert_eq!(
+                engine.search(queries, &view, direction, k).unwrap(),
+                expected,
+                "{engine:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_score_that_is_no_number_is_refused() {
     let (one, two) = (BlockShape { blocks: 1, width: 4 }, BlockShape { blocks: 2, width: 4 });
     // The second caption block gives -infinity, the first one infinity.
-    let (images, caption) = ([1e30; 8], [1e30, 0.0, 0.0, 0.0, -1e30, 0.0, 0.0, 0.0]);
+    let (images, caption) = ([1e30; 4 * 9], [1e30, 0.0, 0.0, 0.0, -1e30, 0.0, 0.0, 0.0]);
     let images = Blocks::new(&images, one).unwrap();
     let caption = Blocks::new(&caption, two).unwrap();
     let bytes = QuantisedBlocks::from_blocks(images);
     for engine in engines() {
-        for quantised in [None, Some(bytes.view())] {
-            let precise = Some(Stored::F32(images.values()));
-            let gallery = GalleryView { shape: one, rows: 2, precise, quantised };
+        let precise = Some(Stored::F32(images.values()));
+        let bytes = Some(bytes.view());
+        for (precise, quantised) in [(precise, None), (precise, bytes), (None, bytes)] {
+            let gallery = GalleryView { shape: one, rows: 9, precise, quantised };
             let found = engine.search(caption, &gallery, Direction::ImagesForCaption, 1);
             let error = found.unwrap_err().to_string();
             assert!(error.contains("embedding 0: its score is not a number"), "{error}");
