@@ -151,13 +151,14 @@ pub struct Bundle {
 impl Bundle {
     /// Writes a bundle at `folder`, whose parent must exist. Everything is
     /// written beside it and renamed at the end; a bundle that stood there is
-    /// replaced. A reader sees the old or the new one, never a mixture.
+    /// replaced. Who opens it meanwhile finds the old or the new one.
     ///
     /// # Errors
     /// [`Error::Io`] if something cannot be written, or if `folder` exists and
     /// is neither empty nor a bundle: nothing else is ever deleted.
     pub fn write(folder: impl AsRef<Path>, contents: BundleContents<'_>) -> Result<Self> {
         let folder = folder.as_ref();
+        recover(folder)?;
         refuse_foreign(folder)?;
         let temporary = temporary_sibling(folder)?;
         fs::create_dir(&temporary).map_err(|e| Error::io(&temporary, e))?;
@@ -177,13 +178,17 @@ impl Bundle {
     /// [`Error::Io`] if a file is missing, [`Error::Format`] naming the file
     /// that is not what the manifest says, or the manifest itself.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
-        let folder = folder.as_ref();
-        recover(folder)?;
-        let manifest = Manifest::read(folder)?;
+        let mut folder = folder.as_ref().to_path_buf();
+        // Nothing is renamed here: the writer may be between its two renames, not dead.
+        let previous = previous(&folder)?;
+        if !folder.exists() && Self::is_at(&previous) {
+            folder = previous;
+        }
+        let manifest = Manifest::read(&folder)?;
         for name in [CONFIG, WEIGHTS, TOKENIZER] {
             manifest.files[name].verify(&folder.join(name))?;
         }
-        Ok(Self { folder: folder.to_path_buf(), manifest })
+        Ok(Self { folder, manifest })
     }
 
     /// Whether `folder` looks like a bundle, whatever state it is in.

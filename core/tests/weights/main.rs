@@ -274,6 +274,11 @@ fn a_bundle_is_replaced_as_a_whole_and_checked_on_opening() {
     // A crash between the renames of a replacement leaves the old bundle aside.
     fs::rename(&folder, parent.path().join(".best.previous")).unwrap();
     assert_same(&second, &Bundle::open(&folder).unwrap().weights().unwrap());
+    // Reading moves nothing: a writer may be at it. The next one puts things right.
+    assert!(!folder.exists());
+    write_bundle(&folder, &first).unwrap();
+    assert_same(&first, &Bundle::open(&folder).unwrap().weights().unwrap());
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -208,6 +208,13 @@ fn what_is_no_gallery_of_this_model_is_left_alone() {
         assert!(refused(&photos, replace).contains("is no gallery"));
     }
     assert_eq!(listing(&photos), ["manifest.json"]);
+    // Other programs call files so, too: only with `replace` they are taken for a gallery without its manifest.
+    let other = root.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("embeddings.safetensors"), "another program's").unwrap();
+    assert!(refused(&other, false).contains("is no gallery"));
+    assert_eq!(fs::read(other.join("embeddings.safetensors")).unwrap(), b"another program's");
+    GalleryWriter::open(&other, spec(PRECISION), true).unwrap();
 
     let folder = root.path().join("gallery");
     let mut other = spec(PRECISION);
@@ -221,6 +228,26 @@ fn what_is_no_gallery_of_this_model_is_left_alone() {
     other.precision = StoredPrecision::F32;
     let refused = GalleryWriter::open(&folder, other, false).err().unwrap().to_string();
     assert!(refused.contains("precision is f16, not f32"), "{refused}");
+}
+
+/// A copy of what has rotted would get a good hash.
+#[test]
+fn damage_is_not_taken_over() {
+    let root = TempDir::new().unwrap();
+    build(root.path(), &["a", "b"]);
+    let mut writer = open(root.path());
+    push(&mut writer, &["c"]);
+    let path = root.path().join("embeddings.safetensors");
+    let mut bytes = fs::read(&path).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 16;
+    fs::write(&path, &bytes).unwrap();
+    let names = ["a", "b", "c"];
+    let refused = writer.commit(Vec::new(), rows(&names, &names[..2])).unwrap_err().to_string();
+    assert!(refused.contains("embeddings.safetensors") && refused.contains("sha256"), "{refused}");
+    bytes[last] ^= 16;
+    fs::write(&path, &bytes).unwrap();
+    check(root.path(), &["a", "b"]);
 }
 
 #[test]

@@ -44,8 +44,8 @@ pub struct GalleryWriter {
 
 impl GalleryWriter {
     /// Opens a folder for writing, makes it if it is not there, and finishes or undoes what a
-    /// killed writer left. With `replace` a gallery in it that does not fit, or is damaged,
-    /// counts as none.
+    /// killed writer left. With `replace` a gallery in it that does not fit, is damaged or has lost
+    /// its manifest, counts as none.
     ///
     /// # Errors
     /// [`Error::Io`] when another program writes to it, or the folder holds other things
@@ -54,7 +54,7 @@ impl GalleryWriter {
     pub fn open(folder: impl AsRef<Path>, spec: GallerySpec, replace: bool) -> Result<Self> {
         let folder = folder.as_ref().to_path_buf();
         spec.shape.validate()?;
-        refuse_foreign(&folder)?;
+        refuse_foreign(&folder, replace)?;
         fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
         let lock = lock(&folder)?;
         let path = folder.join(MANIFEST);
@@ -105,13 +105,17 @@ impl GalleryWriter {
     /// Makes `rows` the gallery, in this order, and returns its manifest.
     ///
     /// # Errors
-    /// The first error of `rows`; [`Error::Shape`] for a row that is not there;
-    /// [`Error::Io`]. The gallery is the old one then.
+    /// The first error of `rows`; [`Error::Shape`] for a row that is not there; [`Error::Format`] when
+    /// the old files are no longer what they were: their copy would get a good hash; [`Error::Io`].
+    /// The gallery is the old one then.
     pub fn commit(
         mut self,
         sources: Vec<Source>,
         rows: impl IntoIterator<Item = Result<(Row, Item)>>,
     ) -> Result<GalleryManifest> {
+        if self.current.is_some() {
+            Gallery::open_verified(&self.folder)?;
+        }
         let manifest = self.stage(sources, rows)?;
         // Some systems do not rename over a mapped file.
         self.current = None;
@@ -218,7 +222,7 @@ fn lock(folder: &Path) -> Result<File> {
 }
 
 /// An error unless `folder` is absent, or holds a gallery or nothing but hidden files.
-fn refuse_foreign(folder: &Path) -> Result<()> {
+fn refuse_foreign(folder: &Path, replace: bool) -> Result<()> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -226,8 +230,8 @@ fn refuse_foreign(folder: &Path) -> Result<()> {
     };
     let mut names = entries.flatten().map(|entry| entry.file_name());
     let visible = names.any(|name| !name.to_string_lossy().starts_with('.'));
-    // A damaged manifest leaves the other file to know a gallery by.
-    let gallery = Gallery::is_at(folder) || folder.join(EMBEDDINGS).is_file();
+    // Without a manifest the other file is all to know a gallery by, and other programs' may have its name.
+    let gallery = Gallery::is_at(folder) || (replace && folder.join(EMBEDDINGS).is_file());
     if !visible || gallery {
         return Ok(());
     }
