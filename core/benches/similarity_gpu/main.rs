@@ -8,6 +8,7 @@
 mod naive;
 mod processor;
 mod report;
+mod roof;
 mod roofs;
 
 use std::path::{Path, PathBuf};

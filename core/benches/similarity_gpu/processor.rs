@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::RUNS;
-use super::roofs::Roof;
+use super::roof::Roof;
 
 /// Seconds that processors have spent on all threads of this process: what a software adapter takes
 /// however busy the machine is. `None` where no file says so (only Linux has it).

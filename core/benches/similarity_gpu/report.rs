@@ -7,7 +7,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::roofs::{Roof, Roofs};
+use super::roof::Roof;
+use super::roofs::Roofs;
 
 /// A row of the comparison; the keys and their order are those of `avse bench similarity`, which
 /// reads these.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use avse_core::similarity::gpu::{GpuEngine, wgpu};
 
+use super::roof::Roof;
 use super::{RUNS, processor};
 
 /// Operations and bytes a second, the fastest of several shaders each.
@@ -15,19 +16,6 @@ pub struct Roofs {
     pub read_texels: Roof,
     /// Memory read by one and by two threads without an adapter.
     pub processor: [Roof; 2],
-}
-
-/// So much in so many seconds.
-#[derive(Clone, Copy)]
-pub struct Roof {
-    pub amount: f64,
-    pub seconds: f64,
-}
-
-impl Roof {
-    pub fn rate(&self) -> f64 {
-        self.amount / self.seconds
-    }
 }
 
 /// Workgroups of 8 invocations: a processor's lanes. Enough of them for all threads.

@@ -6,58 +6,12 @@
 
 use burn::backend::Flex;
 use burn::nn::BatchNorm;
-use burn::nn::conv::Conv2d;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::ConvOptions;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
 use super::elementwise::{add, vectorised};
 use super::host::{Cutter, contiguous, for_each, numbers, tensor, threads};
 use super::matrix::{Matrix, MatrixMut};
-
-/// `[B, H, W, C] -> [B, ceil(H / s), ceil(W / s), out]` by a square kernel of odd side k without
-/// bias, at stride s, k / 2 zeros around the map.
-pub fn convolve(layer: &Conv2d, map: Tensor<4>) -> Tensor<4> {
-    let weight = layer.weight.val();
-    let [_, channels, kernel, _] = weight.dims();
-    let sizes = Sizes::new(map.dims(), kernel, layer.stride[0]);
-    let single = map.dtype() == DType::F32;
-    #[cfg(feature = "training")]
-    if single && let Some(output) = super::graph::convolve(sizes, &map, &weight) {
-        return output;
-    }
-    if single && let Ok(input) = map.clone().try_into_primitive::<Flex>() {
-        let rows = rows_of(weight).try_into_primitive::<Flex>().expect("weights on their device");
-        return Tensor::from_primitive::<Flex>(Work::new(sizes, input, rows).forward(None));
-    }
-    debug_assert_eq!(channels, map.dims()[3]);
-    let pad = kernel / 2;
-    let options = ConvOptions::new(layer.stride, [pad, pad], [1, 1], 1);
-    conv2d(map.permute([0, 3, 1, 2]), weight, None, options).permute([0, 2, 3, 1])
-}
-
-/// [`convolve`], then a batch norm with its running statistics, then a ReLU where `relu` says so:
-/// while the numbers are in the cache. `None` on other devices than the CPU, and where gradients
-/// are kept.
-pub fn convolve_normalised(
-    layer: &Conv2d,
-    norm: &BatchNorm,
-    relu: bool,
-    map: &Tensor<4>,
-) -> Option<Tensor<4>> {
-    if map.device().is_autodiff() || map.dtype() != DType::F32 {
-        return None;
-    }
-    let weight = layer.weight.val();
-    let [out, _, kernel, _] = weight.dims();
-    let sizes = Sizes::new(map.dims(), kernel, layer.stride[0]);
-    let input = map.clone().try_into_primitive::<Flex>().ok()?;
-    let rows = rows_of(weight).try_into_primitive::<Flex>().ok()?;
-    let then = Then::of(norm, relu).filter(|then| then.scale.len() == out)?;
-    let work = Work::new(sizes, input, rows);
-    Some(Tensor::from_primitive::<Flex>(work.forward(Some(&then))))
-}
 
 /// What becomes of the numbers of a convolution.
 pub(super) struct Then {
@@ -69,7 +23,7 @@ pub(super) struct Then {
 }
 
 impl Then {
-    fn of(norm: &BatchNorm, relu: bool) -> Option<Self> {
+    pub(super) fn of(norm: &BatchNorm, relu: bool) -> Option<Self> {
         let values = |tensor: Tensor<1>| {
             let tensor = contiguous(tensor.try_into_primitive::<Flex>().ok()?);
             Some(numbers(&tensor).to_vec())
@@ -86,6 +40,11 @@ impl Then {
         Some(Self { scale, shift, relu })
     }
 
+    /// Of the convolution's output.
+    pub(super) fn channels(&self) -> usize {
+        self.scale.len()
+    }
+
     /// `numbers` `[positions, out]`.
     fn apply(&self, numbers: &mut [f32]) {
         let least = if self.relu { 0.0 } else { f32::NEG_INFINITY };
@@ -100,17 +59,10 @@ impl Then {
 }
 
 /// `[out, C, k, k] -> [out, k * k * C]`: no work when the numbers of a position lie together
-/// already, see [`channels_last`].
+/// already, see [`channels_last`](super::channels_last).
 pub(super) fn rows_of(weight: Tensor<4>) -> Tensor<2> {
     let [out, channels, kernel, _] = weight.dims();
     weight.permute([0, 2, 3, 1]).reshape([out, kernel * kernel * channels])
-}
-
-/// The same weight `[out, C, k, k]`, in memory as [`convolve`] reads it: for inference, where
-/// putting it in order would otherwise take a third of the time of encoding one image.
-pub fn channels_last(weight: Tensor<4>) -> Tensor<4> {
-    let [out, channels, kernel, _] = weight.dims();
-    rows_of(weight).reshape([out, kernel, kernel, channels]).permute([0, 3, 1, 2])
 }
 
 /// Of one convolution.
@@ -125,7 +77,11 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    fn new([batch, height, width, channels]: [usize; 4], kernel: usize, stride: usize) -> Self {
+    pub(super) fn new(
+        [batch, height, width, channels]: [usize; 4],
+        kernel: usize,
+        stride: usize,
+    ) -> Self {
         let output = [height.div_ceil(stride), width.div_ceil(stride)];
         Self { batch, input: [height, width], output, channels, kernel, stride }
     }

@@ -10,6 +10,7 @@
 
 mod attention;
 mod convolution;
+mod convolve;
 mod dropout;
 mod elementwise;
 #[cfg(feature = "training")]
@@ -31,7 +32,7 @@ use self::layer::Plan;
 use self::parameters::{Pair, Parameters};
 use super::{FeedForward, SelfAttention};
 
-pub use self::convolution::{channels_last, convolve, convolve_normalised};
+pub use self::convolve::{channels_last, convolve, convolve_normalised};
 pub use self::layer::NormPlacement;
 
 /// The parts of an encoder layer.

@@ -2,10 +2,11 @@
 
 use wgpu::BufferUsages;
 
-use super::buffers::{ALIGNMENT, part, whole};
+use super::buffers::{part, whole};
 use super::engine::GpuEngine;
 use super::gallery::GpuGallery;
 use super::kernel::Kernel;
+use super::pool::ALIGNMENT;
 use super::search::{QUERIES, Unit, column_block};
 use super::search_shape::{GallerySide, QueryMemory, SearchMemory, SearchShape};
 use crate::similarity::quantised::{Fit, QueryBound, SAFE};

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::buffers::BufferPool;
-use super::gallery::GpuGallery;
-use super::kernel::{Format, Kernel};
+use super::format::Format;
+use super::kernel::Kernel;
+use super::pool::BufferPool;
 use super::tuning::Tuning;
 use crate::error::GpuFailure;
 use crate::{Error, Result};
@@ -119,11 +119,17 @@ impl GpuEngine {
             .await
             .map_err(|error| none(error.to_string()))?;
 
-        let packed = wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct;
-        let packed_dot = options.packed_dot && instance.wgsl_language_features().contains(packed);
+        let packed_dot = options.packed_dot && Self::has_packed_dot(&instance);
         let engine = Self::from_parts(device, queue, &GpuOptions { packed_dot, ..options.clone() });
         engine.watch();
         Ok(engine)
+    }
+
+    /// Whether an instance's shader language has the built-in dot product of packed bytes: what
+    /// [`packed_dot`](GpuOptions::packed_dot) has to say of a device that is shared.
+    pub fn has_packed_dot(instance: &wgpu::Instance) -> bool {
+        let packed = wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct;
+        instance.wgsl_language_features().contains(packed)
     }
 
     /// Takes over the device's callbacks, to know when it is lost. [`GpuEngine::new`] has done so.
@@ -253,14 +259,6 @@ impl GpuEngine {
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
         let message = lost.get_or_insert_with(|| message.to_owned());
         Error::gpu(GpuFailure::Lost, message.clone())
-    }
-
-    /// Refuses what belongs to another device.
-    pub(super) fn check_device(&self, gallery: &GpuGallery) -> Result<()> {
-        if Arc::ptr_eq(&gallery.token, &self.token) {
-            return Ok(());
-        }
-        Err(Error::gpu(GpuFailure::Refused, "the gallery was uploaded by another engine"))
     }
 }
 

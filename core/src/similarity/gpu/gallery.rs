@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use super::engine::GpuEngine;
-use super::kernel::Format;
+use super::format::Format;
+use crate::error::GpuFailure;
 use crate::similarity::BlockShape;
 use crate::{Error, Result};
 
@@ -115,6 +116,13 @@ pub(super) fn item_bytes(shape: BlockShape, content: Content) -> usize {
 }
 
 impl GpuEngine {
+    /// Refuses what belongs to another device.
+    pub(super) fn check_device(&self, gallery: &GpuGallery) -> Result<()> {
+        if Arc::ptr_eq(&gallery.token, &self.token) {
+            return Ok(());
+        }
+        Err(Error::gpu(GpuFailure::Refused, "the gallery was uploaded by another engine"))
+    }
     pub(super) fn format(&self, storage: Storage) -> Format {
         match storage {
             Storage::F32 => Format::F32,

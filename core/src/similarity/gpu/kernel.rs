@@ -1,32 +1,12 @@
 //! Which pipelines there are: every variable of a shader stands in its [`Kernel`], and the text is
 //! made of that alone, so two variants never share a place in the cache.
 
+use super::format::Format;
 use super::search_shape::{
     GalleryMemory, GallerySide, QueryMemory, SearchMemory, SearchShape, TEXEL_ROW,
 };
 use super::template::Template;
 use super::tuning::MatrixTile;
-
-/// How numbers of a gallery lie on the device, as shaders read them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Format {
-    /// `vec4f`.
-    F32,
-    /// `vec4<f16>`: the device has the feature.
-    F16,
-    /// Two halves in a `u32`, the same bits.
-    F16Packed,
-    /// Four halves in a `u64`, the same bits: the device has 64-bit integers and reads them as
-    /// fast as others.
-    F16Wide,
-}
-
-impl Format {
-    /// Bytes of a number.
-    pub fn bytes(self) -> usize {
-        if self == Self::F32 { 4 } else { 2 }
-    }
-}
 
 /// A pipeline's variables; the bindings follow from the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -17,10 +17,12 @@
 mod buffers;
 mod candidates;
 mod engine;
+mod format;
 mod gallery;
 mod kernel;
 mod matrix;
 mod normalise;
+mod pool;
 mod search;
 mod search_shape;
 mod template;

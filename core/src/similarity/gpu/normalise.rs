@@ -4,8 +4,9 @@ use wgpu::BufferUsages;
 
 use super::buffers::{part, whole};
 use super::engine::GpuEngine;
+use super::format::Format;
 use super::gallery::{Content, GpuGallery, SHARD_STEP, Shard, Storage};
-use super::kernel::{Format, Kernel};
+use super::kernel::Kernel;
 use crate::similarity::BlockShape;
 use crate::{Error, Result};
 

@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 
 use wgpu::BufferUsages;
 
-use super::buffers::{ALIGNMENT, part};
+use super::buffers::part;
 use super::engine::GpuEngine;
+use super::format::Format;
 use super::gallery::{GpuGallery, Shard};
-use super::kernel::{Format, Kernel};
+use super::kernel::Kernel;
+use super::pool::ALIGNMENT;
 use super::search_shape::{GallerySide, QueryMemory, SearchMemory, SearchShape};
 use crate::similarity::{BlockShape, Blocks, Direction, Hit, TopK};
 use crate::{Error, Result};

@@ -3,8 +3,8 @@
 
 use super::buffers::whole;
 use super::engine::GpuEngine;
+use super::format::Format;
 use super::gallery::{Content, GpuGallery, Shard};
-use super::kernel::Format;
 use super::search_shape::{GalleryMemory, TEXEL_ROW};
 
 /// Bytes of a texel.

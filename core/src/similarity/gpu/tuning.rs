@@ -1,6 +1,6 @@
 //! Sizes of tiles and workgroups, by kind of device.
 
-use super::kernel::Format;
+use super::format::Format;
 
 /// What an engine's kernels are built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

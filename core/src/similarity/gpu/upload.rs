@@ -5,10 +5,10 @@ use std::ops::Range;
 use half::f16;
 
 use super::engine::GpuEngine;
+use super::format::Format;
 use super::gallery::{
     Content, GpuGallery, SHARD_STEP, Storage, interleave, item_bytes, vector_bytes,
 };
-use super::kernel::Format;
 use crate::similarity::{BlockShape, Blocks, QuantisedView, Stored};
 use crate::{Error, Result};
 
