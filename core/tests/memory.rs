@@ -23,7 +23,6 @@ fn embeddings(rng: &mut ChaCha8Rng, rows: usize, shape: BlockShape) -> Vec<f32> 
 
 /// 5,000 images, 25,000 captions: their matrix alone would take 477 MiB.
 #[test]
-#[ignore = "2 TFLOP: some 10 seconds with vector instructions"]
 fn coco_ranks_stay_below_a_gibibyte_beyond_the_embeddings() {
     let (image, caption) =
         (BlockShape { blocks: 8, width: 256 }, BlockShape { blocks: 4, width: 256 });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { open, PATIENCE } from "./support/browser.mjs";
-import { nativeSearch } from "./support/native.mjs";
+import { avse, nativeSearch } from "./support/native.mjs";
 import { scratchFolder, SITE } from "./support/paths.mjs";
 import { drawing } from "./support/pictures.mjs";
 import { site } from "./support/server.mjs";
@@ -78,6 +78,51 @@ test("WebGPU, tiny model: the scores and rankings of avse search", { timeout: 3 
   const info = await compare(t, { folder, url: "/tiny/", device: "webgpu", sentences: SENTENCES, picture: pictures[5] });
   assert.equal(info.device, "webgpu", "the engine did not run on the WebGPU adapter");
   t.diagnostic(`adapter: ${info.adapter}`);
+});
+
+/** More rows than the engine's `GPU_ROWS`: from there on a WebGPU device searches. */
+const MANY = 10_500;
+
+/** A gallery of many sentences beside the tiny export's own. */
+async function manySentences(folder) {
+  const [lines, words] = [[], ["picture", "of", "test", "train", "sentence", "dev"]];
+  for (let row = 0; row < MANY; row++) {
+    const word = (place) => words[Math.floor(row / words.length ** place) % words.length];
+    lines.push(JSON.stringify({ caption: `${word(0)} ${row % 12} ${word(1)} ${word(2)} ${row % 5} ${word(3)} ${row % 7} ${word(4)}` }));
+  }
+  const list = await write(join(scratchFolder(), "many.jsonl"), lines.join("\n"));
+  const where = ["--gallery", join(folder, "many"), "--model", join(folder, "model"), "--gpu-id", "cpu"];
+  await avse("index", "build", "--items", list, ...where);
+}
+
+test("WebGPU, many rows: the device's own search gives the scores of avse search", { timeout: 3 * PATIENCE }, async (t) => {
+  const { folder, pictures } = await tiny();
+  await manySentences(folder);
+  const server = await site(t, { mounts: { "/tiny/": folder } });
+  const page = await open(t, server.empty);
+  const content = (await readFile(pictures[2])).toString("base64");
+  const seen = await page.evaluate(
+    async ([sentence, content]) => {
+      const avse = await load("/tiny/", { device: "webgpu" });
+      const gallery = await avse.openGallery("/tiny/many/");
+      const text = plain(await avse.searchText(gallery, sentence, { k: 20 }));
+      const image = plain(await avse.searchImage(gallery, file(content, "picture.png"), { k: 20 }));
+      return { device: avse.info.device, rows: gallery.size, text, image };
+    },
+    [SENTENCES[0], content],
+  );
+  assert.deepEqual([seen.device, seen.rows], ["webgpu", MANY]);
+  for (const [found, question] of [[seen.text, { text: SENTENCES[0] }], [seen.image, { image: pictures[2] }]]) {
+    const native = await nativeSearch(folder, "many", question, MANY);
+    const scores = new Map(native.map(({ key, score }) => [key, score]));
+    assert.ok(native[0].score - native[500].score > 10 * TOLERANCE, "the sentences are too much alike to prove anything");
+    assert.equal(found.length, 20);
+    for (const [at, { key, score }] of found.entries()) {
+      // Sentences closer than rounding may change places.
+      assert.ok(Math.abs(score - native[at].score) <= TOLERANCE, `place ${at}: ${score}, natively ${native[at].score}`);
+      assert.ok(Math.abs(score - scores.get(key)) <= TOLERANCE, `${key}: ${score}, natively ${scores.get(key)}`);
+    }
+  }
 });
 
 test("8-bit weights: the scores and rankings of avse search", { timeout: 2 * PATIENCE }, async (t) => {

@@ -32,14 +32,15 @@ impl Place {
 
     #[cfg(feature = "gpu")]
     async fn webgpu() -> Result<Self> {
-        use avse_core::similarity::gpu::{GpuEngine, GpuOptions};
+        use avse_core::similarity::gpu::{GpuEngine, GpuOptions, wgpu};
         let (device, setup) = Device::wgpu_options()
             .init_with_setup_async()
             .await
             .map_err(|error| Failure::new("no-device", error.to_string()))?;
-        // Whether the browser's shader language has packed dot products is not told of a
-        // device; unpacked ones give the same scores.
-        let options = GpuOptions { packed_dot: false, ..GpuOptions::default() };
+        // A device does not tell what the browser's shader language has.
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let packed_dot = GpuEngine::has_packed_dot(&instance);
+        let options = GpuOptions { packed_dot, ..GpuOptions::default() };
         let gpu = GpuEngine::from_parts(setup.device.clone(), setup.queue.clone(), &options);
         gpu.watch();
         let info = gpu.adapter();

@@ -1,16 +1,21 @@
 //! `cargo xtask test`: every check of the repository, as named steps.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::browser;
 use crate::setup::{self, WASM};
-use crate::shell::{Step, root};
+use crate::shell::{Step, root, target};
 use crate::web::{self, Native};
 
 /// Runs all checks and prints a table; fails when any of them failed.
 pub fn run_all() -> ExitCode {
     let started = Instant::now();
+    let free = free_space();
+    let _ = fs::remove_file(left_out());
     setup::run();
 
     let mut results = Results::default();
@@ -33,6 +38,11 @@ pub fn run_all() -> ExitCode {
     }
 
     results.print(started.elapsed());
+    print_left_out();
+    // A full disk shows as a linker that crashes.
+    if let (Some(before), Some(after)) = (free, free_space()) {
+        println!("free on the disk: {after:.1} GiB, {before:.1} GiB at the start");
+    }
     let failed = results.failed();
     if failed.is_empty() {
         ExitCode::SUCCESS
@@ -101,15 +111,18 @@ fn tests() -> Vec<Step> {
     steps.into_iter().map(with_test_environment).collect()
 }
 
-/// The browser build of the core and the web crate, type-checked. Its flags
+/// Type-checks both browser builds of the web crate and what they use of the core; whether they passed. Their flags
 /// stand in .cargo/config.toml.
-pub fn wasm() -> Step {
-    Step::cargo("wasm32", ["check", "--release", "--target", WASM, "-p", "avse-web"])
+pub fn wasm() -> bool {
+    let step = |name| Step::cargo(name, ["check", "--release", "--target", WASM, "-p", "avse-web"]);
+    step("wasm32").run()
+        && step("wasm32, WebGPU").args(&["--features", "gpu"].map(str::to_owned)).run()
 }
 
 /// Points the tests at the real captions and at a software Vulkan driver, where
 /// there are such; what the caller has set stays.
 fn with_test_environment(mut step: Step) -> Step {
+    step = step.env("AVSE_LEFT_OUT", left_out());
     let unset = |key| std::env::var_os(key).is_none();
     let captions = root().join("../shared/captions");
     if unset("AVSE_CAPTIONS_DIR") && captions.is_dir() {
@@ -122,6 +135,27 @@ fn with_test_environment(mut step: Step) -> Step {
         step = step.env("VK_DRIVER_FILES", driver);
     }
     step
+}
+
+/// Where tests note what they leave out (tests/support): what a passing test prints is not shown.
+fn left_out() -> PathBuf {
+    target().join("left-out.txt")
+}
+
+fn print_left_out() {
+    let text = fs::read_to_string(left_out()).unwrap_or_default();
+    let lines: BTreeSet<&str> = text.lines().collect();
+    if !lines.is_empty() {
+        eprintln!("\n{}\n", lines.into_iter().collect::<Vec<_>>().join("\n"));
+    }
+}
+
+/// Space that is free where cargo builds, in GiB; where the system says so.
+fn free_space() -> Option<f64> {
+    let folder = target();
+    let df = Step::new("df", "df", ["-Pk"]).args(&[folder.to_string_lossy().into_owned()]);
+    let kibibytes = df.output()?.lines().nth(1)?.split_whitespace().nth(3)?.parse::<f64>().ok()?;
+    Some(kibibytes / f64::from(1 << 20))
 }
 
 /// What has run: name, whether it passed, how long it took.

@@ -5,7 +5,7 @@ mod bench_training;
 mod bench_web;
 mod browser;
 mod checks;
-mod neon;
+mod kernels;
 mod python;
 mod setup;
 mod shell;
@@ -24,7 +24,7 @@ Commands:
   test           Set up, then run every check: format, lints, tests, documentation,
                  the browser package in a browser, and the CUDA build
   e2e            Run the end-to-end tests of the `avse` command line only
-  neon           Run the tests of the similarity engine's kernels for ARM, emulated elsewhere
+  kernels        Run the tests of the similarity engine's kernels for ARM (emulated) and WebAssembly
   bench [ARGS]   Build and run `avse bench [ARGS]`, for example `cargo xtask bench model`
   web build      Build the browser package and the demo page with its data
   web serve      The same, then serve the page on this machine
@@ -69,16 +69,17 @@ Runs the end-to-end tests of the `avse` command line:
 `cargo test --release -p trainer-native --test cli [ARGS]`.
 ";
 
-const NEON: &str = "\
-Usage: cargo xtask neon
+const KERNELS: &str = "\
+Usage: cargo xtask kernels
 
 Runs the unit tests of the similarity engine (tests/engine: its sources alone, no Burn) with
-its kernels for ARM. On an ARM processor they run as they are. Elsewhere they are compiled for
-aarch64-unknown-linux-musl and run in QEMU, once as a Cortex-A53 (NEON alone) and once with
-all extensions; the Rust target (rustup) and the emulator (qemu-user from apt-get, as root or
-with sudo that asks no password; Debian and Ubuntu only) are installed where missing. Where
-they cannot be had the tests are left out loudly, or fail where CI=true. An emulator proves
-results and says nothing about speed.
+its kernels for ARM and for WebAssembly. On an ARM processor the first run as they are.
+Elsewhere they are compiled for aarch64-unknown-linux-musl and run in QEMU, once as a
+Cortex-A53 (NEON alone) and once with all extensions; those for WebAssembly are compiled for
+wasm32-wasip1 and run in Node.js. The Rust targets (rustup) and the emulator (qemu-user from
+apt-get, as root or with sudo that asks no password; Debian and Ubuntu only) are installed
+where missing. Where they cannot be had the tests are left out loudly, or fail where CI=true.
+An emulator proves results and says nothing about speed.
 ";
 
 const BENCH: &str = "\
@@ -114,7 +115,8 @@ for the export (AVSE_WEB_PEERS_PYTHON names another Python); AVSE_CHROMIUM names
 const WEB: &str = "\
 Usage: cargo xtask web check|build|serve|test [ARGS]
 
-  check   Check that the core and the web crate compile for wasm32-unknown-unknown
+  check   Check that the web crate and what it uses of the core compile for
+          wasm32-unknown-unknown, with and without WebGPU
   build   Build both WebAssembly modules, the npm package (web/package) and the demo page
           with a model and galleries of emoji, as static files: target/web/site
   serve   Build, then serve that folder under a strict content security policy;
@@ -135,7 +137,7 @@ fn main() -> ExitCode {
         ("setup", _) if wants_help => say(SETUP),
         ("test", _) if wants_help => say(TEST),
         ("e2e", _) if wants_help => say(E2E),
-        ("neon", _) if wants_help => say(NEON),
+        ("kernels", _) if wants_help => say(KERNELS),
         ("bench", [first]) if first == "--help" || first == "-h" => say(BENCH),
         ("web", _) if wants_help => say(WEB),
         ("setup", []) => {
@@ -147,7 +149,7 @@ fn main() -> ExitCode {
             let cli = ["test", "--release", "-p", "trainer-native", "--test", "cli"];
             forward(Step::cargo("e2e", cli).args(rest))
         }
-        ("neon", []) => code(neon::run()),
+        ("kernels", []) => code(kernels::run()),
         ("bench", [what, rest @ ..]) if what == "similarity" && !wants_help => {
             code(similarity::run(rest))
         }
@@ -163,7 +165,7 @@ fn main() -> ExitCode {
             forward(Step::cargo("bench", bench).args(rest))
         }
         ("web", []) => say(WEB),
-        ("web", [what]) if what == "check" => forward(checks::wasm()),
+        ("web", [what]) if what == "check" => code(checks::wasm()),
         ("web", [what]) if what == "build" => code(web::build(web::Native::Fresh)),
         ("web", [what]) if what == "test" => code(browser::run()),
         ("web", [what, rest @ ..]) if what == "serve" => code(web::serve(rest)),

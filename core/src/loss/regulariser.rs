@@ -68,3 +68,73 @@ impl Regulariser {
         diagonal.sub_scalar(1.0).square().sum() + off.square().sum().mul_scalar(self.off_diagonal)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    const BATCH: usize = 5;
+    const WIDTH: usize = 3;
+    const VIEWS: usize = 3;
+
+    /// Numbers without a pattern, `[BATCH, VIEWS * WIDTH]`.
+    fn embeddings() -> Vec<f64> {
+        (0..BATCH * VIEWS * WIDTH).map(|at| ((at * at + 7 * at) % 23) as f64 / 11.0 - 1.0).collect()
+    }
+
+    /// The definition, number by number; `scale` is what the correlations are divided by.
+    fn plain(values: &[f64], scale: f64, off_diagonal: f64) -> f64 {
+        let column = |view: usize, dimension: usize| -> Vec<f64> {
+            let numbers = (0..BATCH).map(|row| values[(row * VIEWS + view) * WIDTH + dimension]);
+            let numbers: Vec<f64> = numbers.collect();
+            let norm = numbers.iter().map(|number| number * number).sum::<f64>().sqrt();
+            numbers.iter().map(|number| number / norm).collect()
+        };
+        let mut total = 0.0;
+        for first in 0..VIEWS {
+            for second in first + 1..VIEWS {
+                for (i, j) in (0..WIDTH).flat_map(|i| (0..WIDTH).map(move |j| (i, j))) {
+                    let (left, right) = (column(first, i), column(second, j));
+                    let product: f64 = left.iter().zip(&right).map(|(a, b)| a * b).sum();
+                    let correlation = product / scale;
+                    total += match i == j {
+                        true => (correlation - 1.0).powi(2),
+                        false => off_diagonal * correlation.powi(2),
+                    };
+                }
+            }
+        }
+        total
+    }
+
+    #[test]
+    fn both_forms_and_their_gradients_are_those_of_the_definition() {
+        let values = embeddings();
+        let device = Device::flex().autodiff();
+        let numbers: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+        for (form, scale) in
+            [(RegulariserForm::Official, BATCH as f64), (RegulariserForm::Paper, 1.0)]
+        {
+            let regulariser = Regulariser { form, off_diagonal: 0.3, weight: 0.7 };
+            let data = TensorData::new(numbers.clone(), [BATCH, VIEWS * WIDTH]);
+            let leaf = Tensor::<2>::from_data(data, &device).require_grad();
+            let loss = regulariser.forward(leaf.clone(), VIEWS);
+            let expected = |values: &[f64]| 0.7 * plain(values, scale, 0.3);
+            let found = f64::from(loss.clone().into_scalar::<f32>());
+            assert!((found - expected(&values)).abs() < 1e-5, "{form:?}: {found}");
+            let gradients = loss.backward();
+            let gradient = leaf.grad(&gradients).unwrap().into_data().try_to_vec::<f32>().unwrap();
+            for (at, found) in gradient.iter().enumerate() {
+                let moved = |by: f64| {
+                    let mut values = values.clone();
+                    values[at] += by;
+                    expected(&values)
+                };
+                let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+                assert!((f64::from(*found) - slope).abs() < 1e-4, "{form:?} {at}: {found} {slope}");
+            }
+        }
+    }
+}

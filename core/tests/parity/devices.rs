@@ -4,6 +4,8 @@ use std::sync::Once;
 
 use burn::tensor::{Device, DeviceType};
 
+use super::left_out::missing;
+
 /// Runs `test` on the CPU and, where there is an adapter, on Burn's wgpu backend.
 pub fn on_each_device(test: impl Fn(&Device)) {
     test(&Device::flex());
@@ -12,9 +14,9 @@ pub fn on_each_device(test: impl Fn(&Device)) {
         None => {
             static ONCE: Once = Once::new();
             ONCE.call_once(|| {
-                eprintln!(
-                    "\n*** SKIPPED: no Vulkan adapter found, the wgpu half of the parity suite did \
-                     not run. `cargo xtask setup` installs a software one where it can. ***\n"
+                missing(
+                    "no Vulkan adapter: the wgpu half of the parity suite did not run. `cargo xtask setup` \
+                     installs a software one where it can",
                 );
             });
         }

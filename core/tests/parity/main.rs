@@ -9,6 +9,8 @@ mod checkpoint;
 mod compare;
 mod devices;
 mod fixture;
+#[path = "../../../tests/support/left_out.rs"]
+mod left_out;
 mod metrics;
 mod pooling;
 mod preprocess;

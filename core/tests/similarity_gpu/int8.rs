@@ -174,6 +174,7 @@ fn shards() {
         block_on(engine.candidates(&uploaded, queries.blocks(), ImagesForCaption, 300)).unwrap();
     let counts: Vec<usize> = all.iter().map(Vec::len).collect();
     assert_eq!(counts, [300, 300]);
+    check(&engine, gallery.blocks(), queries.blocks(), ImagesForCaption, 7, "shards");
     let error =
         block_on(engine.search(&uploaded, queries.blocks(), ImagesForCaption, 3)).unwrap_err();
     assert!(error.to_string().contains("int8 gallery"), "{error}");

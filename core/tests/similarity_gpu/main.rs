@@ -6,6 +6,8 @@
 
 mod device;
 mod int8;
+#[path = "../../../tests/support/left_out.rs"]
+mod left_out;
 mod matrix;
 mod normalise;
 mod plain;
