@@ -15,9 +15,11 @@ mod files;
 pub mod gallery;
 pub mod hub;
 mod json_entries;
+pub mod machine;
 pub mod pretrained;
 mod progress;
 pub mod report;
+pub mod runs;
 mod scores;
 pub mod train;
 

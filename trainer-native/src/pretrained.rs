@@ -10,11 +10,38 @@ use avse_core::image::sampling::RadialBiasSampling;
 use avse_core::text::tokenizer::CaptionTokenizer;
 use avse_core::weights::{LoadReport, Naming, load_into, read_weights};
 use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
 
 use crate::hub::{self, Hub};
 use crate::{Error, Result};
 
-/// Which backbones, and the sizes that they do not fix.
+/// What backbones leave open of a model, apart from the two sizes of the published commands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Heads {
+    /// Width of a block; without one 256, or the embedding's width where that is less.
+    pub block_size: Option<usize>,
+    /// Dropout between BERT and the text head.
+    pub text_dropout: f64,
+    /// Radial bias sampling: number of views, decay, shares kept.
+    pub sampling: RadialBiasSampling,
+    /// Generalised pooling.
+    pub pooling: PoolingConfig,
+}
+
+impl Default for Heads {
+    /// As the official code.
+    fn default() -> Self {
+        Self {
+            block_size: None,
+            text_dropout: 0.2,
+            sampling: RadialBiasSampling::default(),
+            pooling: PoolingConfig::default(),
+        }
+    }
+}
+
+/// Which backbones, and what they do not fix.
 #[derive(Debug, Clone)]
 pub struct Backbones {
     /// A ViT, Swin or ResNet: a folder or a name on the hub.
@@ -25,6 +52,8 @@ pub struct Backbones {
     pub embed_size: usize,
     /// Side R of the network input in pixels.
     pub image_size: usize,
+    /// Everything else.
+    pub heads: Heads,
 }
 
 /// What pretrained backbones make.
@@ -52,15 +81,16 @@ pub fn from_backbones(backbones: &Backbones, hub: &Hub, device: &Device) -> Resu
     let image_folder = hub.resolve(&backbones.image, hub::BACKBONE)?;
     let text_files = [hub::BACKBONE, hub::TOKENIZER].concat();
     let text_folder = hub.resolve(&backbones.text, &text_files)?;
+    let Heads { block_size, text_dropout, sampling, pooling } = backbones.heads.clone();
     let config = ModelConfig {
         embed_size: backbones.embed_size,
-        block_size: 256.min(backbones.embed_size),
+        block_size: block_size.unwrap_or(256.min(backbones.embed_size)),
         image_size: backbones.image_size,
-        sampling: RadialBiasSampling::default(),
-        pooling: PoolingConfig::default(),
+        sampling,
+        pooling,
         image: in_file(&image_folder, ImageBackboneConfig::from_hugging_face)?,
         text: in_file(&text_folder, BertConfig::from_hugging_face)?,
-        text_dropout: 0.2,
+        text_dropout,
     };
     let tokenizer = CaptionTokenizer::from_folder(&text_folder)?;
 

@@ -10,7 +10,10 @@ use std::process::{Command, Output};
 use avse_core::config::{BertConfig, ImageBackboneConfig, ModelConfig, VitConfig};
 use avse_core::image::Vit;
 use avse_core::text::Bert;
-use avse_core::weights::{Bundle, Naming, Precision, StateDict, read_torch, state_dict_of};
+use avse_core::text::tokenizer::CaptionTokenizer;
+use avse_core::weights::{
+    Bundle, BundleContents, Naming, Precision, StateDict, Towers, read_torch, state_dict_of,
+};
 use burn::tensor::{DType, Device};
 use support::HubServer;
 use tempfile::TempDir;
@@ -148,6 +151,28 @@ fn official_weights_go_around_without_changing_a_bit() {
     assert_eq!(half.weights().unwrap().get(key).unwrap().dtype(), DType::F16);
     let bytes = |bundle: &Bundle| bundle.manifest().files["model.safetensors"].bytes;
     assert!(bytes(&half) * 10 < bytes(&bundle) * 6, "{} {}", bytes(&half), bytes(&bundle));
+
+    // A table with rows to spare: fine with the bundle's own tokenizer, refused with anybody's.
+    write_vocabulary(folder.path(), config.text.vocab_size - 2);
+    let tokenizer = CaptionTokenizer::from_folder(folder.path()).unwrap().to_json().unwrap();
+    let value = serde_json::to_value(&config).unwrap();
+    Bundle::write(
+        at("spare"),
+        BundleContents {
+            config: &value,
+            weights: &used,
+            tokenizer: tokenizer.as_bytes(),
+            precision: Precision::F32,
+            towers: Towers::Both,
+        },
+    )
+    .unwrap();
+    convert(&at("spare"), "bundle", &at("again"));
+    assert_same(&used, &Bundle::open(at("again")).unwrap().weights().unwrap());
+    let (checkpoint, text) = (at("1.safetensors"), folder.path().to_str().unwrap());
+    let from = ["convert", "--from", &checkpoint, "--config", &at("config.json"), "--text", text];
+    let said = fail(&[from.as_slice(), &["--to", "bundle", "--out", &at("no")]].concat());
+    assert!(said.contains("tokens") && said.contains("--text"), "{said}");
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! The emoji set, built from the pinned packages.
 
+#[path = "../../tests/support/left_out.rs"]
+mod left_out;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
+use left_out::missing;
 use tempfile::TempDir;
 use trainer_native::data::emoji::{self, Lists, Options, Packages, TEST_DESIGNER};
 use trainer_native::data::{Dataset, DatasetSpec, Split, VerifyOptions, verify};
@@ -14,9 +18,9 @@ const SIZE: u32 = 24;
 fn packages_installed() -> bool {
     let installed = emoji::data_folder().and_then(|folder| Packages::install(&folder));
     if let Err(error) = &installed {
-        eprintln!(
-            "\n*** The emoji packages cannot be installed, the emoji set is NOT tested: {error} ***\n"
-        );
+        missing(&format!(
+            "the emoji packages cannot be installed, the emoji set is not made: {error}"
+        ));
     }
     installed.is_ok()
 }

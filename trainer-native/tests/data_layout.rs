@@ -1,10 +1,14 @@
 //! The official layout: the real caption files, a generated set, and everything
 //! that can be wrong with one.
 
+#[path = "../../tests/support/left_out.rs"]
+mod left_out;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use left_out::left_out;
 use serde_json::Value;
 use tempfile::TempDir;
 use trainer_native::data::{
@@ -104,8 +108,8 @@ fn check_five_a_image(captions: &Captions) {
 #[test]
 fn real_caption_files() {
     let Some(folder) = std::env::var_os("AVSE_CAPTIONS_DIR").map(PathBuf::from) else {
-        eprintln!(
-            "\n*** AVSE_CAPTIONS_DIR is unset: the real Flickr30K and COCO caption files are NOT tested ***\n"
+        left_out(
+            "AVSE_CAPTIONS_DIR is unset: the real Flickr30K and COCO caption files are not read",
         );
         return;
     };
@@ -262,6 +266,19 @@ fn verify_lists_every_problem_with_its_line() {
         .filter_map(|(kind, file, _)| (kind == MissingFile).then_some(file))
         .collect();
     assert_eq!(missing, ["id_mapping.json", "train_caps.txt", "flickr30k-images"]);
+}
+
+/// As the official files are published: training does without.
+#[test]
+fn a_validation_split_need_not_be_there() {
+    let set = Generated::new();
+    fs::remove_file(set.file("dev_ids.txt")).expect("remove");
+    assert_eq!(set.problems(false), [(ProblemKind::MissingFile, "dev_ids.txt".into(), None)]);
+    fs::remove_file(set.file("dev_caps.txt")).expect("remove");
+    assert_eq!(set.problems(false), []);
+    let found = set.verify(false);
+    assert_eq!(found.splits.iter().map(|split| &split.name).collect::<Vec<_>>(), ["train", "test"]);
+    assert!(found.to_string().contains("dev      not there"), "{found}");
 }
 
 fn avse(arguments: &[&str], data_path: &Path) -> Output {

@@ -3,13 +3,22 @@
 
 use std::fmt::Display;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{Error, Result};
+
+/// The file of this program.
+///
+/// # Errors
+/// [`Error::Usage`] when the system does not say.
+pub fn own_program() -> Result<PathBuf> {
+    std::env::current_exe()
+        .map_err(|e| Error::Usage(format!("this program's own file is not to be found: {e}")))
+}
 
 /// Starts `program` with `arguments`, hands it `job` and reads what it measured; `what` names the work.
 ///

@@ -7,7 +7,6 @@
 mod child;
 mod flops;
 pub mod loader;
-mod machine;
 mod memory;
 mod peers;
 mod phase;
@@ -17,7 +16,7 @@ pub mod similarity;
 pub mod training;
 mod workload;
 
-pub use machine::{Machine, available_memory, peak_memory, resident_memory};
+pub use child::own_program;
 pub use memory::{MemoryReport, TOLERANCE as MEMORY_TOLERANCE, memory};
 pub use peers::{PEERS, Peer};
 pub use phase::{CHILD_ARGUMENTS, Job, Measurement, Phase, Summary};

@@ -12,7 +12,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Workload, child, flops, peak_memory};
+use super::{Workload, child, flops};
+use crate::machine::peak_memory;
 use crate::train::{
     Batch, HostCollective, LossScale, Method, Objective, Optimiser, Replica, StepPlan, TrainConfig,
 };

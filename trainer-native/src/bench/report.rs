@@ -5,7 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::peers::ORIGIN;
-use super::{Machine, Measurement, PEERS, Peer, Workload};
+use super::{Measurement, PEERS, Peer, Workload};
+use crate::machine::Machine;
 
 /// Everything that a run of `avse bench model` found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Machine;
 use super::report::UNKNOWN;
+use crate::machine::Machine;
 use crate::{Error, Result, files};
 
 /// What the works of training steps begin with; their rows stand first.

@@ -15,15 +15,15 @@ use burn::tensor::Device;
 use clap::ValueEnum;
 
 use crate::hub::{self, Hub};
-use crate::pretrained::{Backbones, from_backbones};
+use crate::pretrained::{Backbones, Heads, from_backbones};
 use crate::{Error, Result};
 
 /// Options of `avse convert`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to read: a bundle, an official checkpoint (.pth), a .safetensors
-    /// file with official keys, or an image backbone (folder or hub name) to
-    /// start training from.
+    /// file with official keys, or an image backbone (folder or hub name), which
+    /// with that of --text makes an untrained model.
     #[arg(long)]
     from: String,
     /// What to write.
@@ -143,6 +143,7 @@ impl Args {
             text: self.text.clone(),
             embed_size: self.embed_size,
             image_size: self.img_res.unwrap_or(256),
+            heads: Heads::default(),
         };
         let made = from_backbones(&backbones, &Hub::default(), &device)?;
         for report in [&made.image_report, &made.text_report] {
@@ -190,6 +191,7 @@ impl Args {
         let precision = self.precision.into();
         match self.to {
             Form::Bundle => {
+                let brought = tokenizer.is_some();
                 let tokenizer = match tokenizer {
                     Some(tokenizer) => tokenizer,
                     None => {
@@ -197,7 +199,7 @@ impl Args {
                         CaptionTokenizer::from_folder(folder)?.to_json()?.into_bytes()
                     }
                 };
-                self.check_vocabulary(&tokenizer, &config)?;
+                self.check_vocabulary(&tokenizer, &config, brought)?;
                 let config = serde_json::to_value(&config)
                     .map_err(|e| Error::format(&self.out, e.to_string()))?;
                 let contents = BundleContents {
@@ -221,16 +223,21 @@ impl Args {
         Ok(())
     }
 
-    /// A tokenizer of another vocabulary would silently give wrong results.
-    fn check_vocabulary(&self, tokenizer: &[u8], config: &ModelConfig) -> Result<()> {
+    /// A tokenizer of another vocabulary would silently give wrong results; one that the source `brought` is the
+    /// model's own, whose table may have rows to spare.
+    fn check_vocabulary(
+        &self,
+        tokenizer: &[u8],
+        config: &ModelConfig,
+        brought: bool,
+    ) -> Result<()> {
         let size = CaptionTokenizer::from_json(&String::from_utf8_lossy(tokenizer))?.vocab_size();
-        if size == config.text.vocab_size {
+        let rows = config.text.vocab_size;
+        if size == rows || (brought && size < rows) {
             return Ok(());
         }
-        Err(Error::Usage(format!(
-            "the tokenizer has {size} tokens and the model {}; give the model's own with --text",
-            config.text.vocab_size
-        )))
+        let advice = if brought { "" } else { "; give the model's own with --text" };
+        Err(Error::Usage(format!("the tokenizer has {size} tokens and the model {rows}{advice}")))
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use avse_core::gallery::GalleryKind;
 use clap::Parser;
 
-use super::index::print_json;
+use super::json::print_json;
 use super::source::SourceArgs;
 use crate::gallery::{self, ExportOptions};
 use crate::{Error, Result, device};

@@ -122,7 +122,7 @@ impl Args {
             eprintln!("{whole}");
         }
         let folders = match self.model.as_slice() {
-            [] => vec![newest_bundle(Path::new("runs"), &self.dataset)?],
+            [] => vec![newest_bundle(Path::new("runs"), &self.dataset, &self.data_path)?],
             some => some.to_vec(),
         };
         let name = self.split.as_deref().unwrap_or(dataset.known.test);
@@ -279,8 +279,9 @@ fn folds(images: usize, is_test: bool, folds: usize) -> Option<usize> {
     (is_test && folds > 1 && images.is_multiple_of(folds)).then_some(folds)
 }
 
-/// The newest `best` bundle under `runs` that was trained on `dataset`.
-fn newest_bundle(runs: &Path, dataset: &str) -> Result<PathBuf> {
+/// The newest `best` bundle under `runs` that was trained on `dataset`, one trained on this very data before others:
+/// data of one's own goes by the name of a dataset, too.
+fn newest_bundle(runs: &Path, dataset: &str, data_path: &Path) -> Result<PathBuf> {
     let none = || {
         Error::Usage(format!(
             "no trained model of {dataset} under {}: give one with --model",
@@ -288,14 +289,16 @@ fn newest_bundle(runs: &Path, dataset: &str) -> Result<PathBuf> {
         ))
     };
     let entries = std::fs::read_dir(runs).map_err(|_| none())?;
-    let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
+    let place = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let mut found: Vec<(bool, SystemTime, PathBuf)> = Vec::new();
     for entry in entries.flatten() {
         let bundle = entry.path().join("best");
-        let trained_on = TrainConfig::read(&entry.path().join("run.toml")).map(|c| c.dataset);
-        if Bundle::is_at(&bundle) && trained_on.is_ok_and(|name| name == dataset) {
+        let Ok(run) = TrainConfig::read(&entry.path().join("run.toml")) else { continue };
+        if Bundle::is_at(&bundle) && run.dataset == dataset {
+            let same = place(&run.data_path) == place(data_path);
             let time = bundle.join("manifest.json").metadata().and_then(|m| m.modified());
-            found.push((time.unwrap_or(SystemTime::UNIX_EPOCH), bundle));
+            found.push((same, time.unwrap_or(SystemTime::UNIX_EPOCH), bundle));
         }
     }
-    found.into_iter().max().map(|(_, bundle)| bundle).ok_or_else(none)
+    found.into_iter().max().map(|(.., bundle)| bundle).ok_or_else(none)
 }

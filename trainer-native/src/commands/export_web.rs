@@ -8,7 +8,7 @@ use avse_core::weights::Towers;
 use clap::Parser;
 
 use super::convert::PrecisionArg;
-use super::index::print_json;
+use super::json::print_json;
 use super::source::Precision;
 use crate::data::DatasetSpec;
 use crate::export::{self, CaptionSource, Loss, PictureSource, WebOptions, WebReport};

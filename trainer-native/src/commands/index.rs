@@ -7,6 +7,7 @@ use avse_core::gallery::{Gallery, GalleryManifest, StoredPrecision};
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::json::print_json;
 use super::source::{Precision, SourceArgs};
 use crate::gallery::{self, BuildOptions, BuildReport, SourceChange};
 use crate::{Error, Result, device};
@@ -46,8 +47,8 @@ pub struct Args {
 enum Command {
     /// Make a gallery, or bring it up to date
     ///
-    /// Only new and changed files are read and encoded, and what is gone is removed. Without a
-    /// folder, dataset or list the gallery is brought up to date with what it was made of. Stopped at
+    /// Only new and changed files (by size, time of change and place) are read and encoded, and what is
+    /// gone is removed. Without a folder, dataset or list the gallery is brought up to date with what it was made of. Stopped at
     /// any moment, it leaves the gallery as it was, and the next run goes on from there.
     Build(BuildArgs),
     /// Add another folder, dataset or list to a gallery
@@ -90,6 +91,14 @@ struct Common {
     /// beside them, and approximate [default: f16]
     #[arg(long, value_enum)]
     precision: Option<Precision>,
+    /// Read every file again; without it one whose size and time of change are what they were counts
+    /// as unchanged
+    #[arg(long)]
+    reread: bool,
+    /// Let a source of which nothing is left be taken out of the gallery; without it that is an error,
+    /// since a disk may only be away
+    #[arg(long)]
+    allow_empty: bool,
     /// Device: a GPU's number, `auto` or `cpu`
     #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
     gpu_id: String,
@@ -147,6 +156,8 @@ impl Common {
             kind: self.source.kind(),
             precision: self.precision.map(Precision::stored),
             model: self.model,
+            reread: self.reread,
+            allow_empty: self.allow_empty,
             device: device::choose(&self.gpu_id)?,
             quiet: self.json,
         })?;
@@ -228,12 +239,4 @@ impl InfoArgs {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Prints a value as indented JSON.
-pub fn print_json(value: &impl Serialize) -> Result<()> {
-    let json = serde_json::to_string_pretty(value)
-        .map_err(|e| Error::Usage(format!("JSON cannot be written: {e}")))?;
-    println!("{json}");
-    Ok(())
 }

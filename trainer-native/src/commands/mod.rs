@@ -1,9 +1,6 @@
 //! The command line: one file per subcommand.
 
 mod bench;
-mod bench_loader;
-mod bench_similarity;
-mod bench_training;
 mod convert;
 mod data;
 mod demo;
@@ -12,6 +9,7 @@ mod encode;
 mod eval;
 mod export_web;
 mod index;
+mod json;
 mod official;
 mod report;
 mod search;

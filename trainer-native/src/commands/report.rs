@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::files::{folder_of, write_atomically};
 use crate::report::metrics_table;
-use crate::report::runs::Runs;
+use crate::runs::Runs;
 use crate::{Error, Result};
 
 const EXAMPLES: &str = "\

@@ -7,7 +7,7 @@ use avse_core::gallery::{Found, GalleryKind};
 use clap::Parser;
 use serde::Serialize;
 
-use super::index::print_json;
+use super::json::print_json;
 use crate::files::write_atomically;
 use crate::gallery::{self, Answer, Asked, SearchOptions, Seconds, hits_page, picture_path};
 use crate::{Error, Result, device};

@@ -4,13 +4,12 @@ mod resolve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 
 use clap::{ArgMatches, Parser};
 
 use super::official::Ignored;
-use crate::train::{Clip, DryRun, Precision, STOP, TrainConfig, Trainer};
-use crate::{Result, device};
+use crate::train::{Clip, DryRun, Precision, TrainConfig, Trainer, stop_on_ctrl_c};
+use crate::{Result, device, runs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,7 +28,8 @@ Examples:
 /// Train a model.
 ///
 /// The options are those of the official code, with underscores or hyphens. A --config
-/// file holds a whole run; options given beside it win.
+/// file holds a whole run, also what no option says (a network from scratch, the [heads] of a pretrained
+/// one: block_size, views, pooling); options given beside it win.
 #[derive(Debug, Parser)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -111,7 +111,8 @@ pub struct Args {
     /// Regulariser as in the official code, or as the paper writes it
     #[arg(long, default_value = "official", value_parser = ["official", "paper"])]
     regulariser: String,
-    /// Threads that prepare batches, for each device (0: half of the cores, shared by all devices)
+    /// Threads that prepare batches, for each device (0: half of the cores, shared by all
+    /// devices, at most 16 each)
     #[arg(long, default_value_t = 0)]
     workers: usize,
     /// Split that picks the best epoch: auto, test, or a split's name
@@ -145,8 +146,8 @@ pub struct Args {
     /// What the backbones compute in; weights, heads and loss are always f32
     #[arg(long, value_enum, default_value = "f32")]
     precision: Precision,
-    /// Check data, weights and devices and print the run as TOML, without training or making its
-    /// folder; all problems are listed, and the exit code is then 1
+    /// Check data, weights (fetched where they are named by the hub) and devices and print the run as
+    /// TOML, without training or making its folder; all problems are listed, and the exit code is then 1
     #[arg(long = "dry-run", alias = "dry_run")]
     dry_run: bool,
     #[command(flatten)]
@@ -166,18 +167,10 @@ impl Args {
             return dry_run(&config, DryRun::of(&config, devices, self.resume));
         }
         let devices = devices?;
-        // A second Ctrl-C ends at once.
-        let handler = || {
-            if STOP.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
-            }
-            eprintln!("\nending after this step; again to end at once");
-        };
-        if let Err(error) = ctrlc::set_handler(handler) {
-            eprintln!("warning: Ctrl-C will not save the last state: {error}");
-        }
+        stop_on_ctrl_c();
         let trainer = Trainer::new(config.clone(), &devices, self.resume)?;
         let summary = trainer.run()?;
+        runs::report_on(&config.logger_name);
         let Some(best) = summary.best_rsum else {
             println!("stopped before the first evaluation, after {:.0} s", summary.seconds);
             return Ok(ExitCode::SUCCESS);

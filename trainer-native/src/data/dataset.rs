@@ -7,6 +7,7 @@ use super::layout::{Captions, MAPPING, Mapping, image_folder, is_official, read_
 use super::problem::{Problem, ProblemKind, first_error};
 use super::samples::{Place, Reading, Samples, split_name};
 use super::source::{self, Files, Format};
+use super::split::Split;
 use crate::{Error, Result};
 
 /// Where a dataset is.
@@ -40,30 +41,6 @@ enum Texts {
     Official(Mapping),
     /// In files of another form, which have been read.
     Read(Samples),
-}
-
-/// A picture of a split.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageEntry {
-    /// Its id.
-    pub id: String,
-    /// Its file, which need not exist.
-    pub path: PathBuf,
-}
-
-/// The pictures and captions of a split; every picture stands there once.
-#[derive(Debug, Clone)]
-pub struct Split {
-    /// `train`, `test`, ...
-    pub name: String,
-    /// In the order of their first captions.
-    pub images: Vec<ImageEntry>,
-    /// Trimmed, never empty. In the official layout in the order of the file, elsewhere image by image.
-    pub captions: Vec<String>,
-    /// For every caption the index of its image.
-    pub image_of_caption: Vec<usize>,
-    /// For every caption the kind of its wording, where `<split>_kinds.txt` says it.
-    pub kinds: Option<Vec<String>>,
 }
 
 impl Dataset {
@@ -222,11 +199,25 @@ impl Dataset {
     /// the files name; none when they name none.
     pub fn split_names(&self) -> Vec<String> {
         match &self.texts {
-            Texts::Official(_) => self.known.splits().map(str::to_owned).collect(),
+            Texts::Official(_) => {
+                let all = self.known.splits();
+                let there =
+                    all.filter(|name| !self.lacks_validation() || *name != self.known.validation);
+                there.map(str::to_owned).collect()
+            }
             Texts::Read(samples) => {
                 samples.splits(self.known).into_iter().map(|(split, _)| split).collect()
             }
         }
+    }
+
+    /// Whether it is in the official layout without a validation split, as it is published: training then does
+    /// without.
+    pub fn lacks_validation(&self) -> bool {
+        let name = self.known.validation;
+        self.is_official()
+            && !self.ids_of(name).exists()
+            && !self.folder.join(format!("{name}_caps.txt")).exists()
     }
 
     /// What a user should know when files name no splits.

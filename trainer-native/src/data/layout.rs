@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::dataset::{ImageEntry, Split};
 use super::known::Known;
 use super::problem::{Problem, ProblemKind, first_error};
+use super::split::{ImageEntry, Split};
 use crate::Result;
 use crate::json_entries::Entries;
 

@@ -14,14 +14,16 @@ mod problem;
 mod record;
 mod samples;
 mod source;
+mod split;
 mod table;
 mod tar_members;
 mod verify;
 mod webdataset;
 
-pub use dataset::{Dataset, DatasetSpec, ImageEntry, Split};
+pub use dataset::{Dataset, DatasetSpec};
 pub use known::{KNOWN, Known};
 pub use layout::Captions;
 pub use prepare::{CaptionLimit, PrepareOptions, Prepared, prepare};
 pub use problem::{Problem, ProblemKind};
+pub use split::{ImageEntry, Split};
 pub use verify::{SplitSummary, Verification, VerifyOptions, verify};

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::dataset::{ImageEntry, Split};
 use super::known::Known;
 use super::problem::{Problem, ProblemKind};
+use super::split::{ImageEntry, Split};
 
 /// Where a picture was named.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,10 +9,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::dataset::{Dataset, DatasetSpec, Split};
+use super::dataset::{Dataset, DatasetSpec};
 use super::picture;
 use super::problem::{Problem, ProblemKind};
 use super::samples::Place;
+use super::split::Split;
 use crate::Result;
 
 /// What to check.
@@ -37,6 +38,9 @@ pub struct Verification {
     pub images: PathBuf,
     /// What the splits hold.
     pub splits: Vec<SplitSummary>,
+    /// The validation split where there is none, which training does without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_validation: Option<&'static str>,
     /// Whether the pictures were decoded.
     pub decoded: bool,
     /// Everything wrong, sorted by kind.
@@ -76,6 +80,7 @@ pub fn verify(options: &VerifyOptions) -> Result<Verification> {
     if names.is_empty() {
         names.push("all".into());
     }
+    let lacks = options.splits.is_empty() && dataset.lacks_validation();
     let mut splits = Vec::new();
     let mut wanted = Vec::new();
     let mut split_of = HashMap::new();
@@ -113,6 +118,7 @@ pub fn verify(options: &VerifyOptions) -> Result<Verification> {
         folder: dataset.folder,
         images: dataset.images,
         splits,
+        without_validation: lacks.then_some(dataset.known.validation),
         decoded: options.decode,
         problems,
     })
@@ -193,6 +199,9 @@ impl fmt::Display for Verification {
         for split in &self.splits {
             let SplitSummary { name, images, captions } = split;
             writeln!(f, "  {name:<8} {images:>7} images  {captions:>7} captions")?;
+        }
+        if let Some(name) = self.without_validation {
+            writeln!(f, "  {name:<8} not there: training picks its best epoch on the test split")?;
         }
         for group in self.problems.chunk_by(|a, b| a.kind == b.kind) {
             writeln!(f, "\n{} {}", group.len(), group[0].kind)?;

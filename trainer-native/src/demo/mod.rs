@@ -14,10 +14,10 @@ use serde::Serialize;
 use crate::data::emoji::{self, data_folder};
 use crate::data::{Dataset, DatasetSpec, Split};
 use crate::evaluate::{self, EncodedSplit};
-use crate::files::{json, write_atomically};
+use crate::files::{json, shell_word, write_atomically};
 use crate::report::metrics_table;
-use crate::train::{TrainConfig, Trainer};
-use crate::{Error, Result};
+use crate::train::{TrainConfig, Trainer, stop_on_ctrl_c};
+use crate::{Error, Result, runs};
 
 pub(crate) use queries::SENTENCES;
 
@@ -58,7 +58,7 @@ pub struct DemoResults {
     pub images: usize,
     /// Captions of Emoji-1K.
     pub captions: usize,
-    /// Wall time of the demo, training not counted.
+    /// Wall time of loading, encoding, scoring and answering.
     pub seconds: f64,
     /// Every set with all its figures.
     pub sets: Vec<NamedMetrics>,
@@ -124,6 +124,7 @@ pub fn run(options: &DemoOptions, device: &Device) -> Result<PathBuf> {
         seconds: began.elapsed().as_secs_f64(),
         sets,
     };
+    page.credits = page::credits(&built.folder)?;
     page.facts = page::facts(&avse, &bundle, &results, &test);
     std::fs::create_dir_all(&options.out).map_err(|e| Error::io(&options.out, e))?;
     let report = options.out.join("report.html");
@@ -139,9 +140,17 @@ fn train(options: &DemoOptions, device: &Device) -> Result<PathBuf> {
     let mut config = TrainConfig::read(&data_folder()?.join("emoji.toml"))?;
     config.data_path = options.emoji.clone();
     config.logger_name = options.out.join("training");
-    let best = config.logger_name.join("best");
-    Trainer::new(config, std::slice::from_ref(device), false)?.run()?;
-    Ok(best)
+    let folder = config.logger_name.clone();
+    stop_on_ctrl_c();
+    let summary = Trainer::new(config, std::slice::from_ref(device), false)?.run()?;
+    runs::report_on(&folder);
+    if summary.stopped_early {
+        return Err(Error::Usage(format!(
+            "the training was stopped; `avse train --resume --logger_name {}` goes on with it",
+            shell_word(&folder)
+        )));
+    }
+    Ok(folder.join("best"))
 }
 
 fn score(avse: &Avse, split: Split) -> Result<Scored> {

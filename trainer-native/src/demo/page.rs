@@ -7,18 +7,10 @@ use burn::module::Module;
 
 use super::{DemoResults, Scored};
 use crate::Result;
-use crate::data::emoji::data_folder;
+use crate::data::emoji::{self, data_folder};
+use crate::report::Chart;
 use crate::report::html::{Comparison, DemoReport, render as render_html};
-use crate::report::{Chart, read_log, training_charts};
-
-/// Where the artwork is from; `data/README.md` has the links.
-const CREDITS: [&str; 5] = [
-    "Noto Emoji, Google, Apache-2.0",
-    "Twemoji, Twitter and contributors, CC BY 4.0",
-    "OpenMoji, OpenMoji project, CC BY-SA 4.0",
-    "Fluent Emoji Flat, Microsoft, MIT",
-    "Words: emojibase-data, emojilib and unicode-emoji-json, MIT",
-];
+use crate::train::{read_log, training_charts};
 
 /// The table of facts.
 pub fn facts(
@@ -49,6 +41,18 @@ pub fn facts(
     ]
 }
 
+/// Whose drawings and words the page shows: those of the set in `folder`.
+///
+/// # Errors
+/// As [`emoji::credits_of`].
+pub fn credits(folder: &Path) -> Result<Vec<String>> {
+    let drawings = emoji::credits_of(folder)?.unwrap_or_default().into_iter();
+    let drawings = drawings
+        .map(|credit| format!("{}, {}, {}", credit.name, credit.author.name, credit.license.title));
+    let words = emoji::WORDS.into_iter().map(|(what, by, _)| format!("{what}, {by}, MIT"));
+    Ok(drawings.chain(words).collect())
+}
+
 /// The whole page.
 ///
 /// # Errors
@@ -57,7 +61,6 @@ pub fn render(mut page: DemoReport, results: &DemoResults, bundle: &Path) -> Res
     page.headline = results.sets.iter().map(|set| (set.name.clone(), set.metrics)).collect();
     page.charts = charts(bundle);
     page.comparison = comparison();
-    page.credits = CREDITS.map(String::from).to_vec();
     render_html(&page)
 }
 

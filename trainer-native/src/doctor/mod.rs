@@ -11,8 +11,8 @@ use burn::tensor::{Device, FloatDType};
 use hf_hub::Cache;
 use serde::Serialize;
 
-use crate::bench::{Machine, available_memory};
 use crate::device::{Backend, describe};
+use crate::machine::{Machine, available_memory};
 
 pub use data::DatasetReport;
 pub use search::{NvidiaGpu, Sought};

@@ -5,7 +5,7 @@ use std::path::Path;
 use avse_core::gallery::{Gallery, GalleryKind, GallerySpec, Item, ModelTag, StoredPrecision};
 use avse_core::weights::{Bundle, BundleContents, Towers};
 
-use super::WebOptions;
+use super::options::WebOptions;
 use crate::evaluate::Embeddings;
 use crate::gallery::ChosenBundle;
 use crate::{Error, Result};

@@ -1,14 +1,13 @@
 //! `avse.json`: what a page finds in an export.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use avse_core::gallery::GalleryKind;
 use avse_core::weights::Manifest;
 use serde::{Deserialize, Serialize};
 
+use super::options::{MODEL, WebOptions};
 use super::rows::Collection;
-use super::{MODEL, WebOptions};
 use crate::data::emoji::{self, data_folder};
 use crate::demo::UNSEEN_KINDS;
 use crate::files::{json, write_atomically};
@@ -132,37 +131,20 @@ fn read_credits(path: &Path) -> Result<Vec<Credit>> {
     serde_json::from_slice(&bytes).map_err(|e| Error::format(path, e.to_string()))
 }
 
-/// The words that captions of the emoji set are made of; `data/README.md` has the same list.
-const WORDS: [(&str, &str, &str); 3] = [
-    ("emojibase-data (words)", "Miles Johnson", "https://github.com/milesj/emojibase"),
-    ("emojilib (words)", "Mu-An Chiou and contributors", "https://github.com/muan/emojilib"),
-    (
-        "unicode-emoji-json (words)",
-        "Mu-An Chiou and contributors",
-        "https://github.com/muan/unicode-emoji-json",
-    ),
-];
-
 /// The credits of the emoji set in a folder: its drawings, on whose model and pages they are, and
 /// its words. None where there is no such set.
 ///
 /// # Errors
 /// [`Error::Format`] naming a file that is none of credits.
 fn emoji_credits(dataset: &Path) -> Result<Vec<Credit>> {
-    let path = dataset.join("credits.json");
-    let bytes = match std::fs::read(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read.map_err(|e| Error::io(&path, e))?,
-    };
-    let drawings: BTreeMap<String, emoji::Credit> =
-        serde_json::from_slice(&bytes).map_err(|e| Error::format(&path, e.to_string()))?;
-    let drawings = drawings.into_values().map(|credit| Credit {
+    let Some(drawings) = emoji::credits_of(dataset)? else { return Ok(Vec::new()) };
+    let drawings = drawings.into_iter().map(|credit| Credit {
         what: credit.name,
         by: credit.author.name,
         licence: credit.license.title,
         url: Some(credit.author.url),
     });
-    let words = WORDS.into_iter().map(|(what, by, url)| Credit {
+    let words = emoji::WORDS.into_iter().map(|(what, by, url)| Credit {
         what: what.into(),
         by: by.into(),
         licence: "MIT".into(),

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use avse_core::gallery::{ContentHash, Gallery, GalleryKind, Item, Source};
 use serde_json::{Map, Value};
 
-use super::{CaptionSource, PictureSource};
+use super::options::{CaptionSource, PictureSource};
 use crate::data::emoji::{self, data_folder};
 use crate::data::{Dataset, DatasetSpec};
 use crate::demo::DRAWING_SIZE;

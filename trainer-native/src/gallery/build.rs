@@ -13,8 +13,9 @@ use serde::Serialize;
 
 use super::bundle::ChosenBundle;
 use super::encoder::{Encoder, Seen};
-use super::listing::{Content, Problem, usual_kind};
-use super::plan::{Plan, State, Task, file};
+use super::listing::{Content, Problem};
+use super::plan::{Known, Plan, State, Task, file};
+use super::sources::usual_kind;
 use crate::{Error, Result, progress};
 
 /// What is to be done with what the gallery is made of now.
@@ -44,6 +45,10 @@ pub struct BuildOptions {
     pub precision: Option<StoredPrecision>,
     /// The bundle; without one, that of the gallery, or the demo's.
     pub model: Option<PathBuf>,
+    /// Whether all files are read, those of the same size and time of change, too.
+    pub reread: bool,
+    /// Whether a source of which nothing is left empties the gallery of it, or is an error.
+    pub allow_empty: bool,
     /// Where it runs.
     pub device: Device,
     /// Show no progress.
@@ -91,6 +96,8 @@ struct Goal {
     sources: Vec<Source>,
     spec: GallerySpec,
     bundle: ChosenBundle,
+    /// The generation of the gallery that it was made for.
+    generation: Option<u64>,
 }
 
 /// Builds a gallery or brings it up to date: only what is new or changed is read and
@@ -102,12 +109,17 @@ struct Goal {
 /// read is no error: the report lists it.
 pub fn build(options: &BuildOptions) -> Result<BuildReport> {
     let began = Instant::now();
-    let goal = Goal::of(options)?;
-    let replace = options.change == SourceChange::Replace;
-    let mut writer = GalleryWriter::open(&options.folder, goal.spec.clone(), replace)?;
+    let (goal, mut writer) = open(options)?;
     let recovered = writer.added().len();
     let kind = goal.spec.kind;
-    let mut plan = Plan::new(&goal.sources, kind, writer.current(), writer.added())?;
+    let before =
+        Known { gallery: writer.current(), added: writer.added(), trust_stat: !options.reread };
+    let mut plan = Plan::new(&goal.sources, kind, &before)?;
+    if !options.allow_empty
+        && let Some(&source) = plan.vanished.first()
+    {
+        return Err(vanished(&goal.sources[source], &plan.problems));
+    }
     let truncated = encode(&mut plan, &mut writer, &goal, options)?;
     let items = plan.tasks.iter().filter(|task| task.item().is_some()).count();
     if items == 0 && writer.current().is_none() {
@@ -142,6 +154,20 @@ pub fn build(options: &BuildOptions) -> Result<BuildReport> {
     Ok(report)
 }
 
+/// Settles what is to be built, and takes the gallery's lock.
+fn open(options: &BuildOptions) -> Result<(Goal, GalleryWriter)> {
+    let replace = options.change == SourceChange::Replace;
+    loop {
+        let goal = Goal::of(options)?;
+        let writer = GalleryWriter::open(&options.folder, goal.spec.clone(), replace)?;
+        // Another program may have written the gallery before the lock was taken: its sources stay.
+        let now = writer.current().map(|gallery| gallery.manifest().generation);
+        if replace || now == goal.generation {
+            return Ok((goal, writer));
+        }
+    }
+}
+
 impl BuildReport {
     /// The counts that follow from the plan.
     fn count(plan: &Plan, recovered: usize) -> Self {
@@ -163,7 +189,10 @@ impl BuildReport {
             seconds: 0.0,
         };
         for task in &plan.tasks {
-            let State::Have(row, content) = task.state else { continue };
+            let State::Have(row, content) = task.state else {
+                report.removed += usize::from(task.old.is_some());
+                continue;
+            };
             let count = match task.old {
                 Some((_, old)) if old == content => {
                     report.unchanged += 1;
@@ -272,7 +301,8 @@ impl Goal {
             precision: precision.unwrap_or(StoredPrecision::F16),
             model: bundle.tag(),
         };
-        Ok(Self { sources, spec, bundle })
+        let generation = old.map(|gallery| gallery.manifest().generation);
+        Ok(Self { sources, spec, bundle, generation })
     }
 }
 
@@ -306,6 +336,18 @@ pub fn describe(source: &Source) -> String {
         Source::Folder { path } | Source::Items { path } => path.clone(),
         Source::Dataset { name, split, .. } => format!("{name} ({split})"),
     }
+}
+
+fn vanished(source: &Source, problems: &[Problem]) -> Error {
+    let first = problems
+        .first()
+        .map(|problem| format!(" (the first problem is {}: {})", problem.key, problem.reason));
+    Error::Usage(format!(
+        "nothing of {} is there any more{}. If a disk is away, bring it back; if all of it was deleted, \
+         --allow-empty takes it out of the gallery",
+        describe(source),
+        first.unwrap_or_default()
+    ))
 }
 
 fn nothing(sources: &[Source], problems: &[Problem]) -> Error {

@@ -15,8 +15,9 @@ use serde::Serialize;
 
 use super::bundle::ChosenBundle;
 use super::encoder::{Encoder, Seen};
-use super::listing::{Content, Entry, Problem, list};
+use super::listing::{Content, Entry, Problem};
 use super::plan::file;
+use super::sources::list;
 use crate::files::{folder_of, json, write_atomically, write_atomically_with};
 use crate::{Error, Result, progress};
 

@@ -12,6 +12,7 @@ mod listing;
 mod page;
 mod plan;
 mod query;
+mod sources;
 
 pub use bench::{BenchOptions, BenchReport, bench};
 pub use build::{BuildOptions, BuildReport, SourceChange, build, describe};
@@ -19,7 +20,8 @@ pub use bundle::ChosenBundle;
 pub(crate) use encoder::{Encoder, Seen, read_picture};
 pub use export::{ExportOptions, ExportReport, export};
 pub(crate) use listing::slashes;
-pub use listing::{Content, Entry, Listing, Problem, list, picture_path, usual_kind};
+pub use listing::{Content, Entry, Listing, Problem, picture_path};
 pub use page::hits_page;
 pub(crate) use page::thumbnail;
 pub use query::{Answer, Asked, SearchOptions, Seconds, search};
+pub use sources::{list, usual_kind};

@@ -1,11 +1,13 @@
 //! What of a collection is new, by comparing it with a gallery.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use avse_core::gallery::{ContentHash, Gallery, GalleryKind, Item, Row, Source};
 
-use super::listing::{Content, Entry, Problem, Stat, base, list};
+use super::listing::{Content, Entry, Problem, Stat, base};
+use super::sources::list;
 use crate::Result;
 
 /// What becomes of an entry.
@@ -47,8 +49,10 @@ impl Task {
 pub(super) struct Plan {
     pub(super) tasks: Vec<Task>,
     pub(super) problems: Vec<Problem>,
-    /// Rows of the current generation whose key is gone.
+    /// Rows of the current generation whose key is gone, or whose file is.
     pub(super) removed: usize,
+    /// Sources that had items and of which nothing is there any more.
+    pub(super) vanished: Vec<usize>,
     /// Where the embedding of a content is.
     known: HashMap<ContentHash, Row>,
 }
@@ -56,14 +60,20 @@ pub(super) struct Plan {
 /// The current generation's keys: for each of the new sources, key to row.
 type Keys = Vec<HashMap<String, usize>>;
 
+/// What a plan compares with.
+pub(super) struct Known<'a> {
+    /// The current generation, where there is one.
+    pub(super) gallery: Option<&'a Gallery>,
+    /// Contents whose embeddings a killed writer left.
+    pub(super) added: &'a [ContentHash],
+    /// Whether a file's size and time of change are taken for its content.
+    pub(super) trust_stat: bool,
+}
+
 impl Plan {
     /// Lists all sources and looks at each entry's file, without reading it.
-    pub(super) fn new(
-        sources: &[Source],
-        kind: GalleryKind,
-        current: Option<&Gallery>,
-        added: &[ContentHash],
-    ) -> Result<Self> {
+    pub(super) fn new(sources: &[Source], kind: GalleryKind, before: &Known<'_>) -> Result<Self> {
+        let current = before.gallery;
         let mut known = HashMap::new();
         let mut keys: Keys = vec![HashMap::new(); sources.len()];
         let mut total = 0;
@@ -81,19 +91,28 @@ impl Plan {
             }
             total = gallery.len();
         }
-        let mut plan = Self { tasks: Vec::new(), problems: Vec::new(), removed: 0, known };
-        plan.learn(added);
+        let mut plan = Self {
+            tasks: Vec::new(),
+            problems: Vec::new(),
+            removed: 0,
+            vanished: Vec::new(),
+            known,
+        };
+        plan.learn(before.added);
         let mut matched = 0;
         for (at, source) in sources.iter().enumerate() {
             let listing = list(source, kind)?;
-            let start = plan.tasks.len();
+            let (start, had) = (plan.tasks.len(), keys[at].len());
             for entry in listing.entries {
                 let old = keys[at].remove(&entry.key);
-                matched += usize::from(old.is_some());
-                let task = plan.task(at, source, entry, old, current)?;
+                let task = plan.task(at, source, entry, old, before)?;
+                matched += usize::from(task.is_some() && old.is_some());
                 plan.tasks.extend(task);
             }
             matched += plan.retain_unseen(at, &listing.problems, &keys[at], current)?;
+            if had > 0 && plan.tasks.len() == start {
+                plan.vanished.push(at);
+            }
             if matches!(source, Source::Folder { .. }) {
                 plan.tasks[start..].sort_by(|a, b| a.entry.key.cmp(&b.entry.key));
             }
@@ -110,9 +129,9 @@ impl Plan {
         source: &Source,
         entry: Entry,
         old: Option<usize>,
-        current: Option<&Gallery>,
+        before: &Known<'_>,
     ) -> Result<Option<Task>> {
-        let old = match (old, current) {
+        let old = match (old, before.gallery) {
             (Some(row), Some(gallery)) => Some((row, gallery.items().get(row)?)),
             _ => None,
         };
@@ -126,7 +145,9 @@ impl Plan {
             Content::Picture { .. } => match Stat::of(&file(source, &entry)) {
                 Ok(stat) => {
                     let same = |(_, item): &&(usize, Item)| {
-                        Some(stat.bytes) == item.bytes
+                        before.trust_stat
+                            && item.path.as_deref() == entry.path()
+                            && Some(stat.bytes) == item.bytes
                             && stat.modified.is_some()
                             && stat.modified == item.modified
                     };
@@ -135,8 +156,15 @@ impl Plan {
                     (Some(stat), state.unwrap_or(State::Unread))
                 }
                 Err(error) => {
-                    self.problems.push(Problem { key: entry.key, reason: error.to_string() });
-                    return Ok(None);
+                    let reason = error.to_string();
+                    self.problems.push(Problem { key: entry.key.clone(), reason });
+                    // Not to be seen is not to be gone.
+                    let Some((row, item)) = old.filter(|_| error.kind() != ErrorKind::NotFound)
+                    else {
+                        return Ok(None);
+                    };
+                    let kept = State::Have(Row::Kept(row), item.sha256);
+                    (Stat::of_item(&item), kept)
                 }
             },
         };
@@ -162,7 +190,7 @@ impl Plan {
         let mut retained = 0;
         for (key, row) in unseen.iter().filter(|(key, _)| hidden(key)) {
             let item = gallery.items().get(*row)?;
-            let stat = item.bytes.map(|bytes| Stat { bytes, modified: item.modified });
+            let stat = Stat::of_item(&item);
             self.tasks.push(Task {
                 source: at,
                 entry: Entry {

@@ -11,6 +11,7 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 use super::bundle::ChosenBundle;
+use super::encoder::read_picture;
 use crate::evaluate::host_blocks;
 use crate::{Error, Result};
 
@@ -86,7 +87,7 @@ pub fn search(options: &SearchOptions) -> Result<Answer> {
         }
         Asked::Image(path) => {
             avse.expect_image_tower().map_err(|e| Error::format(&bundle.folder, e.to_string()))?;
-            let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+            let bytes = read_picture(path).map_err(|message| Error::format(path, message))?;
             let image = RgbImage::decode(&bytes, &DecodeLimits::default())
                 .map_err(|e| Error::format(path, e.to_string()))?;
             (GalleryKind::Images, avse.encode_images(&[image]), false)

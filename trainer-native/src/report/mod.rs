@@ -8,13 +8,10 @@ mod escape;
 pub mod html;
 mod positives;
 mod roofline;
-pub mod runs;
 mod table;
-mod training;
 
 pub use bars::{BarChart, BarSeries, bar_chart};
 pub use curves::{Chart, Series, line_chart, line_charts};
 pub use positives::positives_table;
 pub use roofline::{Roof, Roofline, RooflinePoint, roofline_chart};
-pub use table::metrics_table;
-pub use training::{curves_svg, read_log, training_charts};
+pub use table::{metrics_table, one_decimal};

@@ -57,7 +57,7 @@ fn cell(value: f64) -> String {
 }
 
 /// A figure of a table, or a dash where there is none.
-pub(super) fn one_decimal(value: f64) -> String {
+pub fn one_decimal(value: f64) -> String {
     if value.is_finite() { format!("{value:.1}") } else { "–".into() }
 }
 

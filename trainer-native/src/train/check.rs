@@ -173,8 +173,7 @@ impl DryRun {
         if let Some(Some(snapshot)) = self.take(Snapshot::load(&config.logger_name, &model)) {
             let (epoch, step) = (snapshot.position.epoch, snapshot.position.step);
             if let (Some(before), Some(train)) = (snapshot.position.share, train) {
-                let now = Share { devices, captions: train.captions.len() };
-                self.take(before.check_resumable(now));
+                self.take(before.check_resumable(&Share::of(devices, train)));
             }
             self.fact("goes on", format!("at epoch {epoch}, after {step} steps"));
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::bench::{peak_memory, resident_memory};
+use crate::machine::{peak_memory, resident_memory};
 use crate::progress;
 
 /// How often the memory is asked for.

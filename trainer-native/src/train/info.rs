@@ -5,9 +5,9 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::run::Run;
-use crate::bench::Machine;
 use crate::data::{KNOWN, Split};
 use crate::device;
+use crate::machine::Machine;
 
 /// `run.json`, written when a run begins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -20,8 +20,9 @@ pub(super) struct Keeper {
     pub position: Position,
     /// When this process began, and the seconds of the run before that.
     started: (Instant, f64),
-    /// When this process began the epoch, or went on with it.
-    epoch: Instant,
+    /// When this process began the epoch, or went on with it, and what had been waited for until then; `None`
+    /// between epochs.
+    epoch: Option<(Instant, f64)>,
     pub dashboard: Dashboard,
 }
 
@@ -35,19 +36,25 @@ impl Keeper {
             captions_per_step: run.world * run.config.batch_size,
         });
         let started = (now, position.elapsed);
-        Self { average, log, position, started, epoch: now, dashboard }
+        Self { average, log, position, started, epoch: None, dashboard }
     }
 
     /// Before the first step of an epoch, or of what is left of it.
     pub fn begin_epoch(&mut self) {
         self.dashboard.begin_epoch(self.position.epoch, self.position.step_of_epoch);
-        self.epoch = Instant::now();
+        self.epoch = Some((Instant::now(), self.position.waited_of_epoch));
     }
 
     /// After the epoch's last step, or Ctrl-C.
     pub fn end_epoch(&mut self) {
-        self.position.seconds_of_epoch += self.epoch.elapsed().as_secs_f64();
+        self.position.seconds_of_epoch += self.seconds_since_begin();
+        self.epoch = None;
         self.dashboard.end_epoch();
+    }
+
+    /// Seconds of the epoch that its position does not count yet.
+    fn seconds_since_begin(&self) -> f64 {
+        self.epoch.map_or(0.0, |(begun, _)| begun.elapsed().as_secs_f64())
     }
 
     /// Seconds of the run so far, interruptions left out.
@@ -81,7 +88,7 @@ impl Keeper {
             loss: position.loss_of_epoch / position.step_of_epoch as f64,
             gradient_norm,
             learning_rate,
-            waited: position.waited_of_epoch,
+            waited: position.waited_of_epoch - self.epoch.map_or(0.0, |(_, before)| before),
         });
         let every = run.config.checkpoint_steps;
         let due = every > 0 && position.step.is_multiple_of(every);
@@ -95,9 +102,7 @@ impl Keeper {
     pub fn snapshot(&mut self, run: &Run, replica: &Replica) -> Result<()> {
         let mut position = self.position.clone();
         position.elapsed = self.elapsed();
-        if position.step_of_epoch > 0 && position.step_of_epoch < run.steps_per_epoch() {
-            position.seconds_of_epoch += self.epoch.elapsed().as_secs_f64();
-        }
+        position.seconds_of_epoch += self.seconds_since_begin();
         position.average_updates = self.average.as_ref().map_or(0, WeightAverage::updates);
         Snapshot {
             position,

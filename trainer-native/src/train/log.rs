@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use avse_core::metrics::RetrievalMetrics;
 use serde::{Deserialize, Serialize};
 
+use super::curves::curves_svg;
 use super::position::Position;
 use super::tensorboard::EventWriter;
 use super::{RunInfo, TrainConfig};
 use crate::files::{json, write_atomically};
-use crate::report::curves_svg;
-use crate::report::runs::write_run_report;
 use crate::{Error, Result};
 
 /// Folder of the event files.
@@ -78,7 +77,7 @@ pub struct RunSummary {
 }
 
 /// The run's folder: `run.toml`, `run.json`, `log.jsonl`, `curves.svg`, event files for TensorBoard, at the
-/// end `summary.json` and `report.html`.
+/// end `summary.json`.
 pub struct RunLog {
     folder: PathBuf,
     info: RunInfo,
@@ -221,18 +220,13 @@ impl RunLog {
         self.events.scalars(step, &values)
     }
 
-    /// Writes the summary and the run's report.
+    /// Writes the summary.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be written.
     pub fn finish(&self, summary: RunSummary) -> Result<RunSummary> {
         let path = self.folder.join("summary.json");
         write_atomically(&path, &json(&summary)?)?;
-        // Hours of training must not end in an error for want of a page.
-        match write_run_report(&self.folder) {
-            Ok(path) => eprintln!("report: {}", path.display()),
-            Err(error) => eprintln!("warning: no report was written: {error}"),
-        }
         Ok(summary)
     }
 }

@@ -5,6 +5,7 @@ mod check;
 mod checkpoint;
 mod collective;
 mod config;
+mod curves;
 mod dashboard;
 mod gradients;
 mod info;
@@ -21,11 +22,12 @@ mod random;
 mod replica;
 mod run;
 mod start;
+mod stop;
 mod tensorboard;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use avse_core::metrics::RetrievalMetrics;
 use avse_core::weights::Precision as StoredPrecision;
@@ -46,6 +48,7 @@ pub use collective::{Collective, HostCollective, Membership};
 pub use config::{
     Clip, LossConfig, MatrixUpdate, OptimiserConfig, Progress, Schedule, TrainConfig,
 };
+pub use curves::{read_log, training_charts};
 pub use gradients::{Computed, Method, Place};
 pub use info::{RunInfo, SplitInfo};
 pub use loader::{Batch, EpochLoader, Preparation, Shard};
@@ -56,10 +59,8 @@ pub use picture_cache::{CacheSize, PictureCache};
 pub use precision::{LossScale, Precision};
 pub use replica::{Replica, StepPlan, StepReport, replicate};
 pub use start::{Start, open_datasets};
+pub use stop::{STOP, stop_on_ctrl_c};
 pub use tensorboard::EventWriter;
-
-/// Asked for by Ctrl-C: the run saves its last state and ends.
-pub static STOP: AtomicBool = AtomicBool::new(false);
 
 /// What to do about numbers that overflow.
 const EXPLODED: &str =
@@ -114,11 +115,12 @@ impl Trainer {
     ) -> Result<Self> {
         let config = &run.config;
         let decay = config.optimiser.average_decay;
-        let captions = run.preparation.split.captions.len();
-        let share = Share { devices: devices.len(), captions };
+        let share = Share::of(devices.len(), &run.preparation.split);
         let (model, position, records, averaged) = match snapshot {
             Some(Snapshot { mut position, model, average, optimiser }) => {
-                position.share.unwrap_or(share).check_resumable(share)?;
+                if let Some(before) = &position.share {
+                    before.check_resumable(&share)?;
+                }
                 position.share = Some(share);
                 (model, position, Some(optimiser), average)
             }
@@ -241,7 +243,9 @@ impl Trainer {
     fn interrupted(&mut self) -> Result<()> {
         self.snapshot()?;
         self.save(None)?;
-        self.record(None)?;
+        if self.keeper.position.step_of_epoch > 0 {
+            self.record(None)?;
+        }
         self.say_stopped();
         Ok(())
     }

@@ -1,8 +1,10 @@
 //! Where a run stands, and what its steps are counted in.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::precision::{LossScale, Precision};
+use crate::data::Split;
 use crate::{Error, Result};
 
 /// Where a run stands.
@@ -36,33 +38,56 @@ pub struct Position {
 }
 
 /// What the batches of a run depend on beside its configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
     /// Devices, each of which takes a batch a step.
     pub devices: usize,
     /// Captions of the training split.
     pub captions: usize,
+    /// SHA-256 of these and of the images they belong to; `None` in checkpoints of older versions.
+    #[serde(default)]
+    pub sha256: Option<String>,
 }
 
 impl Share {
+    /// Of a run on so many devices with this training split.
+    pub fn of(devices: usize, split: &Split) -> Self {
+        let mut hash = Sha256::new();
+        // A zero byte is in no caption and no id, so the parts cannot be moved against each other.
+        for (caption, image) in split.captions.iter().zip(&split.image_of_caption) {
+            for part in [split.images[*image].id.as_str(), caption.as_str()] {
+                hash.update(part);
+                hash.update([0]);
+            }
+        }
+        let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { devices, captions: split.captions.len(), sha256: Some(sha256) }
+    }
+
     /// Checks that a run of this share may go on with another.
     ///
     /// # Errors
     /// [`Error::Usage`] saying what differs.
-    pub fn check_resumable(self, now: Self) -> Result<()> {
-        let Self { devices, captions } = self;
-        if devices != now.devices {
+    pub fn check_resumable(&self, now: &Self) -> Result<()> {
+        let Self { devices, captions, sha256 } = self;
+        if *devices != now.devices {
             return Err(Error::Usage(format!(
                 "--resume: the run was started on {devices} device(s), not {}: a step would not see the same \
                  captions; give --gpu-id and --multi_gpu as before",
                 now.devices
             )));
         }
-        if captions != now.captions {
+        if *captions != now.captions {
             return Err(Error::Usage(format!(
                 "--resume: the run was started with {captions} training captions, not {}: --data_path \
                  must hold the same set",
                 now.captions
+            )));
+        }
+        if sha256.is_some() && *sha256 != now.sha256 {
+            return Err(Error::Usage(format!(
+                "--resume: the run was started with {captions} other training captions, or with the same \
+                 in another order: --data_path must hold the same set"
             )));
         }
         Ok(())

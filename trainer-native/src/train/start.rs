@@ -167,7 +167,7 @@ fn from_scratch(
     if model_config.text.vocab_size == 0 {
         model_config.text.vocab_size = tokenizer.vocab_size();
     }
-    model_config.sampling.method = config.view_sampling;
+    config.set_method(&mut model_config.sampling);
     let model = AvseModel::new(&model_config, device)?.drawn();
     Ok((model_config, tokenizer, model))
 }
@@ -182,6 +182,7 @@ fn pretrained(
         text: config.bert_type.clone(),
         embed_size: config.embed_size,
         image_size: config.img_res,
+        heads: config.heads.clone(),
     };
     let mut pretrained = from_backbones(&backbones, &Hub::default(), device)?;
     let unused = [&pretrained.image_report, &pretrained.text_report]
@@ -190,6 +191,6 @@ fn pretrained(
     if unused.len() > 2 {
         eprintln!("tensors of the checkpoints that AVSE has no use for: {unused}");
     }
-    pretrained.config.sampling.method = config.view_sampling;
+    config.set_method(&mut pretrained.config.sampling);
     Ok((pretrained.config, pretrained.tokenizer, pretrained.model.drawn()))
 }

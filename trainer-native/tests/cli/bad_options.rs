@@ -49,6 +49,24 @@ fn impossible_values_are_named() {
     fails("--embed_size", "64", &["[model]"]);
 }
 
+#[test]
+fn impossible_values_of_a_file_are_named() {
+    let fixture = Fixture::new();
+    let fails = |before: &str, after: &str, parts: &[&str]| {
+        fixture.write("tiny.toml", format!("{before}\n{CONFIG}{after}\n"));
+        fixture.train("run", &["--dry-run"]).fails_with(parts);
+    };
+    fails("", "backbone_share = -1.0", &["optimiser.backbone_share"]);
+    fails("", "weight_decay = nan", &["optimiser.weight_decay"]);
+    fails("", "schedule = { kind = \"cosine\", last = -0.1 }", &["optimiser.schedule.last"]);
+    fails("", "[loss]\ntriplet_weight = inf", &["loss.triplet_weight"]);
+    let cold = "[loss]\ncontrastive = { weight = 1.0, temperature = 0.0 }";
+    fails("", cold, &["loss.contrastive.temperature"]);
+    // What pretrained backbones would be given means nothing to a network of its own.
+    fails("embed_size = 64", "", &["embed_size", "[model]"]);
+    fails("vit_type = \"google/x\"", "", &["vit_type", "[model]"]);
+}
+
 /// The weights explode in the first step; the loss of the next one says so.
 #[test]
 fn a_loss_that_is_no_number_ends_the_run() {

@@ -1,12 +1,12 @@
 //! The demo, where its artwork and its model are at hand.
 
-use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use super::export_web::sources::export_demo;
+use super::left_out::missing;
 use super::support::avse;
 
 #[test]
@@ -15,9 +15,7 @@ fn the_demo_measures_and_reports() {
     let npm = Command::new("npm").arg("--version").stdout(Stdio::null()).status();
     let artwork = data.join("node_modules").is_dir() || npm.is_ok_and(|status| status.success());
     if !artwork || !data.join("emoji-model").is_dir() {
-        // Past the test harness, which keeps what a passing test prints.
-        let message = b"\n*** SKIPPED: the demo test needs npm and data/emoji-model ***\n";
-        std::io::stderr().write_all(message).unwrap();
+        missing("the demo needs npm and data/emoji-model");
         return;
     }
     let out = tempfile::tempdir().unwrap();

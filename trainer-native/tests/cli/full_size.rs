@@ -17,7 +17,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 use trainer_native::hub::Hub;
-use trainer_native::pretrained::{Backbones, from_backbones};
+use trainer_native::pretrained::{Backbones, Heads, from_backbones};
 use trainer_native::train::{Batch, LossConfig, Objective};
 
 use self::checkpoints::{bert, swin, vit};
@@ -66,6 +66,7 @@ fn step(name: &str, img_res: usize, write: impl FnOnce(&Path)) {
         text: path("bert-base-uncased"),
         embed_size: 1024,
         image_size: img_res,
+        heads: Heads::default(),
     };
     let pretrained = from_backbones(&backbones, &Hub::default(), &device).unwrap();
     let (config, model) = (pretrained.config, pretrained.model.materialize());

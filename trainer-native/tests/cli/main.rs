@@ -16,6 +16,8 @@ mod gallery;
 mod interrupt;
 #[cfg(unix)]
 mod killed;
+#[path = "../../../tests/support/left_out.rs"]
+mod left_out;
 mod odd_input;
 mod pictures;
 mod pretrained;

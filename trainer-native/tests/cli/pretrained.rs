@@ -9,6 +9,7 @@ use avse_core::text::Bert;
 use avse_core::weights::{Naming, Precision, StateDict, state_dict_of};
 use burn::tensor::Device;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::support::{Fixture, avse};
 
@@ -111,4 +112,35 @@ fn both_spellings_train_the_same_run() {
     fixture.write("tiny.toml", fixture.text("one/run.toml"));
     fixture.train("three", &[]).succeeds();
     assert!(weights("one") == weights("three"), "run.toml is not the whole run");
+}
+
+/// What the backbones leave open stands in the file, and in the bundle afterwards.
+#[test]
+fn heads_are_of_any_size() {
+    let fixture = Fixture::new();
+    write_backbones(&fixture);
+    let run = "batch_size = 10\nnum_epochs = 1\nimg_res = 20\nembed_size = 24\nworkers = 1\n";
+    let heads = "[heads]\nblock_size = 8\ntext_dropout = 0.1\n\
+                 sampling = { views = 3, alpha = 2.5, method = \"gumbel\" }\n\
+                 pooling = { hidden_size = 4 }\n";
+    fixture.write("heads.toml", format!("{run}{heads}"));
+    let [file, data, vit, bert, out] =
+        ["heads.toml", "data", "vit", "bert", "run"].map(|name| fixture.arg(name));
+    let train = || {
+        let place = ["train", "--config", &file, "--data_path", &data, "--logger_name", &out];
+        avse([&place[..], &["--vit_type", &vit, "--bert_type", &bert, "--gpu-id", "cpu"]].concat())
+    };
+    train().succeeds();
+    let config: Value = serde_json::from_slice(&fixture.read("run/best/config.json")).unwrap();
+    assert_eq!((&config["block_size"], &config["text_dropout"]), (&json!(8), &json!(0.1)));
+    assert_eq!(config["pooling"]["hidden_size"], 4);
+    let sampling = &config["sampling"];
+    assert_eq!((&sampling["views"], &sampling["alpha"]), (&json!(3), &json!(2.5)));
+    assert_eq!(sampling["method"], "gumbel");
+    fixture.eval("run/best", &[]).succeeds();
+
+    fixture.write("heads.toml", format!("{run}[heads]\nviews = 3\n"));
+    train().fails_with(&["heads.toml", "views"]);
+    fixture.write("heads.toml", format!("{run}[heads]\nblock_size = 7\n"));
+    train().fails_with(&["block_size", "7"]);
 }

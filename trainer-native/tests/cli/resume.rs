@@ -199,10 +199,26 @@ fn another_configuration_is_refused() {
     for (name, text) in [&ids, &captions].into_iter().zip(&whole) {
         fixture.write(name, text);
     }
+    // So would the same ones in another order.
+    fixture.replace_line(&captions, 1, b"Picture 0 of train, sentence 1.");
+    fixture.replace_line(&captions, 2, b"Picture 0 of train, sentence 0.");
+    resume(&["--num_epochs", "2"]).fails_with(&["40 other training captions"]);
+    fixture.write(&captions, &whole[1]);
     // How long it lasts may change.
     let said = resume(&["--num_epochs", "2"]).succeeds().stderr;
     assert!(said.contains("going on at epoch 1"), "{said}");
     assert_eq!(log(&fixture, "run").len(), 2);
+}
+
+/// Another length is another rate from the first step on.
+#[test]
+fn a_cosine_keeps_its_length() {
+    let fixture = stateful();
+    let text = fixture.text("tiny.toml") + "schedule = { kind = \"cosine\", last = 0.1 }\n";
+    fixture.write("tiny.toml", text);
+    fixture.train("run", &["--num_epochs", "1"]).succeeds();
+    fixture.train("run", &["--resume", "--num_epochs", "2"]).fails_with(&["1 epochs", "rate"]);
+    fixture.train("run", &["--resume", "--num_epochs", "1"]).succeeds();
 }
 
 /// The gradients are those of the whole batch, so the runs say the same, nearly.

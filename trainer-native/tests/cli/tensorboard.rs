@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::left_out::left_out;
 use super::support::{Fixture, TRAIN_CAPTIONS};
 
 /// Steps of an epoch.
@@ -47,9 +48,9 @@ fn every_start_of_a_run_leaves_an_event_file() {
 #[test]
 fn tensorboard_reads_the_figures_of_the_log() {
     let Some(python) = std::env::var_os("AVSE_TENSORBOARD_PYTHON") else {
-        eprintln!(
-            "!!! SKIPPED: no TensorBoard has read the event files. AVSE_TENSORBOARD_PYTHON may name \
-             a Python that has the package `tensorboard`"
+        left_out(
+            "no TensorBoard has read the event files. AVSE_TENSORBOARD_PYTHON may name a Python that has the \
+             package `tensorboard`",
         );
         return;
     };

@@ -4,15 +4,16 @@
 use burn::tensor::{Device, DeviceType};
 use trainer_native::train::{HostCollective, Method, Place, replicate};
 
+use super::left_out::missing;
 use super::setup::{SEED, alone, assert_close, batch, config, loss, network, objective};
 
 /// The adapter, or a line that says there is none.
 fn adapter() -> Option<Device> {
     let found = Device::enumerate(DeviceType::Wgpu).into_vec().into_iter().next();
     if found.is_none() {
-        eprintln!(
-            "\n*** SKIPPED: no Vulkan adapter found, gradients were not computed on wgpu. `cargo xtask \
-             setup` installs a software one where it can. ***\n"
+        missing(
+            "no Vulkan adapter: gradients were not computed on wgpu. `cargo xtask setup` installs a software \
+             one where it can",
         );
     }
     found.map(Device::autodiff)

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod gpu;
+#[path = "../../../tests/support/left_out.rs"]
+mod left_out;
 mod memory;
 mod precision;
 mod replicas;

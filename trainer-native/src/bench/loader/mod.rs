@@ -13,9 +13,10 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use walkdir::WalkDir;
 
+use super::Summary;
 use super::similarity::{PeerCommand, Peers, Row};
-use super::{Machine, Summary};
 use crate::data::{ImageEntry, Split};
+use crate::machine::Machine;
 use crate::{Error, Result};
 
 pub use photos::write as write_photos;

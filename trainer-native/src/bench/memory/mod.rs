@@ -10,7 +10,8 @@ use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
 use self::formula::Sizes;
-use super::{Job, Machine, Phase, VitSize, Workload};
+use super::{Job, Phase, VitSize, Workload};
+use crate::machine::Machine;
 use crate::train::{Method, Precision};
 use crate::{Error, Result};
 

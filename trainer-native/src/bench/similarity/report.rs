@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::{Peaks, Row};
-use crate::bench::Machine;
 use crate::bench::report::{UNKNOWN, markdown};
+use crate::machine::Machine;
 use crate::{Result, files};
 
 /// Where and when rows were measured: a file of its own beside them.

@@ -8,9 +8,10 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::bench::{child, peak_memory};
+use crate::bench::child;
 use crate::data::{Dataset, DatasetSpec};
 use crate::evaluate::{Pairs, encode_split};
+use crate::machine::peak_memory;
 
 /// What follows the program's name in the process that [`EvaluationJob::run_in_child`] starts.
 const CHILD_ARGUMENTS: [&str; 2] = ["bench", "evaluation"];

@@ -10,7 +10,8 @@ mod set;
 use std::path::Path;
 
 use super::similarity::{PeerCommand, Peers};
-use super::{Job, Machine, Measurement, Phase, Summary, VitSize, Workload};
+use super::{Job, Measurement, Phase, Summary, VitSize, Workload};
+use crate::machine::Machine;
 use crate::train::Method;
 use crate::{Error, Result};
 

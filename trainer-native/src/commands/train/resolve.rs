@@ -73,7 +73,7 @@ impl Args {
             };
         }
         if given("view_sampling") {
-            config.view_sampling = parse("--view-sampling", &self.view_sampling)?;
+            config.view_sampling = Some(parse("--view-sampling", &self.view_sampling)?);
         }
         if given("regulariser") {
             config.loss.regulariser.form = parse("--regulariser", &self.regulariser)?;

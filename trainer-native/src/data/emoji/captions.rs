@@ -10,6 +10,9 @@ use super::splits::Drawing;
 use super::words::Emoji;
 use crate::{Error, Result};
 
+/// The captions of a split in the order of its file.
+pub(super) type Captions = Vec<String>;
+
 /// How a caption is worded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -4,6 +4,7 @@
 //! Eight sets are trained on; the ninth, by another designer, is the test. See `data/README.md`.
 
 mod captions;
+mod credits;
 mod icons;
 mod names;
 mod npm;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use credits::{WORDS, credits_of};
 pub use icons::{Credit, Designer, TEST_DESIGNER, TRAINING_DESIGNERS};
 pub use npm::{Packages, data_folder};
 pub use report::{Report, SplitReport};

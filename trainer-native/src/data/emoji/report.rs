@@ -5,12 +5,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::captions::words;
+use super::captions::{Captions, words};
 use super::drawn_by_all;
 use super::icons::{Designer, IconSet};
 use super::splits::SplitDrawings;
 use super::words::Emoji;
-use super::write::Captions;
 
 /// The numbers of a set.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::captions::{self, KINDS, Kind, TRAINING_KINDS};
+use super::captions::{self, Captions, KINDS, Kind, TRAINING_KINDS};
 use super::icons::{Credit, Designer, IconSet};
 use super::npm::Packages;
 use super::report::Report;
@@ -18,11 +18,9 @@ use crate::files::{json, write_atomically};
 use crate::{Error, Result};
 
 pub(super) const ID_MAPPING: &str = "id_mapping.json";
-const CREDIT_FILES: [&str; 2] = ["credits.json", "CREDITS.md"];
+/// Who drew what, for machines and for people.
+pub(super) const CREDIT_FILES: [&str; 2] = ["credits.json", "CREDITS.md"];
 const IMAGES: &str = "images";
-
-/// The captions of a split in the order of its file.
-pub(super) type Captions = Vec<String>;
 
 /// Writes ids, captions, kinds and the id mapping; returns the captions of every split.
 pub(super) fn layout(folder: &Path, splits: &[SplitDrawings], seed: u64) -> Result<Vec<Captions>> {

@@ -4,17 +4,19 @@ mod file;
 mod loss;
 mod none_as_false;
 mod optimiser;
+mod range;
 
 use std::path::PathBuf;
 
 use avse_core::config::{ImageBackboneConfig, ModelConfig};
 use avse_core::image::augmentation::ImageAugmentation;
-use avse_core::image::sampling::ViewSampling;
+use avse_core::image::sampling::{RadialBiasSampling, ViewSampling};
 use avse_core::text::augmentation::CaptionAugmentation;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::{Method, Precision};
+use crate::pretrained::Heads;
 use crate::{Error, Result};
 
 pub use loss::LossConfig;
@@ -51,8 +53,10 @@ pub struct TrainConfig {
     pub vit_type: String,
     /// Pretrained text backbone: a folder or a model hub's name.
     pub bert_type: String,
-    /// How training views keep patches.
-    pub view_sampling: ViewSampling,
+    /// How training views keep patches; without it as `sampling` of the heads or the model says.
+    pub view_sampling: Option<ViewSampling>,
+    /// What the backbones leave open, apart from the two sizes above.
+    pub heads: Heads,
     /// Optimiser and schedule.
     pub optimiser: OptimiserConfig,
     /// Loss.
@@ -108,7 +112,8 @@ impl Default for TrainConfig {
             embed_size: 1024,
             vit_type: "google/vit-base-patch16-224-in21k".into(),
             bert_type: "bert-base-uncased".into(),
-            view_sampling: ViewSampling::Nearest,
+            view_sampling: None,
+            heads: Heads::default(),
             optimiser: OptimiserConfig::default(),
             loss: LossConfig::default(),
             image_augmentation: ImageAugmentation::default(),
@@ -138,6 +143,11 @@ impl TrainConfig {
         }
     }
 
+    /// Puts the method of `view_sampling`, if it is given, into a model's sampling.
+    pub(super) fn set_method(&self, sampling: &mut RadialBiasSampling) {
+        sampling.method = self.view_sampling.unwrap_or(sampling.method);
+    }
+
     /// Threads that prepare the batches of one of `devices`; by default all have half of the cores together.
     /// Each thread holds some batches, so more than 16 a device are only taken when asked for.
     pub fn workers(&self, devices: usize) -> usize {
@@ -149,11 +159,21 @@ impl TrainConfig {
     }
 
     /// Checks that a run of this configuration may go on with another: where its data is and how it is
-    /// loaded, evaluated and kept may change, and how long it lasts; nothing else.
+    /// loaded, evaluated and kept may change, and how long it lasts where the rate does not depend on that;
+    /// nothing else.
     ///
     /// # Errors
     /// [`Error::Usage`] naming the first key that differs.
     pub fn check_resumable(&self, other: &Self) -> Result<()> {
+        // A cosine ends with the run: of another length it is another one from the first step on.
+        if let Schedule::Cosine { .. } = self.optimiser.schedule
+            && self.num_epochs != other.num_epochs
+        {
+            return Err(Error::Usage(format!(
+                "--resume: the run was started with {} epochs, over which its rate falls",
+                self.num_epochs
+            )));
+        }
         let mut same = other.clone();
         same.data_path.clone_from(&self.data_path);
         same.images.clone_from(&self.images);
@@ -195,6 +215,20 @@ impl TrainConfig {
         }
     }
 
+    /// The first key that means nothing beside a [model], where one is not as it was.
+    fn beside_model(&self) -> Option<&'static str> {
+        let usual = Self::default();
+        self.model.as_ref()?;
+        let keys = [
+            ("img_res", self.img_res != usual.img_res),
+            ("embed_size", self.embed_size != usual.embed_size),
+            ("vit_type", self.vit_type != usual.vit_type),
+            ("bert_type", self.bert_type != usual.bert_type),
+            ("heads", self.heads != usual.heads),
+        ];
+        keys.into_iter().find_map(|(key, given)| given.then_some(key))
+    }
+
     /// Checks what the types cannot.
     ///
     /// # Errors
@@ -213,25 +247,13 @@ impl TrainConfig {
         if self.evaluate_every == 0 {
             return usage("evaluate_every: at least 1");
         }
-        let optimiser = &self.optimiser;
-        if !(optimiser.learning_rate.is_finite() && optimiser.learning_rate > 0.0) {
-            return usage("--learning_rate: must be above 0");
+        if let Some(key) = self.beside_model() {
+            return Err(Error::Usage(format!(
+                "{key}: of pretrained backbones, and this run has a [model] from scratch; change it there"
+            )));
         }
-        if !(optimiser.grad_clip.is_finite() && optimiser.grad_clip > 0.0) {
-            return usage("--grad_clip: must be above 0");
-        }
-        if let Schedule::Step { factor, .. } = optimiser.schedule
-            && !(factor.is_finite() && factor > 0.0)
-        {
-            return usage("--decay_rate: must be above 0");
-        }
-        let margin = self.loss.triplet.margin;
-        if !(margin.is_finite() && margin >= 0.0) {
-            return usage("--margin: must not be below 0");
-        }
-        if !(0.0..1.0).contains(&optimiser.average_decay) {
-            return usage("optimiser.average_decay: must be in [0, 1)");
-        }
+        self.optimiser.validate()?;
+        self.loss.validate()?;
         self.image_augmentation.validate()?;
         if let Some(augmentation) = &self.caption_augmentation {
             augmentation.validate()?;

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::range::{above, not_below};
+use crate::{Error, Result};
+
 /// AdamW, its schedule and gradient clipping.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -101,6 +104,25 @@ impl Clip {
 }
 
 impl OptimiserConfig {
+    /// Checks what the types cannot.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the option or the key.
+    pub fn validate(&self) -> Result<()> {
+        above("--learning_rate", self.learning_rate)?;
+        above("--grad_clip", self.grad_clip)?;
+        not_below("optimiser.backbone_share", self.backbone_share)?;
+        not_below("optimiser.weight_decay", self.weight_decay)?;
+        match self.schedule {
+            Schedule::Step { factor, .. } => above("--decay_rate", factor)?,
+            Schedule::Cosine { last } => not_below("optimiser.schedule.last", last)?,
+        }
+        if !(0.0..1.0).contains(&self.average_decay) {
+            return Err(Error::Usage("optimiser.average_decay: must be in [0, 1)".into()));
+        }
+        Ok(())
+    }
+
     /// The heads' learning rate at a step.
     pub fn rate_at(&self, progress: Progress) -> f64 {
         let warmup = if progress.step < self.warmup_steps {

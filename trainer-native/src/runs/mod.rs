@@ -6,10 +6,9 @@ mod record;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::html::{Comparison, RunsPage, render_runs};
-use super::table::one_decimal;
-use super::{Chart, Series};
 use crate::files::write_atomically;
+use crate::report::html::{Comparison, RunsPage, render_runs};
+use crate::report::{Chart, Series, one_decimal};
 use crate::train::EpochRecord;
 use crate::{Error, Result};
 
@@ -183,11 +182,20 @@ impl Runs {
 ///
 /// # Errors
 /// As [`RunRecord::read`] and [`Runs::page`]; [`Error::Io`] naming the file.
-pub fn write_run_report(folder: &Path) -> Result<PathBuf> {
+fn write_report(folder: &Path) -> Result<PathBuf> {
     let runs = Runs { runs: vec![RunRecord::read(folder)?], problems: Vec::new() };
     let path = folder.join("report.html");
     write_atomically(&path, runs.page()?.as_bytes())?;
     Ok(path)
+}
+
+/// Writes the report of a run that has ended, and says where it is or why there is none: hours of training must
+/// not end in an error for want of a page.
+pub fn report_on(folder: &Path) {
+    match write_report(folder) {
+        Ok(path) => eprintln!("report: {}", path.display()),
+        Err(error) => eprintln!("warning: no report was written: {error}"),
+    }
 }
 
 #[cfg(test)]

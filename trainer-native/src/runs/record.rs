@@ -8,8 +8,7 @@ use avse_core::metrics::RetrievalMetrics;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
-use crate::report::read_log;
-use crate::train::{EpochRecord, RunInfo, RunSummary, TrainConfig};
+use crate::train::{EpochRecord, RunInfo, RunSummary, SplitInfo, TrainConfig, read_log};
 use crate::{Error, Result};
 
 /// A run.
@@ -121,7 +120,7 @@ impl RunRecord {
         ];
         if let Some(info) = &self.info {
             let machine = &info.machine;
-            let split = |split: &crate::train::SplitInfo| {
+            let split = |split: &SplitInfo| {
                 format!("{}: {} images, {} captions", split.name, split.images, split.captions)
             };
             facts.extend([

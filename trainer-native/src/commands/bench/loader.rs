@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::bench::check_folder;
+use super::output::check_folder;
 use crate::bench::loader::{LoaderOptions, run, table};
 use crate::bench::merge_rows;
 use crate::{Error, Result};
@@ -52,7 +52,7 @@ impl LoaderArgs {
                 return Err(Error::Usage(format!("{option} 0: at least 1")));
             }
         }
-        self.json.as_ref().map_or(Ok(()), |path| check_folder("--json", path))?;
+        check_folder("--json", self.json.as_deref())?;
         let options = LoaderOptions {
             images: self.images,
             workers: self.workers,

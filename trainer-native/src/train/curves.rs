@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Chart, Series, line_charts};
-use crate::train::EpochRecord;
+use super::EpochRecord;
+use crate::report::{Chart, Series, line_charts};
 use crate::{Error, Result};
 
 /// Reads a log: one record a line, empty lines skipped. A last line that breaks off is that of a run in
@@ -53,7 +53,7 @@ pub fn training_charts(log: &[EpochRecord]) -> Vec<Chart> {
 /// The charts of [`training_charts`] side by side, for a run's `curves.svg`.
 ///
 /// # Errors
-/// As [`super::line_chart`].
+/// As [`crate::report::line_chart`].
 pub fn curves_svg(log: &[EpochRecord]) -> Result<String> {
     line_charts(&training_charts(log))
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::bench::{check_folder, own_program};
-use crate::bench::merge_rows;
+use super::output::check_folder;
 use crate::bench::training::{TrainingOptions, TrainingRow, run, table};
+use crate::bench::{merge_rows, own_program};
 use crate::{Error, Result};
 
 const EXAMPLES: &str = "\
@@ -44,7 +44,7 @@ impl TrainingArgs {
                 return Err(Error::Usage(format!("{option} 0: at least 1")));
             }
         }
-        self.json.as_ref().map_or(Ok(()), |path| check_folder("--json", path))?;
+        check_folder("--json", self.json.as_deref())?;
         let options = TrainingOptions {
             rounds: self.rounds,
             steps: self.repetitions,

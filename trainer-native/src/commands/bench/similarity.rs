@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::bench::check_folder;
-use crate::bench::Machine;
+use super::output::check_folder;
 use crate::bench::similarity::{SimilarityReport, Sizes, read_rows, roofline, run};
+use crate::machine::Machine;
 use crate::{Error, Result, files};
 
 const EXAMPLES: &str = "\
@@ -43,7 +43,7 @@ impl SimilarityArgs {
             return Err(Error::Usage("--repetitions 0: at least 1".into()));
         }
         for (option, path) in [("--json", &self.json), ("--roofline", &self.roofline)] {
-            path.as_ref().map_or(Ok(()), |path| check_folder(option, path))?;
+            check_folder(option, path.as_deref())?;
         }
         let others: Vec<Vec<_>> =
             self.rows.iter().map(|path| read_rows(path)).collect::<Result<_>>()?;

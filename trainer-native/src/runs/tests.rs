@@ -83,7 +83,7 @@ fn runs_stand_side_by_side() {
 fn a_run_alone_shows_all_its_parameters() {
     let root = tempfile::tempdir().unwrap();
     let folder = run(root.path(), "one", 7, &[Some(301.25)]);
-    let page = fs::read_to_string(write_run_report(&folder).unwrap()).unwrap();
+    let page = fs::read_to_string(write_report(&folder).unwrap()).unwrap();
     well_formed(&page);
     for part in ["Run one", "301.2", "optimiser.learning_rate", "dev, best epoch: 1"] {
         assert!(page.contains(part), "{part} is not in {page}");
