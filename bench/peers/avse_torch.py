@@ -1,6 +1,6 @@
 """AVSE in PyTorch, as the official code computes it, on the ViT and BERT of transformers.
 
-Written for bench/peers/training.py from the paper and the numbers of the official code, with its parameter names, so that
+Written for bench/peers/training_steps.py from the paper and the numbers of the official code, with its parameter names, so that
 an official state dict loads. Two views of each image go through the encoder one after the other.
 """
 

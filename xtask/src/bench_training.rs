@@ -8,16 +8,19 @@ use crate::shell::{Step, root, target};
 
 /// A benchmark of `avse bench` that has a peer, and its rows in bench/training.json.
 pub struct Bench {
-    /// As `avse bench` calls it, and bench/peers its script and its requirements.
+    /// As `avse bench` calls it, and bench/peers its requirements.
     name: &'static str,
+    /// The peer's script in bench/peers.
+    script: &'static str,
     /// Who the peer is.
     peer: &'static str,
 }
 
 /// Pictures into batches.
-pub const LOADER: Bench = Bench { name: "loader", peer: "OpenCV" };
+pub const LOADER: Bench = Bench { name: "loader", script: "loader.py", peer: "OpenCV" };
 /// Steps and evaluations.
-pub const TRAINING: Bench = Bench { name: "training", peer: "PyTorch" };
+pub const TRAINING: Bench =
+    Bench { name: "training", script: "training_steps.py", peer: "PyTorch" };
 
 impl Bench {
     /// Runs it; false when ours could not be measured. A peer that cannot be had is named and left out.
@@ -37,7 +40,7 @@ impl Bench {
         // The last, since it takes all words that follow.
         match python::environment(&folder, &requirements, "AVSE_PEERS_PYTHON") {
             Some(python) => {
-                let script = root().join(format!("bench/peers/{name}.py"));
+                let script = root().join("bench/peers").join(self.script);
                 bench.push("--peers".into());
                 bench.extend([python, script].map(|path| path.to_string_lossy().into_owned()));
             }

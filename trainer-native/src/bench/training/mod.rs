@@ -1,5 +1,5 @@
 //! Training and evaluation of the published network beside the same written in PyTorch
-//! (bench/peers/training.py): seconds, and the largest resident memory of each process.
+//! (bench/peers/training_steps.py): seconds, and the largest resident memory of each process.
 //!
 //! Every job runs in a new process, ours and the peer's in turn.
 

@@ -32,7 +32,7 @@ pub(super) struct TrainingArgs {
     /// Also put the rows into this list of rows
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Program and arguments of a process that does the same work (bench/peers/training.py)
+    /// Program and arguments of a process that does the same work (bench/peers/training_steps.py)
     #[arg(long, value_name = "COMMAND", num_args = 1.., allow_hyphen_values = true, hide = true)]
     peers: Option<Vec<String>>,
 }

@@ -1,6 +1,6 @@
 """Peer of `avse bench training`, which starts this anew for each job and asks for one run at a time.
 
-    python training.py FOLDER THREADS
+    python training_steps.py FOLDER THREADS
 
 FOLDER holds `network.json`, and for an evaluation `weights.safetensors` under the official names, `vocab.txt` and a
 dataset in the official layout. After a first line with the versions, each line of standard input is answered by a line of
