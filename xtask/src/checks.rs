@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::browser;
+use crate::chromium;
 use crate::setup::{self, WASM};
 use crate::shell::{Step, root, target};
 use crate::web::{self, Native};
@@ -65,7 +66,7 @@ fn in_the_browser(results: &mut Results) {
                 results.check(step);
             }
         }
-        None if browser::required() => {
+        None if chromium::required() => {
             results.record("browser tests", || false);
         }
         None => {}

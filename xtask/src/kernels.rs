@@ -1,7 +1,7 @@
 //! `cargo xtask kernels`: the unit tests of the similarity engine with its kernels for other processors than
 //! this machine's: ARM in an emulator, WebAssembly in Node.js.
 
-use crate::browser::required;
+use crate::chromium::required;
 use crate::setup;
 use crate::shell::{Step, root, target};
 

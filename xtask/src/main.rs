@@ -5,6 +5,7 @@ mod bench_training;
 mod bench_web;
 mod browser;
 mod checks;
+mod chromium;
 mod kernels;
 mod python;
 mod setup;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::browser;
+use crate::chromium;
 use crate::shell::{Step, root};
 
 /// The target of browser builds.
@@ -98,11 +98,11 @@ pub fn chromium() {
     let what = "Chromium for the browser tests";
     // Debian's name, then Ubuntu's.
     for package in ["chromium", "chromium-browser"] {
-        if browser::find().is_none() && cfg!(target_os = "linux") {
+        if chromium::find().is_none() && cfg!(target_os = "linux") {
             install(package);
         }
     }
-    match browser::find() {
+    match chromium::find() {
         Some(path) => ready(&format!("{what} ({})", path.display())),
         None => missing(
             what,
