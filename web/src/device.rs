@@ -39,7 +39,7 @@ impl Place {
             .map_err(|error| Failure::new("no-device", error.to_string()))?;
         // A device does not tell what the browser's shader language has.
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-        let packed_dot = GpuEngine::has_packed_dot(&instance);
+        let packed_dot = tells_language_features() && GpuEngine::has_packed_dot(&instance);
         let options = GpuOptions { packed_dot, ..GpuOptions::default() };
         let gpu = GpuEngine::from_parts(setup.device.clone(), setup.queue.clone(), &options);
         gpu.watch();
@@ -59,4 +59,14 @@ impl Place {
         }
         Failure::internal(message)
     }
+}
+
+/// Whether the browser tells what its shader language has. Older ones do not, and wgpu would throw.
+#[cfg(feature = "gpu")]
+fn tells_language_features() -> bool {
+    let mut path = ["navigator", "gpu", "wgslLanguageFeatures"].into_iter();
+    let found = path.try_fold(js_sys::global().into(), |object: wasm_bindgen::JsValue, name| {
+        js_sys::Reflect::get(&object, &name.into())
+    });
+    found.is_ok_and(|features| features.is_object())
 }

@@ -26,6 +26,8 @@ const TOKENIZER: &str = "tokenizer.json";
 const MANIFEST: &str = "manifest.json";
 /// The version of the layout that this code writes and reads.
 const VERSION: u32 = 1;
+/// How often to look again when a writer was faster.
+const ATTEMPTS: usize = 3;
 /// What the manifest calls such a folder.
 const FORMAT: &str = "avse-bundle";
 
@@ -172,28 +174,42 @@ impl Bundle {
         written
     }
 
-    /// Opens the bundle at `folder` and checks the size and hash of each file.
+    /// Opens the bundle at `folder` and checks the size and hash of each file. What is read of it
+    /// afterwards is what stands there then.
     ///
     /// # Errors
     /// [`Error::Io`] if a file is missing, [`Error::Format`] naming the file
     /// that is not what the manifest says, or the manifest itself.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
-        let mut folder = folder.as_ref().to_path_buf();
-        // Nothing is renamed here: the writer may be between its two renames, not dead.
-        let previous = previous(&folder)?;
-        if !folder.exists() && Self::is_at(&previous) {
-            folder = previous;
+        let folder = folder.as_ref();
+        let mut place = standing(folder);
+        for attempt in 1.. {
+            match Self::verified(&place.folder) {
+                Ok(bundle) => return Ok(bundle),
+                Err(error) => {
+                    let now = standing(folder);
+                    if attempt == ATTEMPTS || now == place {
+                        return Err(error);
+                    }
+                    place = now;
+                }
+            }
         }
-        let manifest = Manifest::read(&folder)?;
+        unreachable!("the loop ends by returning")
+    }
+
+    fn verified(folder: &Path) -> Result<Self> {
+        let manifest = Manifest::read(folder)?;
         for name in [CONFIG, WEIGHTS, TOKENIZER] {
             manifest.files[name].verify(&folder.join(name))?;
         }
-        Ok(Self { folder, manifest })
+        Ok(Self { folder: folder.to_path_buf(), manifest })
     }
 
     /// Whether `folder` looks like a bundle, whatever state it is in.
     pub fn is_at(folder: impl AsRef<Path>) -> bool {
-        folder.as_ref().join(MANIFEST).is_file() && folder.as_ref().join(WEIGHTS).is_file()
+        let Standing { folder, manifest } = standing(folder.as_ref());
+        manifest.is_some() && folder.join(WEIGHTS).is_file()
     }
 
     /// The folder.
@@ -260,6 +276,25 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
         serde_json::to_writer_pretty(&mut *file, value)?;
         file.write_all(b"\n")
     })
+}
+
+/// Where a bundle stands, and the text of its manifest: a writer changes one or the other.
+#[derive(PartialEq)]
+struct Standing {
+    folder: PathBuf,
+    manifest: Option<Vec<u8>>,
+}
+
+/// Nothing is renamed here: the writer may be between its two renames, not dead.
+fn standing(folder: &Path) -> Standing {
+    let manifest = |folder: &Path| fs::read(folder.join(MANIFEST)).ok();
+    if !folder.exists()
+        && let Ok(previous) = previous(folder)
+        && let Some(manifest) = manifest(&previous)
+    {
+        return Standing { folder: previous, manifest: Some(manifest) };
+    }
+    Standing { folder: folder.to_path_buf(), manifest: manifest(folder) }
 }
 
 /// Where the old bundle stands while the new one takes its place.

@@ -1,7 +1,5 @@
 //! The devices that the suite runs on.
 
-use std::sync::Once;
-
 use burn::tensor::{Device, DeviceType};
 
 use super::left_out::missing;
@@ -11,15 +9,10 @@ pub fn on_each_device(test: impl Fn(&Device)) {
     test(&Device::flex());
     match wgpu() {
         Some(device) => test(&device),
-        None => {
-            static ONCE: Once = Once::new();
-            ONCE.call_once(|| {
-                missing(
-                    "no Vulkan adapter: the wgpu half of the parity suite did not run. `cargo xtask setup` \
-                     installs a software one where it can",
-                );
-            });
-        }
+        None => missing(
+            "no Vulkan adapter: the wgpu half of the parity suite did not run. `cargo xtask setup` installs a \
+             software one where it can",
+        ),
     }
 }
 

@@ -60,8 +60,8 @@ pub struct Args {
     /// Device: a GPU's number, `auto` or `cpu`
     #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
     gpu_id: String,
-    /// Bundle; without one, the newest best bundle of this dataset under runs/. Given more than
-    /// once: also the ensemble, whose scores are the mean of the models' scores
+    /// Bundle; without one, the newest best bundle of this dataset under runs/, one trained on this very data
+    /// before others. Given more than once: also the ensemble, whose scores are the mean of the models' scores
     #[arg(long)]
     model: Vec<PathBuf>,
     /// Split; without one, the dataset's test split

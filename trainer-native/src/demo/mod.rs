@@ -33,8 +33,17 @@ pub struct DemoOptions {
     pub out: PathBuf,
     /// Folder of the emoji set; made when it is not there.
     pub emoji: PathBuf,
-    /// Train anew with `data/emoji.toml` instead of the committed bundle.
-    pub train: bool,
+    /// What is shown.
+    pub model: DemoModel,
+}
+
+/// The model of a demo.
+#[derive(Clone, Debug)]
+pub enum DemoModel {
+    /// A bundle's folder.
+    Bundle(PathBuf),
+    /// One trained anew with `data/emoji.toml`, in `training` of the demo's folder.
+    Train,
 }
 
 /// `results.json`.
@@ -87,8 +96,10 @@ struct Scored {
 pub fn run(options: &DemoOptions, device: &Device) -> Result<PathBuf> {
     let built =
         emoji::build(&emoji::Options { out: options.emoji.clone(), size: DRAWING_SIZE, seed: 0 })?;
-    let bundle =
-        if options.train { train(options, device)? } else { data_folder()?.join("emoji-model") };
+    let bundle = match &options.model {
+        DemoModel::Bundle(folder) => folder.clone(),
+        DemoModel::Train => train(options, device)?,
+    };
     let began = Instant::now();
     let (avse, _) = Avse::load(&bundle, device)?;
     let dataset = Dataset::open(&DatasetSpec {
@@ -146,8 +157,10 @@ fn train(options: &DemoOptions, device: &Device) -> Result<PathBuf> {
     runs::report_on(&folder);
     if summary.stopped_early {
         return Err(Error::Usage(format!(
-            "the training was stopped; `avse train --resume --logger_name {}` goes on with it",
-            shell_word(&folder)
+            "the training was stopped; `avse train --resume --logger_name {}` goes on with it, and `avse demo \
+             --model {}` then shows its model",
+            shell_word(&folder),
+            shell_word(&folder.join("best"))
         )));
     }
     Ok(folder.join("best"))

@@ -7,7 +7,7 @@ use super::loss::{self, Loss, Side};
 use super::rows::{CaptionRow, Collection, texts};
 use crate::demo::SENTENCES;
 use crate::evaluate::Embeddings;
-use crate::gallery::Seen;
+use crate::gallery::{Seen, Unreadable};
 use crate::{Error, Result};
 
 /// Where there is no dataset, so many sentences and pictures are looked at.
@@ -85,7 +85,7 @@ impl Compared<'_> {
         let files: Vec<PathBuf> = rows.iter().map(file).collect();
         let (embeddings, seen) = self.before.pictures("source", &files)?;
         for (file, seen) in files.iter().zip(seen) {
-            if let Seen::Unreadable(reason) = seen {
+            if let Seen::Unreadable(Unreadable { reason, .. }) = seen {
                 return Err(Error::format(file, format!("changed meanwhile: {reason}")));
             }
         }

@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 
 use super::rows::{CaptionRow, PictureRow};
 use crate::evaluate::Embeddings;
-use crate::gallery::{ChosenBundle, Encoder, Problem, Seen};
+use crate::gallery::{ChosenBundle, Encoder, Problem, Seen, Unreadable};
 use crate::{Error, Result, progress};
 
 /// A loaded bundle.
@@ -95,7 +95,7 @@ impl Encoded {
                     let item = Item { sha256, ..row.item.clone() };
                     readable.push(PictureRow { item, file: row.file.clone() });
                 }
-                Seen::Unreadable(reason) => {
+                Seen::Unreadable(Unreadable { reason, .. }) => {
                     place.push(None);
                     problems.push(Problem { key: row.item.key.clone(), reason });
                 }

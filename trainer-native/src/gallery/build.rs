@@ -12,7 +12,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::bundle::ChosenBundle;
-use super::encoder::{Encoder, Seen};
+use super::encoder::{Encoder, Seen, Unreadable};
 use super::listing::{Content, Problem};
 use super::plan::{Known, Plan, State, Task, file};
 use super::sources::usual_kind;
@@ -115,12 +115,14 @@ pub fn build(options: &BuildOptions) -> Result<BuildReport> {
     let before =
         Known { gallery: writer.current(), added: writer.added(), trust_stat: !options.reread };
     let mut plan = Plan::new(&goal.sources, kind, &before)?;
-    if !options.allow_empty
-        && let Some(&source) = plan.vanished.first()
-    {
-        return Err(vanished(&goal.sources[source], &plan.problems));
+    check_vanished(&plan, &goal, options)?;
+    if !plan.unread().is_empty() {
+        // Rather now than after hours of encoding.
+        writer.verify().map_err(damaged)?;
     }
     let truncated = encode(&mut plan, &mut writer, &goal, options)?;
+    // A disk may have gone meanwhile.
+    check_vanished(&plan, &goal, options)?;
     let items = plan.tasks.iter().filter(|task| task.item().is_some()).count();
     if items == 0 && writer.current().is_none() {
         writer.close()?;
@@ -147,7 +149,8 @@ pub fn build(options: &BuildOptions) -> Result<BuildReport> {
     if same {
         writer.close()?;
     } else {
-        writer.commit(goal.sources, plan.tasks.iter().filter_map(Task::item).map(Ok))?;
+        let items = plan.tasks.iter().filter_map(Task::item).map(Ok);
+        writer.commit(goal.sources, items).map_err(damaged)?;
     }
     report.written = !same;
     report.seconds = began.elapsed().as_secs_f64();
@@ -183,7 +186,7 @@ impl BuildReport {
             removed: plan.removed,
             encoded: 0,
             reused: 0,
-            unreadable: plan.problems.clone(),
+            unreadable: plan.problems.iter().map(|(_, problem)| problem.clone()).collect(),
             truncated_captions: 0,
             written: false,
             seconds: 0.0,
@@ -232,6 +235,7 @@ fn encode(
         Ok(writer.push(blocks, contents)?)
     };
     let (mut truncated, mut read) = (0, Vec::with_capacity(unread.len()));
+    let mut unseen = Vec::new();
     match goal.spec.kind {
         GalleryKind::Images => {
             let path = |at: &usize| {
@@ -243,13 +247,19 @@ fn encode(
             let encoder = Encoder::new(&avse, &bar).knowing(&known);
             let seen = encoder.pictures(&paths, &mut push)?;
             for (at, seen) in unread.into_iter().zip(seen) {
-                let (content, reason) = match seen {
-                    Seen::Content(content) => (Some(content), None),
-                    Seen::Unreadable(reason) => (None, Some(reason)),
+                let Unreadable { reason, unseen: hidden } = match seen {
+                    Seen::Content(content) => {
+                        read.push((at, Some(content)));
+                        continue;
+                    }
+                    Seen::Unreadable(unreadable) => unreadable,
                 };
-                read.push((at, content));
-                let key = &plan.tasks[at].entry.key;
-                plan.problems.extend(reason.map(|reason| Problem { key: key.clone(), reason }));
+                match hidden {
+                    true => unseen.push(at),
+                    false => read.push((at, None)),
+                }
+                let Task { source, entry, .. } = &plan.tasks[at];
+                plan.problems.push((*source, Problem { key: entry.key.clone(), reason }));
             }
         }
         GalleryKind::Captions => {
@@ -270,6 +280,7 @@ fn encode(
     bar.finish_and_clear();
     plan.learn(writer.added());
     plan.settle(read);
+    unseen.into_iter().for_each(|at| plan.settle_unseen(at));
     Ok(truncated)
 }
 
@@ -338,21 +349,34 @@ pub fn describe(source: &Source) -> String {
     }
 }
 
-fn vanished(source: &Source, problems: &[Problem]) -> Error {
-    let first = problems
-        .first()
-        .map(|problem| format!(" (the first problem is {}: {})", problem.key, problem.reason));
-    Error::Usage(format!(
-        "nothing of {} is there any more{}. If a disk is away, bring it back; if all of it was deleted, \
-         --allow-empty takes it out of the gallery",
-        describe(source),
-        first.unwrap_or_default()
-    ))
+/// An error where a source that had items has none left, unless that is allowed.
+fn check_vanished(plan: &Plan, goal: &Goal, options: &BuildOptions) -> Result<()> {
+    let Some((source, problem)) = plan.vanished().filter(|_| !options.allow_empty) else {
+        return Ok(());
+    };
+    let problem = problem
+        .map(|it| format!(" (the first problem is {}: {})", it.key, it.reason))
+        .unwrap_or_default();
+    Err(Error::Usage(format!(
+        "nothing of {} is there any more{problem}. If a disk is away, bring it back; if all of it was \
+         deleted, --allow-empty takes it out of the gallery",
+        describe(&goal.sources[source]),
+    )))
 }
 
-fn nothing(sources: &[Source], problems: &[Problem]) -> Error {
+/// Says the way out of a damaged gallery.
+fn damaged(error: avse_core::Error) -> Error {
+    match error {
+        avse_core::Error::Format { .. } => {
+            Error::Usage(format!("{error}; --replace with its sources makes the gallery anew"))
+        }
+        error => error.into(),
+    }
+}
+
+fn nothing(sources: &[Source], problems: &[(usize, Problem)]) -> Error {
     let places: Vec<String> = sources.iter().map(describe).collect();
-    let first = problems.first().map(|problem| {
+    let first = problems.first().map(|(_, problem)| {
         format!("; {} could not be read, first {}: {}", problems.len(), problem.key, problem.reason)
     });
     Error::Usage(format!("nothing to index in {}{}", places.join(", "), first.unwrap_or_default()))

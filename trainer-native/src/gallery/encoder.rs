@@ -1,6 +1,7 @@
 //! Pictures and sentences to unit blocks, many at a time.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
@@ -29,7 +30,7 @@ pub(crate) enum Seen {
     /// It can be encoded, or has been.
     Content(ContentHash),
     /// It is left out.
-    Unreadable(String),
+    Unreadable(Unreadable),
 }
 
 /// Takes the embeddings of some contents, in their order.
@@ -47,7 +48,7 @@ pub(crate) struct Encoder<'a> {
 enum Prepared {
     Input(ContentHash, Vec<f32>),
     Known(ContentHash),
-    Unreadable(String),
+    Unreadable(Unreadable),
 }
 
 impl<'a> Encoder<'a> {
@@ -115,7 +116,7 @@ impl<'a> Encoder<'a> {
         }
         match RgbImage::decode(&bytes, &DecodeLimits::default()) {
             Ok(image) => Prepared::Input(content, self.avse.preprocess.evaluate(&image)),
-            Err(error) => Prepared::Unreadable(error.to_string()),
+            Err(error) => Prepared::Unreadable(Unreadable::broken(error.to_string())),
         }
     }
 
@@ -147,11 +148,31 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// A picture's file, unless it is far too long for one.
-pub(crate) fn read_picture(path: &Path) -> Result<Vec<u8>, String> {
-    let length = picture::stat(path).map_err(|e| e.to_string())?.bytes;
-    if length > MAX_FILE {
-        return Err(format!("{length} bytes are more than {MAX_FILE}"));
+/// Why there is nothing to encode.
+pub(crate) struct Unreadable {
+    /// In words.
+    pub(crate) reason: String,
+    /// Whether the file could not be looked at: nothing is known of it then, not even that it is gone.
+    pub(crate) unseen: bool,
+}
+
+impl Unreadable {
+    fn broken(reason: String) -> Self {
+        Self { reason, unseen: false }
     }
-    picture::read(path).map_err(|e| e.to_string())
+}
+
+impl From<std::io::Error> for Unreadable {
+    fn from(error: std::io::Error) -> Self {
+        Self { reason: error.to_string(), unseen: error.kind() != ErrorKind::NotFound }
+    }
+}
+
+/// A picture's file, unless it is far too long for one.
+pub(crate) fn read_picture(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    let length = picture::stat(path)?.bytes;
+    if length > MAX_FILE {
+        return Err(Unreadable::broken(format!("{length} bytes are more than {MAX_FILE}")));
+    }
+    Ok(picture::read(path)?)
 }

@@ -14,7 +14,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Serialize;
 
 use super::bundle::ChosenBundle;
-use super::encoder::{Encoder, Seen};
+use super::encoder::{Encoder, Seen, Unreadable};
 use super::listing::{Content, Entry, Problem};
 use super::plan::file;
 use super::sources::list;
@@ -81,7 +81,7 @@ pub fn export(options: &ExportOptions) -> Result<ExportReport> {
             for (entry, seen) in listing.entries.iter().zip(seen) {
                 match seen {
                     Seen::Content(sha256) => items.push(Item { sha256, ..entry.item(0) }),
-                    Seen::Unreadable(reason) => {
+                    Seen::Unreadable(Unreadable { reason, .. }) => {
                         unreadable.push(Problem { key: entry.key.clone(), reason });
                     }
                 }

@@ -28,6 +28,8 @@ pub(super) struct Task {
     stat: Option<Stat>,
     /// The row that has its key in the current generation, and that row's content.
     pub(super) old: Option<(usize, ContentHash)>,
+    /// What that row says of the file, if it is of the same one.
+    old_stat: Option<Stat>,
     pub(super) state: State,
 }
 
@@ -48,11 +50,12 @@ impl Task {
 /// Everything that will be in the new generation.
 pub(super) struct Plan {
     pub(super) tasks: Vec<Task>,
-    pub(super) problems: Vec<Problem>,
+    /// Each with its source.
+    pub(super) problems: Vec<(usize, Problem)>,
     /// Rows of the current generation whose key is gone, or whose file is.
     pub(super) removed: usize,
-    /// Sources that had items and of which nothing is there any more.
-    pub(super) vanished: Vec<usize>,
+    /// Items of the current generation that each source had.
+    had: Vec<usize>,
     /// Where the embedding of a content is.
     known: HashMap<ContentHash, Row>,
 }
@@ -95,14 +98,14 @@ impl Plan {
             tasks: Vec::new(),
             problems: Vec::new(),
             removed: 0,
-            vanished: Vec::new(),
+            had: keys.iter().map(HashMap::len).collect(),
             known,
         };
         plan.learn(before.added);
         let mut matched = 0;
         for (at, source) in sources.iter().enumerate() {
             let listing = list(source, kind)?;
-            let (start, had) = (plan.tasks.len(), keys[at].len());
+            let start = plan.tasks.len();
             for entry in listing.entries {
                 let old = keys[at].remove(&entry.key);
                 let task = plan.task(at, source, entry, old, before)?;
@@ -110,13 +113,10 @@ impl Plan {
                 plan.tasks.extend(task);
             }
             matched += plan.retain_unseen(at, &listing.problems, &keys[at], current)?;
-            if had > 0 && plan.tasks.len() == start {
-                plan.vanished.push(at);
-            }
             if matches!(source, Source::Folder { .. }) {
                 plan.tasks[start..].sort_by(|a, b| a.entry.key.cmp(&b.entry.key));
             }
-            plan.problems.extend(listing.problems);
+            plan.problems.extend(listing.problems.into_iter().map(|problem| (at, problem)));
         }
         plan.removed = total - matched;
         Ok(plan)
@@ -136,6 +136,8 @@ impl Plan {
             _ => None,
         };
         let of_old = old.as_ref().map(|(row, item)| (*row, item.sha256));
+        let same_file = old.as_ref().filter(|(_, item)| item.path.as_deref() == entry.path());
+        let old_stat = same_file.and_then(|(_, item)| Stat::of_item(item));
         let (stat, state) = match &entry.content {
             Content::Caption { text, .. } => {
                 let content = ContentHash::of(text.as_bytes());
@@ -144,31 +146,26 @@ impl Plan {
             }
             Content::Picture { .. } => match Stat::of(&file(source, &entry)) {
                 Ok(stat) => {
-                    let same = |(_, item): &&(usize, Item)| {
-                        before.trust_stat
-                            && item.path.as_deref() == entry.path()
-                            && Some(stat.bytes) == item.bytes
-                            && stat.modified.is_some()
-                            && stat.modified == item.modified
-                    };
-                    let kept = old.as_ref().filter(same);
+                    let same =
+                        before.trust_stat && stat.modified.is_some() && old_stat == Some(stat);
+                    let kept = same_file.filter(|_| same);
                     let state = kept.map(|(row, item)| State::Have(Row::Kept(*row), item.sha256));
                     (Some(stat), state.unwrap_or(State::Unread))
                 }
                 Err(error) => {
                     let reason = error.to_string();
-                    self.problems.push(Problem { key: entry.key.clone(), reason });
+                    self.problems.push((at, Problem { key: entry.key.clone(), reason }));
                     // Not to be seen is not to be gone.
-                    let Some((row, item)) = old.filter(|_| error.kind() != ErrorKind::NotFound)
+                    let Some((row, item)) =
+                        same_file.filter(|_| error.kind() != ErrorKind::NotFound)
                     else {
                         return Ok(None);
                     };
-                    let kept = State::Have(Row::Kept(row), item.sha256);
-                    (Stat::of_item(&item), kept)
+                    (old_stat, State::Have(Row::Kept(*row), item.sha256))
                 }
             },
         };
-        Ok(Some(Task { source: at, entry, stat, old: of_old, state }))
+        Ok(Some(Task { source: at, entry, stat, old: of_old, old_stat, state }))
     }
 
     /// Keeps the items below folders that could not be looked into: not to be seen is not to
@@ -199,12 +196,36 @@ impl Plan {
                     metadata: item.metadata,
                 },
                 stat,
+                old_stat: stat,
                 old: Some((*row, item.sha256)),
                 state: State::Have(Row::Kept(*row), item.sha256),
             });
             retained += 1;
         }
         Ok(retained)
+    }
+
+    /// The first source of which nothing is left that it had, and the first problem with it.
+    pub(super) fn vanished(&self) -> Option<(usize, Option<&Problem>)> {
+        let left = |source: usize| {
+            let mut tasks = self.tasks.iter();
+            tasks.any(|task| task.source == source && task.state != State::LeftOut)
+        };
+        let source = (0..self.had.len()).find(|source| self.had[*source] > 0 && !left(*source))?;
+        let problem = self.problems.iter().find(|(at, _)| *at == source);
+        Some((source, problem.map(|(_, problem)| problem)))
+    }
+
+    /// Settles a task whose file could not be looked at: as it was, where that was the same file.
+    pub(super) fn settle_unseen(&mut self, at: usize) {
+        let task = &mut self.tasks[at];
+        task.state = match (task.old, task.old_stat) {
+            (Some((row, content)), Some(stat)) => {
+                task.stat = Some(stat);
+                State::Have(Row::Kept(row), content)
+            }
+            _ => State::LeftOut,
+        };
     }
 
     /// Whether the embedding of a content is there.

@@ -87,7 +87,7 @@ pub fn search(options: &SearchOptions) -> Result<Answer> {
         }
         Asked::Image(path) => {
             avse.expect_image_tower().map_err(|e| Error::format(&bundle.folder, e.to_string()))?;
-            let bytes = read_picture(path).map_err(|message| Error::format(path, message))?;
+            let bytes = read_picture(path).map_err(|e| Error::format(path, e.reason))?;
             let image = RgbImage::decode(&bytes, &DecodeLimits::default())
                 .map_err(|e| Error::format(path, e.to_string()))?;
             (GalleryKind::Images, avse.encode_images(&[image]), false)

@@ -59,6 +59,7 @@ pub use picture_cache::{CacheSize, PictureCache};
 pub use precision::{LossScale, Precision};
 pub use replica::{Replica, StepPlan, StepReport, replicate};
 pub use start::{Start, open_datasets};
+use stop::UnderWay;
 pub use stop::{STOP, stop_on_ctrl_c};
 pub use tensorboard::EventWriter;
 
@@ -164,6 +165,7 @@ impl Trainer {
     /// A loss that is not a number, an unreadable image, a file that cannot be written, a
     /// replica that failed.
     pub fn run(mut self) -> Result<RunSummary> {
+        let _under_way = UnderWay::begin();
         self.announce();
         while self.keeper.position.epoch < self.run.config.num_epochs {
             self.epoch()?;
@@ -180,15 +182,18 @@ impl Trainer {
             self.keeper.position.begin_epoch(epoch + 1);
             self.snapshot()?;
             if STOP.load(Ordering::Relaxed) {
-                self.say_stopped();
                 break;
             }
+        }
+        let stopped_early = self.keeper.position.epoch < self.run.config.num_epochs;
+        if stopped_early {
+            self.say_stopped();
         }
         self.keeper.log.finish(RunSummary {
             best_rsum: self.keeper.position.best,
             seconds: self.keeper.elapsed(),
             steps: self.keeper.position.step,
-            stopped_early: STOP.load(Ordering::Relaxed),
+            stopped_early,
             selected_on_test: self.selected_on_test,
         })
     }
@@ -246,7 +251,6 @@ impl Trainer {
         if self.keeper.position.step_of_epoch > 0 {
             self.record(None)?;
         }
-        self.say_stopped();
         Ok(())
     }
 

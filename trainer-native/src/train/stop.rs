@@ -5,15 +5,35 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Asked for by Ctrl-C: the run saves its last state and ends.
 pub static STOP: AtomicBool = AtomicBool::new(false);
 
-/// From now on Ctrl-C ends a run after its step; a second one ends the process at once.
+/// Whether a run is under way that would see [`STOP`].
+static RUNNING: AtomicBool = AtomicBool::new(false);
+
+/// From now on Ctrl-C ends a run after its step. A second one, or one when no run is under way, ends the process
+/// at once.
 pub fn stop_on_ctrl_c() {
     let handler = || {
-        if STOP.swap(true, Ordering::Relaxed) {
+        if !RUNNING.load(Ordering::Relaxed) || STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
         eprintln!("\nending after this step; again to end at once");
     };
     if let Err(error) = ctrlc::set_handler(handler) {
         eprintln!("warning: Ctrl-C will not save the last state: {error}");
+    }
+}
+
+/// Held while a run is under way.
+pub(super) struct UnderWay;
+
+impl UnderWay {
+    pub(super) fn begin() -> Self {
+        RUNNING.store(true, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        RUNNING.store(false, Ordering::Relaxed);
     }
 }

@@ -29,6 +29,19 @@ fn the_demo_measures_and_reports() {
     assert!((results["rsum"].as_f64().unwrap() - sum).abs() < 1e-6, "{results}");
     assert_eq!(results["images"], 1000);
     assert!(out.path().join("report.html").is_file());
+    // Any bundle of the set is shown; what is none is named.
+    let other = Path::new(path).join("best");
+    let nowhere =
+        avse(["demo", "--out", path, "--gpu-id", "cpu", "--model", other.to_str().unwrap()]);
+    nowhere.fails_with(&["best", "manifest.json"]);
+    std::fs::create_dir(&other).unwrap();
+    for file in std::fs::read_dir(data.join("emoji-model")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), other.join(file.file_name())).unwrap();
+    }
+    avse(["demo", "--out", path, "--gpu-id", "cpu", "--model", other.to_str().unwrap()]).succeeds();
+    let report = std::fs::read_to_string(out.path().join("report.html")).unwrap();
+    assert!(report.contains(other.to_str().unwrap()));
     // In this test, because both make the emoji set where it is not there.
     export_demo();
 }

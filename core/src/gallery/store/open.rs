@@ -76,10 +76,11 @@ fn open_generation(
     thorough: bool,
 ) -> Result<[Bytes; 2]> {
     let mut stamps = Stamps::read(folder);
-    let embeddings = locate(folder, EMBEDDINGS, manifest, &mut stamps, thorough)?;
-    let items = locate(folder, ITEMS, manifest, &mut stamps, thorough)?;
+    let mut locate = |name| locate(folder, name, manifest, &mut stamps, thorough);
+    let found = locate(EMBEDDINGS).and_then(|embeddings| Ok([embeddings, locate(ITEMS)?]));
+    // What was found out about a damaged file is kept too.
     stamps.write(folder);
-    Ok([embeddings, items])
+    found
 }
 
 /// The listed file under one of its two names, mapped and verified.
@@ -119,6 +120,8 @@ fn verified(
         return Err(Error::format(path, "is of another generation than the manifest"));
     }
     if thorough || !stamps.has(name, &found, listed) {
+        // Whatever it is now, the note was of another file.
+        stamps.forget(name);
         listed.expect(path, &FileEntry::of_bytes(&bytes))?;
         stamps.note(name, &found, listed);
     }

@@ -58,6 +58,11 @@ impl Stamps {
         }
     }
 
+    /// Drops the note of a file.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.changed |= self.by_name.remove(name).is_some();
+    }
+
     /// Keeps the notes, if the folder can be written to.
     pub(super) fn write(&self, folder: &Path) {
         if self.changed
@@ -98,6 +103,12 @@ mod tests {
         assert!(!trusted(&FileEntry { sha256: "01".into(), ..listed.clone() }));
         written(30);
         assert!(!trusted(&listed), "it was written since");
+        note(&listed);
+        assert!(trusted(&listed));
+        let mut stamps = Stamps::read(root.path());
+        stamps.forget("large");
+        stamps.write(root.path());
+        assert!(!trusted(&listed), "its note was dropped");
         note(&listed);
         file.set_len(LARGE + 1).unwrap();
         written(30);

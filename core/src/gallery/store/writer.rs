@@ -58,8 +58,11 @@ impl GalleryWriter {
         fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
         let lock = lock(&folder)?;
         let path = folder.join(MANIFEST);
-        let found =
-            if path.exists() { existing(&folder, &spec) } else { tidy(&folder).map(|()| None) };
+        let found = if path.exists() {
+            existing(&folder, &spec, replace)
+        } else {
+            tidy(&folder).map(|()| None)
+        };
         let (current, generation) = match found {
             Ok(current) => {
                 let generation = current.as_ref().map_or(0, |g| g.manifest().generation);
@@ -81,6 +84,18 @@ impl GalleryWriter {
     /// writer that was killed may have left some.
     pub fn added(&self) -> &[ContentHash] {
         self.spool.contents()
+    }
+
+    /// Hashes the files of the gallery as it is, whatever their size: [`GalleryWriter::commit`] does so too, but at
+    /// the end of long work.
+    ///
+    /// # Errors
+    /// [`Error::Format`] when they are no longer what they were; [`Error::Io`].
+    pub fn verify(&self) -> Result<()> {
+        if self.current.is_some() {
+            Gallery::open_verified(&self.folder)?;
+        }
+        Ok(())
     }
 
     /// Takes embeddings; `contents[i]` is the hash of what `blocks[i]` was made from.
@@ -113,9 +128,7 @@ impl GalleryWriter {
         sources: Vec<Source>,
         rows: impl IntoIterator<Item = Result<(Row, Item)>>,
     ) -> Result<GalleryManifest> {
-        if self.current.is_some() {
-            Gallery::open_verified(&self.folder)?;
-        }
+        self.verify()?;
         let manifest = self.stage(sources, rows)?;
         // Some systems do not rename over a mapped file.
         self.current = None;
@@ -192,10 +205,11 @@ impl GalleryWriter {
     }
 }
 
-/// The gallery in a folder, tidied, if it is of this spec.
-fn existing(folder: &Path, spec: &GallerySpec) -> Result<Option<Gallery>> {
+/// The gallery in a folder, tidied, if it is of this spec. Where a damaged one would be replaced, it is looked
+/// at `thorough`ly: a former hash says nothing of a disk that rots.
+fn existing(folder: &Path, spec: &GallerySpec, thorough: bool) -> Result<Option<Gallery>> {
     tidy(folder)?;
-    let gallery = Gallery::open(folder)?;
+    let gallery = if thorough { Gallery::open_verified(folder)? } else { Gallery::open(folder)? };
     gallery.spec().expect(spec, &folder.join(MANIFEST))?;
     Ok(Some(gallery))
 }
