@@ -1,21 +1,23 @@
 //! Bringing a gallery up to date with what it is made of.
 
+mod goal;
+mod report;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
 use avse_core::Avse;
-use avse_core::gallery::{
-    Gallery, GalleryKind, GallerySpec, GalleryWriter, Row, Source, StoredPrecision,
-};
+use avse_core::gallery::{ContentHash, GalleryKind, GalleryWriter, Source, StoredPrecision};
+use avse_core::similarity::Blocks;
 use burn::tensor::Device;
 use indicatif::ProgressBar;
-use serde::Serialize;
 
-use super::bundle::ChosenBundle;
+use self::goal::Goal;
+pub use self::goal::describe;
+pub use self::report::BuildReport;
 use super::encoder::{Encoder, Seen, Unreadable};
 use super::listing::{Content, Problem};
-use super::plan::{Known, Plan, State, Task, file};
-use super::sources::usual_kind;
+use super::plan::{Known, Plan, Task, file};
 use crate::{Error, Result, progress};
 
 /// What is to be done with what the gallery is made of now.
@@ -53,51 +55,6 @@ pub struct BuildOptions {
     pub device: Device,
     /// Show no progress.
     pub quiet: bool,
-}
-
-/// What was done.
-#[derive(Clone, Debug, Serialize)]
-pub struct BuildReport {
-    /// The gallery's folder.
-    pub gallery: PathBuf,
-    /// What it holds.
-    pub kind: GalleryKind,
-    /// How precisely.
-    pub precision: StoredPrecision,
-    /// The bundle.
-    pub model: PathBuf,
-    /// Items it holds now.
-    pub items: usize,
-    /// Items whose content is what it was.
-    pub unchanged: usize,
-    /// Items that were not there.
-    pub added: usize,
-    /// Items whose content is another.
-    pub changed: usize,
-    /// Items that are gone.
-    pub removed: usize,
-    /// Embeddings computed.
-    pub encoded: usize,
-    /// Of the added and changed, those whose embedding was there: the same content under
-    /// another name, or encoded by a run that was stopped.
-    pub reused: usize,
-    /// What could not be read.
-    pub unreadable: Vec<Problem>,
-    /// Captions longer than the network has positions for.
-    pub truncated_captions: usize,
-    /// Whether anything had to be written.
-    pub written: bool,
-    /// Wall time.
-    pub seconds: f64,
-}
-
-/// What a gallery is to be.
-struct Goal {
-    sources: Vec<Source>,
-    spec: GallerySpec,
-    bundle: ChosenBundle,
-    /// The generation of the gallery that it was made for.
-    generation: Option<u64>,
 }
 
 /// Builds a gallery or brings it up to date: only what is new or changed is read and
@@ -171,50 +128,6 @@ fn open(options: &BuildOptions) -> Result<(Goal, GalleryWriter)> {
     }
 }
 
-impl BuildReport {
-    /// The counts that follow from the plan.
-    fn count(plan: &Plan, recovered: usize) -> Self {
-        let mut report = Self {
-            gallery: PathBuf::new(),
-            kind: GalleryKind::Images,
-            precision: StoredPrecision::F16,
-            model: PathBuf::new(),
-            items: 0,
-            unchanged: 0,
-            added: 0,
-            changed: 0,
-            removed: plan.removed,
-            encoded: 0,
-            reused: 0,
-            unreadable: plan.problems.iter().map(|(_, problem)| problem.clone()).collect(),
-            truncated_captions: 0,
-            written: false,
-            seconds: 0.0,
-        };
-        for task in &plan.tasks {
-            let State::Have(row, content) = task.state else {
-                report.removed += usize::from(task.old.is_some());
-                continue;
-            };
-            let count = match task.old {
-                Some((_, old)) if old == content => {
-                    report.unchanged += 1;
-                    continue;
-                }
-                Some(_) => &mut report.changed,
-                None => &mut report.added,
-            };
-            *count += 1;
-            let was_there = match row {
-                Row::Kept(_) => true,
-                Row::Added(at) => at < recovered,
-            };
-            report.reused += usize::from(was_there);
-        }
-        report
-    }
-}
-
 /// Reads and encodes what must be; returns how many captions were cut.
 fn encode(
     plan: &mut Plan,
@@ -231,9 +144,7 @@ fn encode(
         true => ProgressBar::hidden(),
         false => progress::bar(unread.len() as u64, "index"),
     };
-    let mut push = |blocks: avse_core::similarity::Blocks<'_>, contents: &[_]| {
-        Ok(writer.push(blocks, contents)?)
-    };
+    let mut push = |blocks: Blocks<'_>, contents: &[_]| Ok(writer.push(blocks, contents)?);
     let (mut truncated, mut read) = (0, Vec::with_capacity(unread.len()));
     let mut unseen = Vec::new();
     match goal.spec.kind {
@@ -266,7 +177,7 @@ fn encode(
             let mut texts = Vec::new();
             for at in unread {
                 if let Content::Caption { text, .. } = &plan.tasks[at].entry.content {
-                    read.push((at, Some(avse_core::gallery::ContentHash::of(text.as_bytes()))));
+                    read.push((at, Some(ContentHash::of(text.as_bytes()))));
                     texts.push(text.as_str());
                 }
             }
@@ -282,71 +193,6 @@ fn encode(
     plan.settle(read);
     unseen.into_iter().for_each(|at| plan.settle_unseen(at));
     Ok(truncated)
-}
-
-impl Goal {
-    fn of(options: &BuildOptions) -> Result<Self> {
-        let replace = options.change == SourceChange::Replace;
-        let found = match Gallery::open(&options.folder) {
-            Ok(gallery) => Some(gallery),
-            Err(error) if Gallery::is_at(&options.folder) && !replace => return Err(error.into()),
-            Err(_) => None,
-        };
-        let old = found.as_ref();
-        let sources = sources(options, old)?;
-        let kind = match (options.kind, old, sources.first()) {
-            (Some(kind), _, _) => kind,
-            (None, Some(gallery), _) if !replace || options.source.is_none() => gallery.spec().kind,
-            (None, _, Some(source)) => usual_kind(source)?,
-            (None, _, None) => GalleryKind::Images,
-        };
-        let tag = old.map(|gallery| &gallery.spec().model);
-        let bundle = match ChosenBundle::choose(options.model.as_deref(), tag) {
-            Err(_) if replace && options.model.is_none() => ChosenBundle::choose(None, None)?,
-            chosen => chosen?,
-        };
-        let precision = options.precision.or(old.map(|gallery| gallery.spec().precision));
-        let spec = GallerySpec {
-            kind,
-            shape: bundle.shape(kind)?,
-            precision: precision.unwrap_or(StoredPrecision::F16),
-            model: bundle.tag(),
-        };
-        let generation = old.map(|gallery| gallery.manifest().generation);
-        Ok(Self { sources, spec, bundle, generation })
-    }
-}
-
-fn sources(options: &BuildOptions, old: Option<&Gallery>) -> Result<Vec<Source>> {
-    let old = old.map(Gallery::sources).unwrap_or_default();
-    let folder = options.folder.display();
-    match (&options.source, options.change) {
-        (None, _) if old.is_empty() => Err(Error::Usage(format!(
-            "{folder} is no gallery yet: say what to index, a folder of pictures, --dataset or --items"
-        ))),
-        (None, _) => Ok(old.to_vec()),
-        (Some(source), SourceChange::Add) if old.contains(source) => Ok(old.to_vec()),
-        (Some(source), SourceChange::Add) => Ok([old, std::slice::from_ref(source)].concat()),
-        (Some(source), SourceChange::Replace) => Ok(vec![source.clone()]),
-        (Some(source), SourceChange::None) => {
-            if old.is_empty() || old == [source.clone()] {
-                return Ok(vec![source.clone()]);
-            }
-            Err(Error::Usage(format!(
-                "{folder} was made of {}: add this to it with `avse index add`, or put it in its \
-                 place with --replace",
-                old.iter().map(describe).collect::<Vec<_>>().join(", ")
-            )))
-        }
-    }
-}
-
-/// A source in words.
-pub fn describe(source: &Source) -> String {
-    match source {
-        Source::Folder { path } | Source::Items { path } => path.clone(),
-        Source::Dataset { name, split, .. } => format!("{name} ({split})"),
-    }
 }
 
 /// An error where a source that had items has none left, unless that is allowed.

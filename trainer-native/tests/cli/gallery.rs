@@ -1,5 +1,6 @@
 //! Galleries: built, kept up to date, searched, and refused.
 
+mod kept;
 mod searching;
 
 use std::fs;
@@ -226,87 +227,6 @@ fn lists_of_items_keep_what_they_say() {
     assert_eq!(fixture.search("texts", &["a cat"])["hits"][0]["key"], "3");
     fixture.write("texts.jsonl", "{\"caption\": \"a\"}\nno JSON\n");
     fixture.index("build", "texts", &[]).fails_with(&["texts.jsonl", "line 2"]);
-}
-
-/// What cannot be seen is kept; a source of which nothing is left may be a disk that is away.
-#[cfg(unix)]
-#[test]
-fn what_is_out_of_sight_is_not_gone() {
-    let fixture = Fixture::trained();
-    for (name, level) in [("a", 10), ("b", 60), ("c", 110)] {
-        fixture.picture(&format!("shop/img/{name}.png"), level);
-    }
-    let lines = |names: &[&str]| -> String {
-        names.iter().map(|name| format!("{{\"image\": \"img/{name}.png\"}}\n")).collect()
-    };
-    fixture.write("shop/items.jsonl", lines(&["a", "b", "c"]));
-    fixture.build("gallery", &["--items", &fixture.arg("shop/items.jsonl")]);
-
-    fs::remove_file(fixture.path("shop/img/c.png")).unwrap();
-    let report = fixture.build("gallery", &[]);
-    assert_eq!(counts(&report), [0, 0, 1, 2, 0, 0]);
-    assert_eq!(report["unreadable"][0]["key"], "img/c.png");
-
-    // The folder's name is there and is no folder: no word about what was in it.
-    fs::rename(fixture.path("shop/img"), fixture.path("shop/away")).unwrap();
-    fixture.write("shop/img", "");
-    let report = fixture.build("gallery", &[]);
-    assert_eq!(counts(&report), [0, 0, 0, 2, 0, 0]);
-    assert_eq!(report["unreadable"].as_array().unwrap().len(), 3);
-
-    fs::remove_file(fixture.path("shop/img")).unwrap();
-    fixture.index("build", "gallery", &[]).fails_with(&["items.jsonl", "a.png", "--allow-empty"]);
-    assert_eq!(keys(&fixture.search("gallery", &["something"])).len(), 2);
-    let report = fixture.build("gallery", &["--allow-empty"]);
-    assert_eq!((counts(&report), &report["items"]), ([0, 0, 2, 0, 0, 0], &json!(0)));
-
-    fs::rename(fixture.path("shop/away"), fixture.path("shop/img")).unwrap();
-    assert_eq!(counts(&fixture.build("gallery", &[])), [2, 0, 0, 0, 2, 0]);
-    // Looked at, but not read: no word about it either.
-    #[cfg(target_os = "linux")]
-    {
-        let (place, aside) = (fixture.path("shop/img/b.png"), fixture.path("shop/img/aside"));
-        fs::rename(&place, &aside).unwrap();
-        std::os::unix::fs::symlink("/proc/self/mem", &place).unwrap();
-        let report = fixture.build("gallery", &[]);
-        assert_eq!(counts(&report), [0, 0, 0, 2, 0, 0]);
-        assert_eq!(report["unreadable"][1]["key"], "img/b.png");
-        fs::remove_file(&place).unwrap();
-        fs::rename(&aside, &place).unwrap();
-    }
-    // Damaged since: it is gone from the gallery, and counted.
-    fixture.write("shop/img/b.png", "no picture");
-    assert_eq!(counts(&fixture.build("gallery", &[])), [0, 0, 1, 1, 0, 0]);
-}
-
-/// Files of one size and one time of change are told apart by their place, and by reading where that is asked for.
-#[test]
-fn files_alike_from_outside_are_told_apart() {
-    let fixture = Fixture::trained();
-    fixture.picture("a.bmp", 10);
-    fixture.picture("b.bmp", 200);
-    let time = SystemTime::now() - Duration::from_secs(1000);
-    let date = |name: &str| {
-        let file = fs::File::options().write(true).open(fixture.path(name)).unwrap();
-        file.set_modified(time).unwrap();
-    };
-    date("a.bmp");
-    date("b.bmp");
-    fixture.write("items.jsonl", r#"{"image": "a.bmp", "key": "one"}"#);
-    fixture.build("gallery", &["--items", &fixture.arg("items.jsonl")]);
-    let score = || scores(&fixture.search("gallery", &["--image", &fixture.arg("b.bmp")]))[0];
-    let other = score();
-    fixture.write("items.jsonl", r#"{"image": "b.bmp", "key": "one"}"#);
-    assert_eq!(counts(&fixture.build("gallery", &[])), [0, 1, 0, 0, 1, 0]);
-    let same = score();
-    assert!(same > other, "{same} {other}");
-
-    fs::copy(fixture.path("a.bmp"), fixture.path("b.bmp")).unwrap();
-    date("b.bmp");
-    assert_eq!(counts(&fixture.build("gallery", &[])), [0, 0, 0, 1, 0, 0]);
-    assert_eq!(counts(&fixture.build("gallery", &["--reread"])), [0, 1, 0, 0, 1, 0]);
-    assert!((score() - same).abs() < 1e-3);
-    assert_eq!(counts(&fixture.build("gallery", &["--reread"])), [0, 0, 0, 1, 0, 0]);
 }
 
 #[test]

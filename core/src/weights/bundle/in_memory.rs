@@ -1,0 +1,42 @@
+//! A bundle where there is no folder to read it from, as in a web page.
+
+use std::path::Path;
+
+use super::manifest::{CONFIG, MANIFEST, Manifest, TOKENIZER, WEIGHTS};
+use crate::Result;
+
+/// The content of a bundle's four files, where there is no folder to read them from.
+#[derive(Debug)]
+pub struct BundleFiles {
+    /// `manifest.json`
+    pub manifest: Vec<u8>,
+    /// `config.json`
+    pub config: Vec<u8>,
+    /// `model.safetensors`
+    pub weights: Vec<u8>,
+    /// `tokenizer.json`
+    pub tokenizer: Vec<u8>,
+}
+
+/// A bundle's files that are what their manifest says: checked once, however they are used.
+#[derive(Debug)]
+pub struct VerifiedFiles {
+    pub(crate) files: BundleFiles,
+    pub(crate) manifest: Manifest,
+}
+
+impl BundleFiles {
+    /// Checks the size and hash of each file.
+    ///
+    /// # Errors
+    /// [`Error::Format`] naming the file that is not what the manifest says, or the manifest.
+    pub fn verify(self) -> Result<VerifiedFiles> {
+        let manifest = Manifest::from_json(&self.manifest, Path::new(MANIFEST))?;
+        let files =
+            [(CONFIG, &self.config), (WEIGHTS, &self.weights), (TOKENIZER, &self.tokenizer)];
+        for (name, content) in files {
+            manifest.files[name].verify_bytes(Path::new(name), content)?;
+        }
+        Ok(VerifiedFiles { files: self, manifest })
+    }
+}

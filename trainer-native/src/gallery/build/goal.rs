@@ -1,0 +1,82 @@
+//! What a gallery is to be made of, and how.
+
+use avse_core::gallery::{Gallery, GalleryKind, GallerySpec, Source, StoredPrecision};
+
+use super::{BuildOptions, SourceChange};
+use crate::gallery::bundle::ChosenBundle;
+use crate::gallery::sources::usual_kind;
+use crate::{Error, Result};
+
+/// What a gallery is to be.
+pub(super) struct Goal {
+    pub(super) sources: Vec<Source>,
+    pub(super) spec: GallerySpec,
+    pub(super) bundle: ChosenBundle,
+    /// The generation of the gallery that it was made for.
+    pub(super) generation: Option<u64>,
+}
+
+impl Goal {
+    pub(super) fn of(options: &BuildOptions) -> Result<Self> {
+        let replace = options.change == SourceChange::Replace;
+        let found = match Gallery::open(&options.folder) {
+            Ok(gallery) => Some(gallery),
+            Err(error) if Gallery::is_at(&options.folder) && !replace => return Err(error.into()),
+            Err(_) => None,
+        };
+        let old = found.as_ref();
+        let sources = sources(options, old)?;
+        let kind = match (options.kind, old, sources.first()) {
+            (Some(kind), _, _) => kind,
+            (None, Some(gallery), _) if !replace || options.source.is_none() => gallery.spec().kind,
+            (None, _, Some(source)) => usual_kind(source)?,
+            (None, _, None) => GalleryKind::Images,
+        };
+        let tag = old.map(|gallery| &gallery.spec().model);
+        let bundle = match ChosenBundle::choose(options.model.as_deref(), tag) {
+            Err(_) if replace && options.model.is_none() => ChosenBundle::choose(None, None)?,
+            chosen => chosen?,
+        };
+        let precision = options.precision.or(old.map(|gallery| gallery.spec().precision));
+        let spec = GallerySpec {
+            kind,
+            shape: bundle.shape(kind)?,
+            precision: precision.unwrap_or(StoredPrecision::F16),
+            model: bundle.tag(),
+        };
+        let generation = old.map(|gallery| gallery.manifest().generation);
+        Ok(Self { sources, spec, bundle, generation })
+    }
+}
+
+fn sources(options: &BuildOptions, old: Option<&Gallery>) -> Result<Vec<Source>> {
+    let old = old.map(Gallery::sources).unwrap_or_default();
+    let folder = options.folder.display();
+    match (&options.source, options.change) {
+        (None, _) if old.is_empty() => Err(Error::Usage(format!(
+            "{folder} is no gallery yet: say what to index, a folder of pictures, --dataset or --items"
+        ))),
+        (None, _) => Ok(old.to_vec()),
+        (Some(source), SourceChange::Add) if old.contains(source) => Ok(old.to_vec()),
+        (Some(source), SourceChange::Add) => Ok([old, std::slice::from_ref(source)].concat()),
+        (Some(source), SourceChange::Replace) => Ok(vec![source.clone()]),
+        (Some(source), SourceChange::None) => {
+            if old.is_empty() || old == [source.clone()] {
+                return Ok(vec![source.clone()]);
+            }
+            Err(Error::Usage(format!(
+                "{folder} was made of {}: add this to it with `avse index add`, or put it in its \
+                 place with --replace",
+                old.iter().map(describe).collect::<Vec<_>>().join(", ")
+            )))
+        }
+    }
+}
+
+/// A source in words.
+pub fn describe(source: &Source) -> String {
+    match source {
+        Source::Folder { path } | Source::Items { path } => path.clone(),
+        Source::Dataset { name, split, .. } => format!("{name} ({split})"),
+    }
+}
