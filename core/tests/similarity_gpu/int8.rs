@@ -165,15 +165,16 @@ fn candidates_are_few() {
 
 #[test]
 fn shards() {
-    let options = GpuOptions { shard_bytes: 64 * 8 * 16 * 2, ..GpuOptions::default() };
+    // Three shards of 256, or ten of 64 where the numbers are f32.
+    let options = GpuOptions { shard_bytes: 64 * 8 * 16 * 4, ..GpuOptions::default() };
     let Some(engine) = engine(&options) else { return };
-    let (gallery, queries) = sides((8, 4, 16), ImagesForCaption, 300, 2);
+    let (gallery, queries) = sides((8, 4, 16), ImagesForCaption, 600, 2);
     let quantised = QuantisedBlocks::from_blocks(gallery.blocks());
     let uploaded = block_on(engine.upload_quantised(quantised.view())).unwrap();
     let all =
-        block_on(engine.candidates(&uploaded, queries.blocks(), ImagesForCaption, 300)).unwrap();
+        block_on(engine.candidates(&uploaded, queries.blocks(), ImagesForCaption, 600)).unwrap();
     let counts: Vec<usize> = all.iter().map(Vec::len).collect();
-    assert_eq!(counts, [300, 300]);
+    assert_eq!(counts, [600, 600]);
     check(&engine, gallery.blocks(), queries.blocks(), ImagesForCaption, 7, "shards");
     let error =
         block_on(engine.search(&uploaded, queries.blocks(), ImagesForCaption, 3)).unwrap_err();

@@ -123,6 +123,7 @@ impl GpuEngine {
         }
         Err(Error::gpu(GpuFailure::Refused, "the gallery was uploaded by another engine"))
     }
+
     pub(super) fn format(&self, storage: Storage) -> Format {
         match storage {
             Storage::F32 => Format::F32,
