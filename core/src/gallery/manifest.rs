@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -213,6 +214,15 @@ impl GalleryManifest {
                 .map(|(name, entry)| (name.to_string(), entry))
                 .into(),
         }
+    }
+
+    /// Reads the manifest of the gallery in a folder and nothing else.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or [`Error::Format`] when it is none of a gallery of this version.
+    pub fn read(folder: impl AsRef<Path>) -> Result<Self> {
+        let path = folder.as_ref().join(MANIFEST);
+        Self::from_json(&fs::read(&path).map_err(|e| Error::io(&path, e))?, &path)
     }
 
     /// Parses a manifest; `path` is only named.

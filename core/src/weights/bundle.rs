@@ -108,6 +108,11 @@ impl Bundle {
         Ok(Self { folder: folder.to_path_buf(), manifest })
     }
 
+    /// Where the bundle of `folder` is: there, or beside it while a writer replaces it.
+    pub fn place(folder: impl AsRef<Path>) -> PathBuf {
+        standing(folder.as_ref()).folder
+    }
+
     /// Whether `folder` looks like a bundle, whatever state it is in.
     pub fn is_at(folder: impl AsRef<Path>) -> bool {
         place::is_at(folder.as_ref())

@@ -296,7 +296,8 @@ fn newest_bundle(runs: &Path, dataset: &str, data_path: &Path) -> Result<PathBuf
         let Ok(run) = TrainConfig::read(&entry.path().join("run.toml")) else { continue };
         if Bundle::is_at(&bundle) && run.dataset == dataset {
             let same = place(&run.data_path) == place(data_path);
-            let time = bundle.join("manifest.json").metadata().and_then(|m| m.modified());
+            let time =
+                Bundle::place(&bundle).join("manifest.json").metadata().and_then(|m| m.modified());
             found.push((same, time.unwrap_or(SystemTime::UNIX_EPOCH), bundle));
         }
     }

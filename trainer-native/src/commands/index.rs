@@ -65,7 +65,8 @@ struct BuildArgs {
     #[command(flatten)]
     common: Common,
     /// Put this in the place of what the gallery was made of, whatever it was and whichever model
-    /// built it; embeddings that fit are taken over
+    /// built it; embeddings that fit are taken over. Alone, it makes a damaged gallery anew of what it was
+    /// made of
     #[arg(long)]
     replace: bool,
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use avse_core::Avse;
 use avse_core::metrics::{RetrievalMetrics, ScoreMatrix};
+use avse_core::weights::Bundle;
 use burn::tensor::Device;
 use serde::Serialize;
 
@@ -94,6 +95,9 @@ struct Scored {
 /// # Errors
 /// Whatever is missing, in words for its user.
 pub fn run(options: &DemoOptions, device: &Device) -> Result<PathBuf> {
+    if let DemoModel::Bundle(folder) = &options.model {
+        Bundle::open(folder)?;
+    }
     let built =
         emoji::build(&emoji::Options { out: options.emoji.clone(), size: DRAWING_SIZE, seed: 0 })?;
     let bundle = match &options.model {

@@ -21,8 +21,7 @@ pub(super) struct Model {
 
 impl Model {
     pub(super) fn load(bundle: &ChosenBundle, device: &Device, quiet: bool) -> Result<Self> {
-        let (avse, _) = Avse::load(&bundle.folder, device)?;
-        Ok(Self { avse, quiet })
+        Ok(Self { avse: bundle.load(device)?, quiet })
     }
 
     /// How its embeddings are cut.

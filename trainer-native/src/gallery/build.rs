@@ -6,14 +6,13 @@ mod report;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use avse_core::Avse;
 use avse_core::gallery::{ContentHash, GalleryKind, GalleryWriter, Source, StoredPrecision};
 use avse_core::similarity::Blocks;
 use burn::tensor::Device;
 use indicatif::ProgressBar;
 
-use self::goal::Goal;
 pub use self::goal::describe;
+use self::goal::{Goal, damaged};
 pub use self::report::BuildReport;
 use super::encoder::{Encoder, Seen, Unreadable};
 use super::listing::{Content, Problem};
@@ -73,13 +72,11 @@ pub fn build(options: &BuildOptions) -> Result<BuildReport> {
         Known { gallery: writer.current(), added: writer.added(), trust_stat: !options.reread };
     let mut plan = Plan::new(&goal.sources, kind, &before)?;
     check_vanished(&plan, &goal, options)?;
-    if !plan.unread().is_empty() {
-        // Rather now than after hours of encoding.
-        writer.verify().map_err(damaged)?;
+    // Opened to be replaced it has been hashed; else rather now than after hours of encoding.
+    if options.change != SourceChange::Replace && !plan.unread().is_empty() {
+        writer.verify().map_err(|error| damaged(error, &options.folder))?;
     }
     let truncated = encode(&mut plan, &mut writer, &goal, options)?;
-    // A disk may have gone meanwhile.
-    check_vanished(&plan, &goal, options)?;
     let items = plan.tasks.iter().filter(|task| task.item().is_some()).count();
     if items == 0 && writer.current().is_none() {
         writer.close()?;
@@ -107,7 +104,7 @@ pub fn build(options: &BuildOptions) -> Result<BuildReport> {
         writer.close()?;
     } else {
         let items = plan.tasks.iter().filter_map(Task::item).map(Ok);
-        writer.commit(goal.sources, items).map_err(damaged)?;
+        writer.commit(goal.sources, items).map_err(|error| damaged(error, &options.folder))?;
     }
     report.written = !same;
     report.seconds = began.elapsed().as_secs_f64();
@@ -139,7 +136,7 @@ fn encode(
     if unread.is_empty() {
         return Ok(0);
     }
-    let (avse, _) = Avse::load(&goal.bundle.folder, &options.device)?;
+    let avse = goal.bundle.load(&options.device)?;
     let bar = match options.quiet {
         true => ProgressBar::hidden(),
         false => progress::bar(unread.len() as u64, "index"),
@@ -208,16 +205,6 @@ fn check_vanished(plan: &Plan, goal: &Goal, options: &BuildOptions) -> Result<()
          deleted, --allow-empty takes it out of the gallery",
         describe(&goal.sources[source]),
     )))
-}
-
-/// Says the way out of a damaged gallery.
-fn damaged(error: avse_core::Error) -> Error {
-    match error {
-        avse_core::Error::Format { .. } => {
-            Error::Usage(format!("{error}; --replace with its sources makes the gallery anew"))
-        }
-        error => error.into(),
-    }
 }
 
 fn nothing(sources: &[Source], problems: &[(usize, Problem)]) -> Error {

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use avse_core::Avse;
 use avse_core::config::ModelConfig;
 use avse_core::gallery::{GalleryKind, ModelTag};
 use avse_core::similarity::BlockShape;
 use avse_core::weights::{Bundle, Manifest};
+use burn::tensor::Device;
 
 use crate::data::emoji::data_folder;
 use crate::{Error, Result};
@@ -45,8 +47,22 @@ impl ChosenBundle {
     }
 
     fn at(folder: &Path) -> Result<Self> {
-        let fingerprint = Manifest::read(folder)?.fingerprint();
-        Ok(Self { folder: folder.to_path_buf(), fingerprint })
+        Ok(Self { folder: folder.to_path_buf(), fingerprint: fingerprint(folder)? })
+    }
+
+    /// The model itself.
+    ///
+    /// # Errors
+    /// As [`Avse::load`]; [`Error::Usage`] when there is another one by now, as in the folder of a run that goes on.
+    pub fn load(&self, device: &Device) -> Result<Avse> {
+        let (avse, _) = Avse::load(&self.folder, device)?;
+        if fingerprint(&self.folder)? != self.fingerprint {
+            return Err(Error::Usage(format!(
+                "{} holds another model than a moment ago: once more, please",
+                self.folder.display()
+            )));
+        }
+        Ok(avse)
     }
 
     /// What a gallery's manifest says of it.
@@ -64,4 +80,8 @@ impl ChosenBundle {
         let config: ModelConfig = Bundle::open(&self.folder)?.config()?;
         Ok(kind.shape(&config))
     }
+}
+
+fn fingerprint(folder: &Path) -> Result<String> {
+    Ok(Manifest::read(Bundle::place(folder))?.fingerprint())
 }

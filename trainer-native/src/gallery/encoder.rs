@@ -1,7 +1,6 @@
 //! Pictures and sentences to unit blocks, many at a time.
 
 use std::collections::HashSet;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
@@ -152,7 +151,8 @@ impl<'a> Encoder<'a> {
 pub(crate) struct Unreadable {
     /// In words.
     pub(crate) reason: String,
-    /// Whether the file could not be looked at: nothing is known of it then, not even that it is gone.
+    /// Whether the file could not be read: nothing is known of it then, not even that it is gone, since it was there
+    /// a moment ago and its disk may be away.
     pub(crate) unseen: bool,
 }
 
@@ -164,7 +164,7 @@ impl Unreadable {
 
 impl From<std::io::Error> for Unreadable {
     fn from(error: std::io::Error) -> Self {
-        Self { reason: error.to_string(), unseen: error.kind() != ErrorKind::NotFound }
+        Self { reason: error.to_string(), unseen: true }
     }
 }
 

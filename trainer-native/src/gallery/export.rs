@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use avse_core::Avse;
 use avse_core::gallery::{ContentHash, GalleryKind, Item, Source};
 use avse_core::similarity::{BlockShape, Blocks};
 use burn::tensor::Device;
@@ -64,7 +63,7 @@ pub fn export(options: &ExportOptions) -> Result<ExportReport> {
     let format = Format::of(&options.out)?;
     let listing = list(&options.source, options.kind)?;
     let bundle = ChosenBundle::choose(options.model.as_deref(), None)?;
-    let (avse, _) = Avse::load(&bundle.folder, &options.device)?;
+    let avse = bundle.load(&options.device)?;
     let bar = match options.quiet {
         true => ProgressBar::hidden(),
         false => progress::bar(listing.entries.len() as u64, "encode"),

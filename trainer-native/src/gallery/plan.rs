@@ -207,10 +207,7 @@ impl Plan {
 
     /// The first source of which nothing is left that it had, and the first problem with it.
     pub(super) fn vanished(&self) -> Option<(usize, Option<&Problem>)> {
-        let left = |source: usize| {
-            let mut tasks = self.tasks.iter();
-            tasks.any(|task| task.source == source && task.state != State::LeftOut)
-        };
+        let left = |source: usize| self.tasks.iter().any(|task| task.source == source);
         let source = (0..self.had.len()).find(|source| self.had[*source] > 0 && !left(*source))?;
         let problem = self.problems.iter().find(|(at, _)| *at == source);
         Some((source, problem.map(|(_, problem)| problem)))

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use avse_core::Avse;
 use avse_core::gallery::{Found, Gallery, GalleryKind};
 use avse_core::image::pixels::{DecodeLimits, RgbImage};
 use avse_core::similarity::Blocks;
@@ -78,7 +77,7 @@ pub fn search(options: &SearchOptions) -> Result<Answer> {
     let tag = &gallery.spec().model;
     let bundle = ChosenBundle::choose(options.model.as_deref(), Some(tag))?;
     gallery.expect_model(&bundle.fingerprint)?;
-    let (avse, _) = Avse::load(&bundle.folder, &options.device)?;
+    let avse = bundle.load(&options.device)?;
     let load = clock.lap();
     let (kind, embedding, truncated) = match &options.asked {
         Asked::Text(text) => {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use avse_core::AvseModel;
 use avse_core::weights::{
-    Naming, Precision as StoredPrecision, StateDict, load_into, state_dict_of,
+    Bundle, Naming, Precision as StoredPrecision, StateDict, load_into, state_dict_of,
 };
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
@@ -149,7 +149,7 @@ impl Snapshot {
 pub fn put_aside(run: &Path) -> Result<()> {
     let mut moved = Vec::new();
     for name in [FOLDER, "best", "last"] {
-        let (folder, aside) = (run.join(name), run.join(format!("{name}.previous")));
+        let (folder, aside) = (Bundle::place(run.join(name)), run.join(format!("{name}.previous")));
         let is_empty = fs::read_dir(&folder).map_or(true, |mut entries| entries.next().is_none());
         if is_empty {
             continue;

@@ -1,6 +1,6 @@
 //! Opening a gallery for reading.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::publish::{belongs, staged};
@@ -39,18 +39,13 @@ impl Gallery {
 
     /// Whether `folder` looks like a gallery, whatever state it is in.
     pub fn is_at(folder: impl AsRef<Path>) -> bool {
-        read_manifest(&folder.as_ref().join(MANIFEST)).is_ok()
+        GalleryManifest::read(folder).is_ok()
     }
-}
-
-fn read_manifest(path: &Path) -> Result<GalleryManifest> {
-    let json = fs::read(path).map_err(|e| Error::io(path, e))?;
-    GalleryManifest::from_json(&json, path)
 }
 
 fn open(folder: &Path, thorough: bool) -> Result<Gallery> {
     let path = folder.join(MANIFEST);
-    let mut manifest = read_manifest(&path)?;
+    let mut manifest = GalleryManifest::read(folder)?;
     for attempt in 1.. {
         match open_generation(folder, &manifest, thorough) {
             Ok([embeddings, items]) => {
@@ -59,7 +54,7 @@ fn open(folder: &Path, thorough: bool) -> Result<Gallery> {
             Err(error) => {
                 // A writer may have replaced the files meanwhile: then there is another manifest,
                 // or a file has moved from its first name to its last.
-                let again = read_manifest(&path)?;
+                let again = GalleryManifest::read(folder)?;
                 if attempt == ATTEMPTS || (again == manifest && attempt > 1) {
                     return Err(error);
                 }

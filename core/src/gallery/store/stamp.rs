@@ -13,7 +13,10 @@ use crate::weights::files::write_atomically;
 
 const FILE: &str = ".verified.json";
 /// Smaller files are hashed each time: it takes less than a tenth of a second.
+#[cfg(not(test))]
 const LARGE: u64 = 64 << 20;
+#[cfg(test)]
+const LARGE: u64 = 64;
 /// A file may change again within one tick of its clock, so one that was written just
 /// before it was hashed is hashed again.
 const SETTLED: Duration = Duration::from_secs(2);

@@ -1,8 +1,14 @@
 //! What a gallery is to be made of, and how.
 
-use avse_core::gallery::{Gallery, GalleryKind, GallerySpec, Source, StoredPrecision};
+use std::io::ErrorKind;
+use std::path::Path;
+
+use avse_core::gallery::{
+    Gallery, GalleryKind, GalleryManifest, GallerySpec, Source, StoredPrecision,
+};
 
 use super::{BuildOptions, SourceChange};
+use crate::files::shell_word;
 use crate::gallery::bundle::ChosenBundle;
 use crate::gallery::sources::usual_kind;
 use crate::{Error, Result};
@@ -19,38 +25,44 @@ pub(super) struct Goal {
 impl Goal {
     pub(super) fn of(options: &BuildOptions) -> Result<Self> {
         let replace = options.change == SourceChange::Replace;
-        let found = match Gallery::open(&options.folder) {
-            Ok(gallery) => Some(gallery),
-            Err(error) if Gallery::is_at(&options.folder) && !replace => return Err(error.into()),
+        let old = match Gallery::open(&options.folder) {
+            Ok(gallery) => Some(gallery.manifest().clone()),
+            // What it was made of is known all the same.
+            Err(_) if Gallery::is_at(&options.folder) && replace => {
+                Some(GalleryManifest::read(&options.folder)?)
+            }
+            Err(error) if Gallery::is_at(&options.folder) => {
+                return Err(damaged(error, &options.folder));
+            }
             Err(_) => None,
         };
-        let old = found.as_ref();
+        let old = old.as_ref();
         let sources = sources(options, old)?;
         let kind = match (options.kind, old, sources.first()) {
             (Some(kind), _, _) => kind,
-            (None, Some(gallery), _) if !replace || options.source.is_none() => gallery.spec().kind,
+            (None, Some(manifest), _) if !replace || options.source.is_none() => manifest.spec.kind,
             (None, _, Some(source)) => usual_kind(source)?,
             (None, _, None) => GalleryKind::Images,
         };
-        let tag = old.map(|gallery| &gallery.spec().model);
+        let tag = old.map(|manifest| &manifest.spec.model);
         let bundle = match ChosenBundle::choose(options.model.as_deref(), tag) {
             Err(_) if replace && options.model.is_none() => ChosenBundle::choose(None, None)?,
             chosen => chosen?,
         };
-        let precision = options.precision.or(old.map(|gallery| gallery.spec().precision));
+        let precision = options.precision.or(old.map(|manifest| manifest.spec.precision));
         let spec = GallerySpec {
             kind,
             shape: bundle.shape(kind)?,
             precision: precision.unwrap_or(StoredPrecision::F16),
             model: bundle.tag(),
         };
-        let generation = old.map(|gallery| gallery.manifest().generation);
+        let generation = old.map(|manifest| manifest.generation);
         Ok(Self { sources, spec, bundle, generation })
     }
 }
 
-fn sources(options: &BuildOptions, old: Option<&Gallery>) -> Result<Vec<Source>> {
-    let old = old.map(Gallery::sources).unwrap_or_default();
+fn sources(options: &BuildOptions, old: Option<&GalleryManifest>) -> Result<Vec<Source>> {
+    let old = old.map_or(&[][..], |manifest| &manifest.sources);
     let folder = options.folder.display();
     match (&options.source, options.change) {
         (None, _) if old.is_empty() => Err(Error::Usage(format!(
@@ -78,5 +90,21 @@ pub fn describe(source: &Source) -> String {
     match source {
         Source::Folder { path } | Source::Items { path } => path.clone(),
         Source::Dataset { name, split, .. } => format!("{name} ({split})"),
+    }
+}
+
+/// Says the way out of a damaged gallery.
+pub(super) fn damaged(error: avse_core::Error, gallery: &Path) -> Error {
+    let damage = match &error {
+        avse_core::Error::Format { .. } => true,
+        avse_core::Error::Io { source, .. } => source.kind() == ErrorKind::NotFound,
+        _ => false,
+    };
+    match damage {
+        true => Error::Usage(format!(
+            "{error}; `avse index build --gallery {} --replace` makes the gallery anew of what it was made of",
+            shell_word(gallery)
+        )),
+        false => error.into(),
     }
 }

@@ -3,9 +3,12 @@
 use std::fs;
 use std::time::{Duration, SystemTime};
 
+#[cfg(unix)]
 use serde_json::json;
 
-use super::{counts, keys, scores};
+#[cfg(unix)]
+use super::keys;
+use super::{counts, scores};
 use crate::support::Fixture;
 
 /// What cannot be seen is kept; a source of which nothing is left may be a disk that is away.
@@ -87,4 +90,32 @@ fn files_alike_from_outside_are_told_apart() {
     assert_eq!(counts(&fixture.build("gallery", &["--reread"])), [0, 1, 0, 0, 1, 0]);
     assert!((score() - same).abs() < 1e-3);
     assert_eq!(counts(&fixture.build("gallery", &["--reread"])), [0, 0, 0, 1, 0, 0]);
+}
+
+/// What a damaged gallery was made of is known all the same.
+#[test]
+fn a_damaged_gallery_is_made_anew_as_it_was() {
+    let fixture = Fixture::trained();
+    fixture.picture("photos/a.png", 10);
+    fixture.picture("more/b.png", 200);
+    let options = ["--precision", "f32", &fixture.arg("photos")];
+    fixture.build("gallery", &options);
+    fixture.index("add", "gallery", &[&fixture.arg("more")]).succeeds();
+    let sound = fixture.read("gallery/embeddings.safetensors");
+    let mut rotten = sound.clone();
+    *rotten.last_mut().unwrap() ^= 16;
+    fixture.write("gallery/embeddings.safetensors", rotten);
+    fixture.picture("more/c.png", 100);
+    let more = fixture.arg("more");
+    for (command, source) in [("build", &[][..]), ("add", &[more.as_str()])] {
+        let expected = ["embeddings.safetensors", "sha256", "index build", "--replace"];
+        fixture.index(command, "gallery", source).fails_with(&expected);
+    }
+    fs::remove_file(fixture.path("more/c.png")).unwrap();
+    let report = fixture.build("gallery", &["--replace"]);
+    assert_eq!((counts(&report), &report["precision"]), ([2, 0, 0, 0, 2, 0], &"f32".into()));
+    // Generation and fingerprint aside, all is as it was.
+    let anew = fixture.read("gallery/embeddings.safetensors");
+    assert_eq!(anew.len(), sound.len());
+    assert_eq!(anew[anew.len() - 64..], sound[sound.len() - 64..]);
 }
