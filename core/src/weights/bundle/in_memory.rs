@@ -29,7 +29,7 @@ impl BundleFiles {
     /// Checks the size and hash of each file.
     ///
     /// # Errors
-    /// [`Error::Format`] naming the file that is not what the manifest says, or the manifest.
+    /// [`crate::Error::Format`] naming the file that is not what the manifest says, or the manifest.
     pub fn verify(self) -> Result<VerifiedFiles> {
         let manifest = Manifest::from_json(&self.manifest, Path::new(MANIFEST))?;
         let files =
