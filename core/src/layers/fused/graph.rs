@@ -20,9 +20,9 @@ use super::parameters::{COUNT, Parameters};
 type Tracked = FloatTensor<Autodiff<Flex>>;
 
 /// An encoder layer's output, with `tokens` and `parameters` as parents.
-pub fn layer(plan: Plan, tokens: Tracked, parameters: [Tracked; COUNT]) -> Tracked {
+pub fn layer(plan: Plan, tokens: Tracked, parameters: Parameters<Tracked>) -> Tracked {
     let mut guards = vec![tokens.node()];
-    guards.extend(parameters.iter().map(Tracked::node));
+    guards.extend(parameters.each_ref().into_array().map(Tracked::node));
     let guards: [_; COUNT + 1] = guards.try_into().expect("one and all parameters");
     let parameters = parameters.map(Tracked::into_primitive);
     let work = Work::new(&plan, tokens.into_primitive(), parameters);

@@ -59,42 +59,42 @@ impl EncoderLayer<'_> {
         if tokens.dtype() != DType::F32 {
             return None;
         }
-        let parameters = self.parameters()?;
         let plan = |seed| self.plan(tokens.dims(), lengths, seed);
         #[cfg(feature = "training")]
         if tokens.device().is_autodiff() {
             use burn::backend::Autodiff;
             let primitive = tokens.clone().try_into_primitive::<Autodiff<Flex>>().ok()?;
-            let convert = |tensor: Tensor<1>| tensor.try_into_primitive::<Autodiff<Flex>>().ok();
-            let parameters = parameters.into_array().map(convert);
-            if parameters.iter().any(Option::is_none) {
-                return None;
-            }
-            let parameters = parameters.map(|tensor| tensor.expect("none is missing"));
+            let parameters = self.parameters(
+                |weight| weight.try_into_primitive::<Autodiff<Flex>>().ok(),
+                |vector| vector.try_into_primitive::<Autodiff<Flex>>().ok(),
+            )?;
             let plan = plan(self.seed(tokens));
             let output = graph::layer(plan, primitive, parameters);
             return Some(Tensor::from_primitive::<Autodiff<Flex>>(output));
         }
         let primitive = tokens.clone().try_into_primitive::<Flex>().ok()?;
-        let parameters = parameters.into_array().map(|tensor| tensor.try_into_primitive::<Flex>());
-        if parameters.iter().any(Result::is_err) {
-            return None;
-        }
-        let parameters = parameters.map(|tensor| tensor.expect("none has failed"));
+        let parameters = self.parameters(
+            |weight| weight.try_into_primitive::<Flex>().ok(),
+            |vector| vector.try_into_primitive::<Flex>().ok(),
+        )?;
         let output = operation::untracked(&plan(None), primitive, parameters);
         Some(Tensor::from_primitive::<Flex>(output))
     }
 
-    fn parameters(&self) -> Option<Parameters<Tensor<1>>> {
-        let flat = |weight: Tensor<2>| {
-            let count = weight.shape().num_elements();
-            weight.reshape([count])
-        };
+    /// What `weight` makes of weights and `vector` of everything else; `None` when one of them fails or a
+    /// bias is missing.
+    fn parameters<T>(
+        &self,
+        weight: impl Fn(Tensor<2>) -> Option<T>,
+        vector: impl Fn(Tensor<1>) -> Option<T>,
+    ) -> Option<Parameters<T>> {
         let linear = |layer: &Linear| {
-            Some(Pair { weight: flat(layer.weight.val()), bias: layer.bias.as_ref()?.val() })
+            let bias = layer.bias.as_ref()?.val();
+            Some(Pair { weight: weight(layer.weight.val())?, bias: vector(bias)? })
         };
         let norm = |norm: &LayerNorm| {
-            Some(Pair { weight: norm.gamma.val(), bias: norm.beta.as_ref()?.val() })
+            let beta = norm.beta.as_ref()?.val();
+            Some(Pair { weight: vector(norm.gamma.val())?, bias: vector(beta)? })
         };
         Some(Parameters {
             norm1: norm(self.norms[0])?,

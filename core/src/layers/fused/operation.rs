@@ -7,13 +7,17 @@ use burn_flex::FlexTensor;
 
 use super::host::{Cutter, contiguous, for_each, numbers, tensor, threads};
 use super::layer::{Kept, Layer, Plan};
-use super::parameters::{COUNT, Parameters};
+use super::parameters::Parameters;
 
 /// Rows that go through the layer together: they should stay in a core's cache.
 const ROWS: usize = 384;
 
 /// Output alone.
-pub fn untracked(plan: &Plan, tokens: FlexTensor, parameters: [FlexTensor; COUNT]) -> FlexTensor {
+pub fn untracked(
+    plan: &Plan,
+    tokens: FlexTensor,
+    parameters: Parameters<FlexTensor>,
+) -> FlexTensor {
     let work = Work::new(plan, tokens, parameters);
     let output = work.forward(None);
     work.tensor(output)
@@ -27,8 +31,12 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(plan: &'a Plan, tokens: FlexTensor, parameters: [FlexTensor; COUNT]) -> Self {
-        let parameters = Parameters::from_array(parameters).map(contiguous);
+    pub(super) fn new(
+        plan: &'a Plan,
+        tokens: FlexTensor,
+        parameters: Parameters<FlexTensor>,
+    ) -> Self {
+        let parameters = parameters.map(contiguous);
         Self { plan, tokens: contiguous(tokens), parameters }
     }
 

@@ -42,28 +42,19 @@ impl<T> Parameters<T> {
         std::array::from_fn(|_| flat.next().expect("eight pairs"))
     }
 
-    /// From the order of [`Self::into_array`].
-    pub fn from_array(array: [T; COUNT]) -> Self {
-        let mut flat = array.into_iter();
-        let mut pair = || Pair {
-            weight: flat.next().expect("sixteen tensors"),
-            bias: flat.next().expect("sixteen tensors"),
-        };
-        Self {
-            norm1: pair(),
-            query: pair(),
-            key: pair(),
-            value: pair(),
-            output: pair(),
-            norm2: pair(),
-            expand: pair(),
-            contract: pair(),
-        }
-    }
-
     /// The same of something else.
-    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Parameters<U> {
-        Parameters::from_array(self.into_array().map(f))
+    pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> Parameters<U> {
+        let mut map = |pair: Pair<T>| Pair { weight: f(pair.weight), bias: f(pair.bias) };
+        Parameters {
+            norm1: map(self.norm1),
+            query: map(self.query),
+            key: map(self.key),
+            value: map(self.value),
+            output: map(self.output),
+            norm2: map(self.norm2),
+            expand: map(self.expand),
+            contract: map(self.contract),
+        }
     }
 
     /// References to all.

@@ -145,11 +145,12 @@ fn gradients_with_dropout_are_slopes() {
         fused.attention = &attention;
         let forward = |tokens: Tensor<3>| {
             let plan = fused.plan(tokens.dims(), None, Some(5));
-            let primitive =
-                |tensor: Tensor<1>| tensor.try_into_primitive::<Autodiff<Flex>>().unwrap();
-            let parameters = fused.parameters().unwrap().into_array().map(primitive);
+            let parameters = fused.parameters(
+                |weight| weight.try_into_primitive::<Autodiff<Flex>>().ok(),
+                |vector| vector.try_into_primitive::<Autodiff<Flex>>().ok(),
+            );
             let tokens = tokens.try_into_primitive::<Autodiff<Flex>>().unwrap();
-            let output = graph::layer(plan, tokens, parameters);
+            let output = graph::layer(plan, tokens, parameters.unwrap());
             Tensor::<3>::from_primitive::<Autodiff<Flex>>(output)
         };
         let loss = |tokens: Tensor<3>| (forward(tokens).square().sum()).into_scalar::<f32>();
