@@ -84,8 +84,8 @@ impl Bundle {
     /// that is not what the manifest says, or the manifest itself.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
-        let mut place = standing(folder);
-        for attempt in 1.. {
+        let (mut place, mut attempt) = (standing(folder), 1);
+        loop {
             match Self::verified(&place.folder) {
                 Ok(bundle) => return Ok(bundle),
                 Err(error) => {
@@ -93,11 +93,10 @@ impl Bundle {
                     if attempt == ATTEMPTS || now == place {
                         return Err(error);
                     }
-                    place = now;
+                    (place, attempt) = (now, attempt + 1);
                 }
             }
         }
-        unreachable!("the loop ends by returning")
     }
 
     fn verified(folder: &Path) -> Result<Self> {

@@ -95,6 +95,7 @@ struct Scored {
 /// # Errors
 /// Whatever is missing, in words for its user.
 pub fn run(options: &DemoOptions, device: &Device) -> Result<PathBuf> {
+    // What is no bundle is to be found before the pictures are fetched and drawn.
     if let DemoModel::Bundle(folder) = &options.model {
         Bundle::open(folder)?;
     }

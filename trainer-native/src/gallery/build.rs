@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 pub use self::goal::describe;
 use self::goal::{Goal, damaged};
 pub use self::report::BuildReport;
-use super::encoder::{Encoder, Seen, Unreadable};
+use super::encoder::{Encoder, Seen};
 use super::listing::{Content, Problem};
 use super::plan::{Known, Plan, Task, file};
 use crate::{Error, Result, progress};
@@ -155,19 +155,19 @@ fn encode(
             let encoder = Encoder::new(&avse, &bar).knowing(&known);
             let seen = encoder.pictures(&paths, &mut push)?;
             for (at, seen) in unread.into_iter().zip(seen) {
-                let Unreadable { reason, unseen: hidden } = match seen {
-                    Seen::Content(content) => {
-                        read.push((at, Some(content)));
-                        continue;
+                match seen {
+                    Seen::Content(content) => read.push((at, Some(content))),
+                    Seen::Unreadable(unreadable) => {
+                        if unreadable.unseen {
+                            unseen.push(at);
+                        } else {
+                            read.push((at, None));
+                        }
+                        let Task { source, entry, .. } = &plan.tasks[at];
+                        let (key, reason) = (entry.key.clone(), unreadable.reason);
+                        plan.problems.push((*source, Problem { key, reason }));
                     }
-                    Seen::Unreadable(unreadable) => unreadable,
-                };
-                match hidden {
-                    true => unseen.push(at),
-                    false => read.push((at, None)),
                 }
-                let Task { source, entry, .. } = &plan.tasks[at];
-                plan.problems.push((*source, Problem { key: entry.key.clone(), reason }));
             }
         }
         GalleryKind::Captions => {

@@ -58,7 +58,7 @@ impl ChosenBundle {
         let (avse, _) = Avse::load(&self.folder, device)?;
         if fingerprint(&self.folder)? != self.fingerprint {
             return Err(Error::Usage(format!(
-                "{} holds another model than a moment ago: once more, please",
+                "{} holds another model than when it was chosen: run the command again",
                 self.folder.display()
             )));
         }
@@ -84,4 +84,19 @@ impl ChosenBundle {
 
 fn fingerprint(folder: &Path) -> Result<String> {
     Ok(Manifest::read(Bundle::place(folder))?.fingerprint())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_model_than_the_chosen_one_is_refused() {
+        let device = Device::flex();
+        let chosen = ChosenBundle::choose(None, None).unwrap();
+        chosen.load(&device).unwrap();
+        let replaced = ChosenBundle { fingerprint: "another".into(), ..chosen };
+        let refused = replaced.load(&device).err().unwrap().to_string();
+        assert!(refused.contains("emoji-model holds another model"), "{refused}");
+    }
 }

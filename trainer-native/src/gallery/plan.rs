@@ -213,7 +213,7 @@ impl Plan {
         Some((source, problem.map(|(_, problem)| problem)))
     }
 
-    /// Settles a task whose file could not be looked at: as it was, where that was the same file.
+    /// Settles a task whose file could not be read: as it was, where that was the same file.
     pub(super) fn settle_unseen(&mut self, at: usize) {
         let task = &mut self.tasks[at];
         task.state = match (task.old, task.old_stat) {

@@ -46,7 +46,10 @@ impl Goal {
         };
         let tag = old.map(|manifest| &manifest.spec.model);
         let bundle = match ChosenBundle::choose(options.model.as_deref(), tag) {
-            Err(_) if replace && options.model.is_none() => ChosenBundle::choose(None, None)?,
+            // A new source may come with another model; alone, all is to be as it was.
+            Err(_) if replace && options.source.is_some() && options.model.is_none() => {
+                ChosenBundle::choose(None, None)?
+            }
             chosen => chosen?,
         };
         let precision = options.precision.or(old.map(|manifest| manifest.spec.precision));
