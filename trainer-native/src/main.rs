@@ -10,6 +10,9 @@ static ALLOCATOR: TensorAllocator = TensorAllocator::new();
 
 fn main() -> ExitCode {
     TensorAllocator::prepare();
+    // While there is no other thread.
+    #[cfg(feature = "cuda")]
+    trainer_native::device::nvidia::use_what_is_found();
     end_with_the_reader();
     match Cli::run() {
         Ok(code) => code,

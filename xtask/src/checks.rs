@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::browser;
 use crate::chromium;
+use crate::cuda::{self, llvm};
+use crate::files::text;
 use crate::setup::{self, WASM};
 use crate::shell::{Step, root, target};
 use crate::web::{self, Native};
@@ -18,17 +20,19 @@ pub fn run_all() -> ExitCode {
     let free = free_space();
     let _ = fs::remove_file(left_out());
     setup::run();
+    let cuda = with_cuda();
 
     let mut results = Results::default();
     results.check(Step::cargo("format", ["fmt", "--all", "--check"]));
     // All test steps name the whole workspace, the parity suite included: with
     // fewer packages cargo would choose other features and build Burn again.
-    if results.check(with_test_environment(Step::cargo(
-        "build",
-        ["test", "--release", "--workspace", "--no-run"],
-    ))) {
-        for step in tests() {
+    let build = Step::cargo("build", ["test", "--release", "--workspace", "--no-run"]);
+    if results.check(with_test_environment(build.args(&features(cuda)))) {
+        for step in tests(cuda) {
             results.check(step);
+        }
+        if cuda {
+            results.record("cuda program", || cuda::is_small(&web::avse()));
         }
         in_the_browser(&mut results);
         for step in lints() {
@@ -73,41 +77,63 @@ fn in_the_browser(results: &mut Results) {
     }
 }
 
+/// Whether the tests are built with CUDA, too: where LLVM is set up, and on a build server always. On other machines
+/// `cargo xtask cuda` sets it up; a first test should not wait for it.
+fn with_cuda() -> bool {
+    if chromium::required() {
+        return llvm::set_up();
+    }
+    if !llvm::is_there() {
+        println!("setup: LLVM for CUDA: left out, `cargo xtask cuda` sets it up");
+    }
+    llvm::is_there()
+}
+
+/// The arguments that add CUDA to the one build of Burn that all tests share.
+fn features(cuda: bool) -> Vec<String> {
+    if cuda { cuda::TESTED.map(str::to_owned).into() } else { Vec::new() }
+}
+
+/// Lints and documentation with every GPU backend. With DOCS_RS set, Burn looks for no CUDA, no ROCm and no LLVM:
+/// enough to type-check every line on a machine that has none. A target folder of their own keeps what the
+/// variable changes away from the real builds.
 fn lints() -> Vec<Step> {
+    let folder = text(&target().join("lint"));
+    let features =
+        ["cuda", "rocm", "metal", "vulkan", "wgpu"].map(|name| format!("trainer-native/{name}"));
+    let with_all = |step: Step| {
+        let arguments = ["--release", "--workspace", "--target-dir", &folder, "--features"];
+        step.args(&arguments.map(str::to_owned)).args(&[features.join(",")]).env("DOCS_RS", "1")
+    };
+    let strict = ["--all-targets", "--", "-D", "warnings"].map(str::to_owned);
     vec![
-        Step::cargo(
-            "clippy",
-            ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"],
-        ),
-        Step::cargo("documentation", ["doc", "--release", "--workspace", "--no-deps"])
+        with_all(Step::cargo("clippy, all backends", ["clippy"])).args(&strict),
+        with_all(Step::cargo("documentation", ["doc", "--no-deps"]))
             .env("RUSTDOCFLAGS", "-D warnings"),
-        // With DOCS_RS set, Burn's CUDA build looks for no CUDA and no LLVM: enough
-        // to type-check every line on a machine that has neither.
-        Step::cargo("cuda", ["check", "--release", "-p", "trainer-native", "--features", "cuda"])
-            .env("DOCS_RS", "1"),
     ]
 }
 
 /// The tests proper. nextest runs every test in a process of its own, which the
 /// suites that run on a GPU would pay for with compiled kernels, and it knows no
 /// documentation tests: those go to `cargo test`.
-fn tests() -> Vec<Step> {
+fn tests(cuda: bool) -> Vec<Step> {
     let nextest = Step::cargo("nextest", ["nextest", "--version"]).output().is_some();
     let steps = if nextest {
         let without_gpu = ["-E", "not binary(parity) and not binary(similarity_gpu)"];
         let with_gpu = ["--test", "parity", "--test", "similarity_gpu"];
         vec![
             Step::cargo("tests", ["nextest", "run", "--release", "--workspace", "--no-fail-fast"])
+                .args(&features(cuda))
                 .args(&without_gpu.map(str::to_owned)),
             Step::cargo("tests on a GPU", ["test", "--release", "--workspace"])
+                .args(&features(cuda))
                 .args(&with_gpu.map(str::to_owned)),
-            Step::cargo("doc tests", ["test", "--release", "--workspace", "--doc"]),
+            Step::cargo("doc tests", ["test", "--release", "--workspace", "--doc"])
+                .args(&features(cuda)),
         ]
     } else {
-        vec![Step::cargo(
-            "tests, doc tests",
-            ["test", "--release", "--workspace", "--no-fail-fast"],
-        )]
+        let all = ["test", "--release", "--workspace", "--no-fail-fast"];
+        vec![Step::cargo("tests, doc tests", all).args(&features(cuda))]
     };
     steps.into_iter().map(with_test_environment).collect()
 }

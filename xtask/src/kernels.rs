@@ -2,6 +2,7 @@
 //! this machine's: ARM in an emulator, WebAssembly in Node.js.
 
 use crate::chromium::required;
+use crate::files::text;
 use crate::setup;
 use crate::shell::{Step, root, target};
 
@@ -45,7 +46,7 @@ fn simd128() -> bool {
     if !node || !setup::rust_target(WASM) {
         return left_out("WebAssembly kernels");
     }
-    let runner = path(root().join("tests/engine/wasi.mjs"));
+    let runner = text(&root().join("tests/engine/wasi.mjs"));
     tests("WebAssembly SIMD")
         .args(&["--target", WASM, "--no-default-features"].map(str::to_owned))
         .env("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", "-C target-feature=+simd128")
@@ -63,12 +64,8 @@ fn left_out(what: &str) -> bool {
 fn tests(name: &'static str) -> Step {
     Step::cargo(name, ["test", "--release"]).args(&[
         "--manifest-path".into(),
-        path(root().join("tests/engine/Cargo.toml")),
+        text(&root().join("tests/engine/Cargo.toml")),
         "--target-dir".into(),
-        path(target().join("test-engine")),
+        text(&target().join("test-engine")),
     ])
-}
-
-fn path(path: std::path::PathBuf) -> String {
-    path.to_string_lossy().into_owned()
 }

@@ -6,6 +6,8 @@ mod bench_web;
 mod browser;
 mod checks;
 mod chromium;
+mod cuda;
+mod files;
 mod kernels;
 mod python;
 mod setup;
@@ -23,7 +25,8 @@ Usage: cargo xtask <COMMAND>
 Commands:
   setup          Install what the build and the tests need, where it is missing
   test           Set up, then run every check: format, lints, tests, documentation,
-                 the browser package in a browser, and the CUDA build
+                 the browser package in a browser, and the GPU backends
+  cuda           Build the program for NVIDIA's GPUs and check it, with a GPU or without
   e2e            Run the end-to-end tests of the `avse` command line only
   kernels        Run the tests of the similarity engine's kernels for ARM (emulated) and WebAssembly
   bench [ARGS]   Build and run `avse bench [ARGS]`, for example `cargo xtask bench model`
@@ -61,6 +64,15 @@ Environment:
   VK_DRIVER_FILES     Vulkan driver of the GPU tests; a software one when found
   AVSE_CHROMIUM       Browser of the browser tests; one of the usual names when found.
                       Without any they are left out loudly, or fail where CI=true
+";
+
+const CUDA: &str = "\
+Usage: cargo xtask cuda
+
+Builds the program for NVIDIA's GPUs (target/release/avse) and checks it: its size, what
+`avse doctor` says, encoding and a training step on the CPU. No GPU, no driver and no CUDA
+toolkit is needed for that. Burn's compiler is linked with LLVM 23 (400 MB in the user's
+local data, 92 MB to fetch): what is there is used, else Burn's own download, else PyPI.
 ";
 
 const E2E: &str = "\
@@ -146,6 +158,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         ("test", []) => checks::run_all(),
+        ("cuda", _) if wants_help => say(CUDA),
+        ("cuda", []) => code(cuda::run()),
         ("e2e", rest) => {
             let cli = ["test", "--release", "-p", "trainer-native", "--test", "cli"];
             forward(Step::cargo("e2e", cli).args(rest))

@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::files::{copy, text};
 use crate::setup::{self, WASM};
 use crate::shell::{Step, root, target};
 
@@ -150,21 +151,4 @@ fn locked(package: &str) -> Option<String> {
     let lock = fs::read_to_string(root().join("Cargo.lock")).ok()?;
     let (_, entry) = lock.split_once(&format!("name = \"{package}\"\nversion = \""))?;
     Some(entry.split('"').next()?.to_owned())
-}
-
-/// Copies a file, or a folder with all that is in it.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    if !from.is_dir() {
-        return fs::copy(from, to).map(|_| ());
-    }
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        copy(&entry.path(), &to.join(entry.file_name()))?;
-    }
-    Ok(())
-}
-
-fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }

@@ -1,6 +1,8 @@
 //! Which device a command runs on.
 
 mod backend;
+#[cfg(feature = "cuda")]
+pub mod nvidia;
 
 use burn::tensor::Device;
 
@@ -34,14 +36,17 @@ pub fn choose(name: &str) -> Result<Device> {
         return Ok(Device::flex());
     };
     let devices = backend.devices();
-    let Some(number) = number else {
-        return Ok(devices.into_iter().next().unwrap_or_else(|| {
-            eprintln!("note: {} finds no GPU: running on the CPU", backend.feature());
-            Device::flex()
-        }));
-    };
+    if number.is_none() && devices.is_empty() {
+        eprintln!("note: {} finds no GPU: running on the CPU", backend.feature());
+        return Ok(Device::flex());
+    }
+    let number = number.unwrap_or(0);
     let names: Vec<_> = devices.iter().map(describe).collect();
     check_number(number, backend, &names)?;
+    #[cfg(feature = "cuda")]
+    if backend == Backend::Cuda {
+        nvidia::check(number)?;
+    }
     Ok(devices[number].clone())
 }
 

@@ -19,6 +19,8 @@ fn driver(backend: Backend) -> (&'static str, &'static str) {
 /// A line for each thing that is missing; the GPU first.
 pub fn give(found: &Diagnosis) -> Vec<String> {
     let mut advice = gpu(found);
+    #[cfg(feature = "cuda")]
+    advice.extend(super::nvidia::advice(&found.nvidia));
     if !found.has("npm") {
         advice.push(
             "npm is not there: `avse demo` and `avse data emoji` install drawings with it (https://nodejs.org)"

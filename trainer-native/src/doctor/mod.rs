@@ -2,6 +2,8 @@
 
 mod advice;
 mod data;
+#[cfg(feature = "cuda")]
+mod nvidia;
 mod search;
 mod text;
 
@@ -19,7 +21,8 @@ pub use search::{NvidiaGpu, Sought};
 
 /// Environment variables that change what runs where. Their values may be secrets; only those of
 /// [`SHOWN`] are shown.
-const VARIABLES: [&str; 11] = [
+const VARIABLES: [&str; 12] = [
+    "CUDA_PATH",
     "CUDA_VISIBLE_DEVICES",
     "ROCR_VISIBLE_DEVICES",
     "VK_DRIVER_FILES",
@@ -32,7 +35,8 @@ const VARIABLES: [&str; 11] = [
     "ALL_PROXY",
     "NO_PROXY",
 ];
-const SHOWN: [&str; 5] = [
+const SHOWN: [&str; 6] = [
+    "CUDA_PATH",
     "CUDA_VISIBLE_DEVICES",
     "ROCR_VISIBLE_DEVICES",
     "VK_DRIVER_FILES",
@@ -57,6 +61,9 @@ pub struct Diagnosis {
     pub default_device: String,
     /// Drivers' libraries and programs.
     pub sought: Vec<Sought>,
+    /// What NVIDIA's driver and the files beside it are like.
+    #[cfg(feature = "cuda")]
+    pub nvidia: crate::device::nvidia::Nvidia,
     /// NVIDIA's GPUs as its driver names them.
     pub nvidia_gpus: Vec<NvidiaGpu>,
     /// Where models by name come from.
@@ -127,6 +134,8 @@ impl Diagnosis {
             backends,
             default_device,
             sought: search::all(),
+            #[cfg(feature = "cuda")]
+            nvidia: crate::device::nvidia::Nvidia::ask(),
             nvidia_gpus: search::nvidia_gpus(),
             hub: HubReport {
                 cache_exists: folder.is_dir(),

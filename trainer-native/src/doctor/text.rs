@@ -27,6 +27,8 @@ impl fmt::Display for Diagnosis {
                 device(f, &format!("{} {number}", backend.feature), found)?;
             }
         }
+        #[cfg(feature = "cuda")]
+        super::nvidia::rows(&self.nvidia, f)?;
         for gpu in &self.nvidia_gpus {
             let memory = size(gpu.memory_bytes);
             row(f, "nvidia-smi", &format!("{}, {memory}, driver {}", gpu.name, gpu.driver))?;
@@ -67,7 +69,8 @@ impl fmt::Display for Diagnosis {
     }
 }
 
-fn row(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
+/// A name and its value.
+pub fn row(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
     writeln!(f, "  {name:<22} {value}")
 }
 
@@ -77,7 +80,8 @@ fn device(f: &mut fmt::Formatter<'_>, name: &str, device: &DeviceReport) -> fmt:
     row(f, name, &format!("{}: {}", device.name, types.join(", ")))
 }
 
-fn size(bytes: Option<u64>) -> String {
+/// Bytes in words.
+pub fn size(bytes: Option<u64>) -> String {
     match bytes {
         Some(bytes) => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
         None => "unknown size".into(),

@@ -4,6 +4,8 @@
 mod bad_bundles;
 mod bad_data;
 mod bad_options;
+#[cfg(all(feature = "cuda", target_os = "linux"))]
+mod cuda;
 mod data_forms;
 mod demo;
 mod doctor;
@@ -12,6 +14,9 @@ mod evaluation;
 mod export_web;
 mod full_size;
 mod gallery;
+#[cfg(all(feature = "cuda", target_os = "linux"))]
+#[path = "../support/mod.rs"]
+mod hub;
 #[cfg(unix)]
 mod interrupt;
 #[cfg(unix)]

@@ -21,7 +21,12 @@ fn write_backbone(folder: &Path, weights: StateDict, config: &impl Serialize) {
 
 /// A small ViT in `vit` and a small BERT in `bert`.
 fn write_backbones(fixture: &Fixture) {
-    let device = Device::flex();
+    write_vit(&fixture.path("vit"));
+    write_bert(&fixture.path("bert"));
+}
+
+/// A small ViT.
+pub fn write_vit(folder: &Path) {
     let vit = VitConfig {
         hidden_size: 16,
         num_hidden_layers: 1,
@@ -31,9 +36,29 @@ fn write_backbones(fixture: &Fixture) {
         patch_size: 4,
         ..Default::default()
     };
-    let weights = state_dict_of(&Vit::new(&vit, &device), Naming::VIT).unwrap();
-    write_backbone(&fixture.path("vit"), weights, &ImageBackboneConfig::Vit(vit));
+    let weights = state_dict_of(&Vit::new(&vit, &Device::flex()), Naming::VIT).unwrap();
+    write_backbone(folder, weights, &ImageBackboneConfig::Vit(vit));
+}
 
+/// A small Swin.
+#[cfg(feature = "cuda")]
+pub fn write_swin(folder: &Path) {
+    use avse_core::config::SwinConfig;
+    let swin = SwinConfig {
+        image_size: 32,
+        embed_dim: 8,
+        depths: vec![1, 1],
+        num_heads: vec![1, 2],
+        window_size: 4,
+        ..Default::default()
+    };
+    let weights = avse_core::image::Swin::new(&swin, &Device::flex());
+    let weights = state_dict_of(&weights, Naming::SWIN).unwrap();
+    write_backbone(folder, weights, &ImageBackboneConfig::Swin(swin));
+}
+
+/// A small BERT with its vocabulary.
+pub fn write_bert(folder: &Path) {
     let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
     let vocabulary: Vec<&str> = special.into_iter().chain(["a", "red", "dog", "boat"]).collect();
     let bert = BertConfig {
@@ -45,9 +70,9 @@ fn write_backbones(fixture: &Fixture) {
         max_position_embeddings: 32,
         ..Default::default()
     };
-    let weights = state_dict_of(&Bert::new(&bert, &device), Naming::BERT).unwrap();
-    write_backbone(&fixture.path("bert"), weights, &bert);
-    fs::write(fixture.path("bert/vocab.txt"), vocabulary.join("\n") + "\n").unwrap();
+    let weights = state_dict_of(&Bert::new(&bert, &Device::flex()), Naming::BERT).unwrap();
+    write_backbone(folder, weights, &bert);
+    fs::write(folder.join("vocab.txt"), vocabulary.join("\n") + "\n").unwrap();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::support::{Fixture, avse, command, outcome};
 
 /// What follows `train.py` in the official code's instructions.
-const TRAIN: [&str; 6] = [
+pub const TRAIN: [&str; 6] = [
     "--dataset f30k --gpu-id 0 --img_res 256 --logger_name runs/f30k_vit_224 --batch_size 128 \
      --vit_type google/vit-base-patch16-224-in21k --embed_size 1024",
     "--dataset f30k --gpu-id 0 --img_res 256 --logger_name runs/f30k_swin_224 --batch_size 128 \

@@ -88,12 +88,20 @@ impl Fixture {
     /// A sound dataset.
     pub fn new() -> Self {
         let fixture = Self { root: TempDir::new().unwrap() };
-        fs::create_dir_all(fixture.path("data/f30k")).unwrap();
-        fs::create_dir_all(fixture.path("data/flickr30k-images")).unwrap();
+        fixture.write_dataset("f30k", "flickr30k-images", &SPLITS);
+        fixture.write("tiny.toml", CONFIG);
+        fixture
+    }
+
+    /// A dataset in the official layout under `data`, its pictures in the folder `images`: splits and how many
+    /// images each has. What is there already is replaced.
+    pub fn write_dataset(&self, name: &str, images: &str, splits: &[(&str, usize)]) {
+        fs::create_dir_all(self.path("data").join(name)).unwrap();
+        fs::create_dir_all(self.path("data").join(images)).unwrap();
         let mut mapping = Map::new();
-        for (s, (split, images)) in SPLITS.into_iter().enumerate() {
+        for (s, &(split, count)) in splits.iter().enumerate() {
             let (mut ids, mut captions) = (String::new(), String::new());
-            for image in 0..images {
+            for image in 0..count {
                 let id = format!("{split}{image}");
                 for caption in 0..CAPTIONS {
                     ids += &format!("{id}\n");
@@ -103,15 +111,14 @@ impl Fixture {
                 let picture = image::RgbImage::from_fn(20 + image as u32, 24, |x, y| {
                     image::Rgb([level, (x * 8) as u8, (y * 9) as u8 ^ level])
                 });
-                picture.save(fixture.image(&format!("{id}.png"))).unwrap();
-                mapping.insert(id.clone(), format!("{id}.png").into());
+                let file = format!("{id}.png");
+                picture.save(self.path("data").join(images).join(&file)).unwrap();
+                mapping.insert(id, file.into());
             }
-            fixture.write(&format!("data/f30k/{split}_ids.txt"), ids);
-            fixture.write(&format!("data/f30k/{split}_caps.txt"), captions);
+            self.write(&format!("data/{name}/{split}_ids.txt"), ids);
+            self.write(&format!("data/{name}/{split}_caps.txt"), captions);
         }
-        fixture.write("data/f30k/id_mapping.json", Value::Object(mapping).to_string());
-        fixture.write("tiny.toml", CONFIG);
-        fixture
+        self.write(&format!("data/{name}/id_mapping.json"), Value::Object(mapping).to_string());
     }
 
     /// A sound dataset and a network trained on it, `run/best`.

@@ -10,6 +10,8 @@ mod host;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::Result;
+#[cfg(feature = "cuda")]
+use crate::device::nvidia::has_nccl;
 
 #[cfg(feature = "cuda")]
 pub use cuda::CudaCollective;
@@ -56,11 +58,11 @@ pub fn sum_of(
     Ok(sums.into_iter().map(|sum| sum.into_scalar::<f32>()).sum())
 }
 
-/// The group for replicas on these devices: NCCL where all are NVIDIA GPUs of this build, else the
-/// host's memory.
+/// The group for replicas on these devices: NCCL where it is installed and all are NVIDIA GPUs of this build, else
+/// the host's memory.
 pub fn between(devices: &[Device]) -> Box<dyn Collective> {
     #[cfg(feature = "cuda")]
-    if devices.len() > 1 && devices.iter().all(is_cuda) {
+    if devices.len() > 1 && devices.iter().all(is_cuda) && has_nccl() {
         let devices = devices.iter().map(|device| device.clone().inner()).collect();
         return Box::new(CudaCollective::new(devices));
     }
