@@ -12,14 +12,15 @@ use avse_core::loss::{Negatives, Regulariser, TripletLoss};
 use avse_core::pooling::TokenMask;
 use avse_core::weights::{Naming, state_dict_of};
 
-use super::compare::{EMBEDDING, GRADIENT_RELATIVE, SCORE, TOWER, assert_close, relative_l2};
-use super::devices::on_each_device;
+use super::compare::{SCORE, TOWER, values};
+use super::comparisons::largest;
+use super::devices::{Run, on_each_device};
 use super::fixture::Fixture;
 
 /// Losses are sums of many terms: compared relative to their size.
-const LOSS_RELATIVE: f32 = 1e-5;
+const LOSS_RELATIVE: f64 = 1e-5;
 /// Gradients whose true value is zero, see the fixtures' README.
-const ZERO_GRADIENT: f32 = 1e-3;
+const ZERO_GRADIENT: f64 = 1e-3;
 
 /// The model configuration that a whole-model fixture was made with.
 pub fn config(fixture: &Fixture) -> ModelConfig {
@@ -59,7 +60,8 @@ fn recorded_plan(fixture: &Fixture) -> ViewPlan {
 
 #[test]
 fn evaluation() {
-    on_each_device(|device| {
+    on_each_device(|run| {
+        let device = &run.device;
         let fixture = Fixture::open("avse_eval");
         let config = config(&fixture);
         let model = fixture.load(AvseModel::new(&config, device).unwrap(), Naming::OFFICIAL);
@@ -70,30 +72,30 @@ fn evaluation() {
         for view in 0..config.sampling.views {
             let rows = view_rows(tokens.clone(), plan.batch, view);
             let [batch, length, _] = rows.dims();
-            fixture.assert_close(&format!("view{view}.encoder"), rows.clone(), TOWER);
+            run.close(&fixture, &format!("view{view}.encoder"), rows.clone(), TOWER);
             let mask = TokenMask::full(batch, length);
             let projected = model.image.head.projection.forward(rows.clone());
-            fixture.assert_close(&format!("view{view}.fc"), projected, TOWER);
+            run.close(&fixture, &format!("view{view}.fc"), projected, TOWER);
             let weights = model.image.head.pooling.weights(&mask, device).unsqueeze_dim::<3>(2);
-            fixture.assert_close(&format!("view{view}.pool_weights"), weights, EMBEDDING);
+            run.embedding(&fixture, &format!("view{view}.pool_weights"), weights);
             let pooled = model.image.head.forward(rows, &mask);
-            fixture.assert_close(&format!("view{view}.pooled"), pooled, EMBEDDING);
+            run.embedding(&fixture, &format!("view{view}.pooled"), pooled);
         }
         let images = model.encode_images(pixels, &plan);
-        fixture.assert_close("img_emb", images.clone(), EMBEDDING);
+        run.embedding(&fixture, "img_emb", images.clone());
 
         let ids = fixture.ids_on("input_ids", device);
         let lengths = fixture.sizes("lengths");
         let states = model.text.bert.forward(ids.clone(), &lengths);
-        fixture.assert_close("bert_last_hidden", states.clone(), TOWER);
+        run.close(&fixture, "bert_last_hidden", states.clone(), TOWER);
         let features = model.text.features(states);
-        fixture.assert_close("txt_features", features.clone(), TOWER);
+        run.close(&fixture, "txt_features", features.clone(), TOWER);
         let mask = TokenMask::from_lengths(&lengths, ids.dims()[1]);
         let pooled = model.text.pooling.forward(features, &mask);
-        fixture.assert_close("txt_pooled", pooled, TOWER);
+        run.close(&fixture, "txt_pooled", pooled, TOWER);
         let captions = model.encode_captions(ids, &lengths);
-        fixture.assert_close("cap_emb", captions.clone(), EMBEDDING);
-        fixture.assert_close("sims", AvseModel::similarity(images, captions, &config), SCORE);
+        run.embedding(&fixture, "cap_emb", captions.clone());
+        run.close(&fixture, "sims", AvseModel::similarity(images, captions, &config), SCORE);
     });
 }
 
@@ -133,10 +135,10 @@ fn sampled_patches() {
 
 #[test]
 fn training_step() {
-    on_each_device(|device| {
+    on_each_device(|run| {
+        let device = &run.device.clone().autodiff();
         let fixture = Fixture::open("avse_train");
         let config = config(&fixture);
-        let device = &device.clone().autodiff();
         let model = fixture.load(AvseModel::new(&config, device).unwrap(), Naming::OFFICIAL);
         let plan = recorded_plan(&fixture);
         let pixels = fixture.tensor_on::<4>("pixels", device);
@@ -144,24 +146,24 @@ fn training_step() {
         let lengths = fixture.sizes("lengths");
 
         let images = model.encode_images(pixels, &plan);
-        fixture.assert_close("img_emb", images.clone(), EMBEDDING);
+        run.embedding(&fixture, "img_emb", images.clone());
         let captions = model.encode_captions(ids, &lengths);
-        fixture.assert_close("cap_emb", captions.clone(), EMBEDDING);
+        run.embedding(&fixture, "cap_emb", captions.clone());
 
         // Batch norm: the running statistics after one step.
         for (name, value) in [
             ("bn_after.running_mean", model.text.mlp_norm.running_mean.value_sync()),
             ("bn_after.running_var", model.text.mlp_norm.running_var.value_sync()),
         ] {
-            fixture.assert_close(name, value, EMBEDDING);
+            run.embedding(&fixture, name, value);
         }
 
         let losses = Losses::new(&fixture, &config, images.clone(), captions.clone());
         let total = losses.hardest.clone() + losses.regulariser.clone();
-        scalar(&fixture, "loss_triplet_sum", losses.all);
-        scalar(&fixture, "loss_triplet_max", losses.hardest);
-        scalar(&fixture, "loss_regulariser", losses.regulariser);
-        scalar(&fixture, "loss_total_max", total.clone());
+        scalar(run, &fixture, "loss_triplet_sum", losses.all);
+        scalar(run, &fixture, "loss_triplet_max", losses.hardest);
+        scalar(run, &fixture, "loss_regulariser", losses.regulariser);
+        scalar(run, &fixture, "loss_total_max", total.clone());
 
         let gradients = total.backward();
         let no_gradient = fixture.json["no_gradient"].as_array().unwrap();
@@ -173,13 +175,13 @@ fn training_step() {
                 continue;
             }
             let actual: Vec<f32> = gradient.clone().convert::<f32>().try_to_vec().unwrap();
-            let (expected, shape) = fixture.f32(&format!("g.{name}"));
+            let recorded = format!("g.{name}");
+            let (expected, shape) = fixture.f32(&recorded);
             assert_eq!(gradient.shape().to_vec(), shape, "{name}");
             if name.ends_with("key.bias") || name.ends_with("mlp.layers.0.bias") {
-                assert_close(name, &actual, &expected, ZERO_GRADIENT);
+                run.comparisons.add(&recorded, largest(&actual, &expected), ZERO_GRADIENT);
             } else {
-                let error = relative_l2(&actual, &expected);
-                assert!(error <= GRADIENT_RELATIVE, "g.{name}: relative error {error:e}");
+                run.gradient(&fixture, &recorded, &actual);
             }
             compared += 1;
         }
@@ -198,10 +200,7 @@ fn training_step() {
             }
             .backward();
             let compare = |name: String, tensor: &Tensor<2>| {
-                let actual: Vec<f32> =
-                    tensor.grad(&gradients).unwrap().into_data().try_to_vec().unwrap();
-                let error = relative_l2(&actual, &fixture.f32(&name).0);
-                assert!(error <= GRADIENT_RELATIVE, "{name}: relative error {error:e}");
+                run.gradient(&fixture, &name, &values(tensor.grad(&gradients).unwrap()));
             };
             compare(format!("gemb.{part}.img"), &images);
             if part != "reg" {
@@ -213,10 +212,10 @@ fn training_step() {
 
 #[test]
 fn size_augmentation() {
-    on_each_device(|device| {
+    on_each_device(|run| {
+        let device = &run.device.clone().autodiff();
         let fixture = Fixture::open("avse_train");
         let config = config(&fixture);
-        let device = &device.clone().autodiff();
         let model = fixture.load(AvseModel::new(&config, device).unwrap(), Naming::OFFICIAL);
         let mut plan = recorded_plan(&fixture);
         let (token_draws, _) = fixture.f32("aug.rand1");
@@ -237,11 +236,11 @@ fn size_augmentation() {
         }
         plan.token_keep = Some(keep);
         let images = model.encode_images(fixture.tensor_on("pixels", device), &plan);
-        fixture.assert_close("aug.img_emb", images.clone(), EMBEDDING);
+        run.embedding(&fixture, "aug.img_emb", images.clone());
         let lengths = fixture.sizes("lengths");
         let captions = model.encode_captions(fixture.ids_on("input_ids", device), &lengths);
         let losses = Losses::new(&fixture, &config, images, captions);
-        scalar(&fixture, "aug.loss_total_max", losses.hardest + losses.regulariser);
+        scalar(run, &fixture, "aug.loss_total_max", losses.hardest + losses.regulariser);
     });
 }
 
@@ -289,12 +288,10 @@ impl ModuleMapper for GradientsAsWeights<'_> {
     }
 }
 
-#[track_caller]
-fn scalar(fixture: &Fixture, name: &str, actual: Tensor<1>) {
-    let expected = fixture.f32(name).0[0];
-    let actual = actual.into_scalar::<f32>();
-    let error = (actual - expected).abs() / expected.abs().max(1.0);
-    assert!(error <= LOSS_RELATIVE, "{name}: {actual} instead of {expected}");
+fn scalar(run: &Run, fixture: &Fixture, name: &str, actual: Tensor<1>) {
+    let expected = f64::from(fixture.f32(name).0[0]);
+    let error = (actual.into_scalar::<f64>() - expected).abs() / expected.abs().max(1.0);
+    run.comparisons.add(name, error, LOSS_RELATIVE);
 }
 
 /// `[B * V, T, D] -> [B, T, D]` of one view.
