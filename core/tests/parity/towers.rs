@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde_json::Value;
 
-use avse_core::config::{BertConfig, SwinConfig, VitConfig};
+use avse_core::config::{Activation, BertConfig, SwinConfig, VitConfig};
 use avse_core::image::{Swin, Vit};
 use avse_core::text::Bert;
 use avse_core::weights::Naming;
@@ -110,6 +110,15 @@ fn hugging_face_configs() {
     let error = BertConfig::from_hugging_face(&json.to_string()).unwrap_err();
     assert!(error.to_string().contains("roberta"), "{error}");
     json["model_type"] = "bert".into();
+    for (name, expected) in [
+        ("gelu", Activation::Gelu),
+        ("gelu_new", Activation::GeluTanh),
+        ("gelu_pytorch_tanh", Activation::GeluTanh),
+    ] {
+        json["hidden_act"] = name.into();
+        let config = BertConfig::from_hugging_face(&json.to_string()).unwrap();
+        assert_eq!(config.hidden_act, expected, "{name}");
+    }
     json["hidden_size"] = 50.into();
     let error = BertConfig::from_hugging_face(&json.to_string()).unwrap_err();
     assert!(error.to_string().contains("text.num_attention_heads"), "{error}");
