@@ -1,5 +1,5 @@
 //! Both forms of GELU against their definitions in f64: values, and gradients, which Burn's own `gelu` gets
-//! wrong by 4e-4 on GPU backends.
+//! wrong by 9e-4 on GPU backends.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
@@ -22,9 +22,9 @@ struct Precision {
 
 const PRECISIONS: [Precision; 3] = [
     Precision { dtype: FloatDType::F32, floor: 1.0, tolerance: 1e-6 },
-    // The slope and its product with the gradient are rounded once each, by 2^-11 and 2^-9 at most.
+    // The slope and its product with the gradient are rounded once each, by 2^-11 and 2^-8 at most.
     Precision { dtype: FloatDType::F16, floor: 1e-3, tolerance: 1.1e-3 },
-    Precision { dtype: FloatDType::BF16, floor: 1e-3, tolerance: 4.4e-3 },
+    Precision { dtype: FloatDType::BF16, floor: 1e-3, tolerance: 8e-3 },
 ];
 
 #[test]

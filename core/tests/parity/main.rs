@@ -22,3 +22,4 @@ mod pooling;
 mod preprocess;
 mod tokenization;
 mod towers;
+mod training;

@@ -66,8 +66,11 @@ fn tanh_weight(x: f32) -> (f32, f32) {
     const TWICE_SCALE: f32 = 1.595_769_1; // 2 sqrt(2 / pi)
     const CUBIC: f32 = 0.044_715;
     let square = x * x;
-    let weight = 1.0 / (1.0 + exp(-TWICE_SCALE * x * (1.0 + CUBIC * square)));
-    (weight, weight * (1.0 - weight) * TWICE_SCALE * (1.0 + 3.0 * CUBIC * square))
+    let decay = exp(-(TWICE_SCALE * x * (1.0 + CUBIC * square)).abs());
+    let larger = 1.0 / (1.0 + decay);
+    let smaller = decay * larger;
+    let weight = if x > 0.0 { larger } else { smaller };
+    (weight, larger * smaller * TWICE_SCALE * (1.0 + 3.0 * CUBIC * square))
 }
 
 /// `activated = activation(inner)`.
