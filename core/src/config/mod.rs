@@ -81,6 +81,9 @@ pub enum Activation {
     /// The exact (erf) GELU, as in all published checkpoints.
     #[default]
     Gelu,
+    /// GELU by tanh; `gelu_new` is another name of it.
+    #[serde(rename = "gelu_pytorch_tanh", alias = "gelu_new")]
+    GeluTanh,
     /// Rectified linear: cheaper, for small models from scratch.
     Relu,
 }

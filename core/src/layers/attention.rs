@@ -5,7 +5,7 @@ use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::activation::softmax;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Tensor};
 
 use super::init::transformer_linear;
 
@@ -84,8 +84,8 @@ pub(crate) fn merge_heads(context: Tensor<4>) -> Tensor<3> {
 
 /// `softmax(q k^T / sqrt(d) + bias) v` over `[B, heads, T, d]` tensors.
 ///
-/// Outside training the backend's fused attention is used; it has no dropout
-/// and no gradient of its own.
+/// Outside training the backend's fused attention is used, which has no dropout and no gradient of its
+/// own; but not for f32 on a GPU, where the kernel that Burn picks may multiply in f16 whatever the type.
 pub(crate) fn attend(
     query: Tensor<4>,
     key: Tensor<4>,
@@ -94,7 +94,9 @@ pub(crate) fn attend(
     dropout: &Dropout,
 ) -> Tensor<4> {
     let [batch, heads, length, size] = query.dims();
-    if !query.device().is_autodiff() {
+    let device = query.device();
+    let fused = device == Device::flex() || query.dtype() != DType::F32;
+    if fused && !device.is_autodiff() {
         let bias = bias.map(|bias| bias.expand([batch, heads, length, length]));
         return attention(query, key, value, None, bias, AttentionModuleOptions::default());
     }

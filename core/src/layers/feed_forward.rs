@@ -2,9 +2,10 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::activation::{gelu, relu};
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
+use super::gelu::{gelu, gelu_tanh};
 use super::init::transformer_linear;
 use crate::config::Activation;
 
@@ -52,6 +53,7 @@ impl FeedForward {
         let inner = self.expand.forward(tokens);
         self.contract.forward(match self.activation {
             Activation::Gelu => gelu(inner),
+            Activation::GeluTanh => gelu_tanh(inner),
             Activation::Relu => relu(inner),
         })
     }

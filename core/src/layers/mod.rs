@@ -5,6 +5,7 @@ mod batch_norm;
 mod drop_path;
 mod feed_forward;
 mod fused;
+mod gelu;
 pub(crate) mod init;
 mod layer_norm;
 
@@ -16,4 +17,5 @@ pub use feed_forward::{FeedForward, FeedForwardSizes};
 pub(crate) use fused::{
     EncoderLayer, NormPlacement, channels_last, convolve, convolve_normalised, host,
 };
+pub use gelu::{gelu, gelu_tanh};
 pub use layer_norm::normalise;

@@ -5,13 +5,26 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use avse_core::weights::{Naming, StateDict, load_into};
 
+use super::comparisons::{largest, relative_l2};
+use super::devices::Run;
 use super::fixture::Fixture;
 
-/// Tolerances of the project's design, absolute but for gradients.
-pub const TOWER: f32 = 2e-4;
-pub const EMBEDDING: f32 = 1e-4;
-pub const SCORE: f32 = 1e-5;
-pub const GRADIENT_RELATIVE: f32 = 1e-3;
+/// Tolerances of the project's design, absolute.
+pub const TOWER: f64 = 2e-4;
+pub const SCORE: f64 = 1e-5;
+
+/// Those that depend on the device.
+pub struct Tolerances {
+    /// Embeddings and what is pooled for them, absolute.
+    pub embedding: f64,
+    /// Gradients, relative, in the L2 norm of the tensor.
+    pub gradient: f64,
+}
+
+impl Tolerances {
+    pub const CPU: Self = Self { embedding: 1e-5, gradient: 5e-5 };
+    pub const GPU: Self = Self { embedding: 2e-5, gradient: 1e-4 };
+}
 
 impl Fixture {
     /// A recorded float tensor on `device`.
@@ -54,34 +67,38 @@ impl Fixture {
     pub fn load<M: Module>(&self, module: M, naming: Naming) -> M {
         load_into(module, self.weights("w."), naming).unwrap_or_else(|e| panic!("{e}")).0
     }
+}
 
-    /// Asserts that `actual` equals the recorded tensor within `tolerance`, absolutely.
+impl Run {
+    /// Compares a tensor with the recorded one, absolutely.
     #[track_caller]
-    pub fn assert_close<const D: usize>(&self, name: &str, actual: Tensor<D>, tolerance: f32) {
-        let (expected, shape) = self.f32(name);
+    pub fn close<const D: usize>(
+        &self,
+        fixture: &Fixture,
+        name: &str,
+        actual: Tensor<D>,
+        tolerance: f64,
+    ) {
+        let (expected, shape) = fixture.f32(name);
         assert_eq!(actual.dims().to_vec(), shape, "shape of {name}");
-        let actual: Vec<f32> = actual.into_data().convert::<f32>().try_to_vec().unwrap();
-        assert_close(name, &actual, &expected, tolerance);
+        self.comparisons.add(name, largest(&values(actual), &expected), tolerance);
+    }
+
+    /// The same of an embedding, or of what is pooled for one.
+    #[track_caller]
+    pub fn embedding<const D: usize>(&self, fixture: &Fixture, name: &str, actual: Tensor<D>) {
+        self.close(fixture, name, actual, self.tolerances.embedding);
+    }
+
+    /// Compares a gradient with the recorded one, relative to its size.
+    #[track_caller]
+    pub fn gradient(&self, fixture: &Fixture, name: &str, actual: &[f32]) {
+        let error = relative_l2(actual, &fixture.f32(name).0);
+        self.comparisons.add(name, error, self.tolerances.gradient);
     }
 }
 
-/// Asserts elementwise equality within `tolerance`.
-#[track_caller]
-pub fn assert_close(name: &str, actual: &[f32], expected: &[f32], tolerance: f32) {
-    assert_eq!(actual.len(), expected.len(), "length of {name}");
-    let worst = actual
-        .iter()
-        .zip(expected)
-        .map(|(a, e)| if a.is_finite() { (a - e).abs() } else { f32::INFINITY })
-        .fold(0.0, f32::max);
-    assert!(worst <= tolerance, "{name}: largest difference {worst:e}, allowed {tolerance:e}");
-}
-
-/// `|a - e| / |e|` over whole tensors.
-pub fn relative_l2(actual: &[f32], expected: &[f32]) -> f32 {
-    assert_eq!(actual.len(), expected.len());
-    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
-    let difference =
-        norm(&mut actual.iter().zip(expected).map(|(a, e)| f64::from(*a) - f64::from(*e)));
-    (difference / norm(&mut expected.iter().map(|e| f64::from(*e)))) as f32
+/// A tensor's numbers.
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().convert::<f32>().try_to_vec().unwrap()
 }

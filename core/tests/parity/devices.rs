@@ -1,21 +1,43 @@
 //! The devices that the suite runs on.
 
-use burn::tensor::{Device, DeviceType};
+use std::any::type_name;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::left_out::missing;
+use burn::tensor::Device;
 
-/// Runs `test` on the CPU and, where there is an adapter, on Burn's wgpu backend.
-pub fn on_each_device(test: impl Fn(&Device)) {
-    test(&Device::flex());
-    match wgpu() {
-        Some(device) => test(&device),
-        None => missing(
-            "no Vulkan adapter: the wgpu half of the parity suite did not run. `cargo xtask setup` installs a \
-             software one where it can",
-        ),
-    }
+use super::compare::Tolerances;
+use super::comparisons::{Comparisons, assert_none};
+use super::gpus::gpus;
+
+/// A test on one of its devices.
+pub struct Run {
+    /// What it computes on.
+    pub device: Device,
+    /// What it is allowed there.
+    pub tolerances: Tolerances,
+    /// What it has found.
+    pub comparisons: Comparisons,
 }
 
-fn wgpu() -> Option<Device> {
-    Device::enumerate(DeviceType::Wgpu).into_vec().into_iter().next()
+/// Runs `test` on the CPU and on every GPU backend that finds a device, and asserts at the end what
+/// it compared: a device that fails does not keep the others from being reported.
+pub fn on_each_device<F: Fn(&Run)>(test: F) {
+    let runs = std::iter::once(("cpu", Device::flex(), Tolerances::CPU))
+        .chain(gpus().into_iter().map(|(name, device)| (name, device, Tolerances::GPU)));
+    let mut failures = Vec::new();
+    for (name, device, tolerances) in runs {
+        let comparisons = Comparisons::new(test_name::<F>(), name);
+        let run = Run { device, tolerances, comparisons };
+        if catch_unwind(AssertUnwindSafe(|| test(&run))).is_err() {
+            run.comparisons.fail("stopped by the panic above".into());
+        }
+        failures.extend(run.comparisons.failures());
+    }
+    assert_none(failures);
+}
+
+/// `towers::bert` of `parity::towers::bert::{{closure}}`.
+fn test_name<F>() -> &'static str {
+    let name = type_name::<F>().trim_end_matches("::{{closure}}");
+    name.split_once("::").map_or(name, |(_, test)| test)
 }

@@ -1,18 +1,17 @@
 //! Generalised pooling alone, forward and backward.
 
-use burn::tensor::Tensor;
-
 use avse_core::config::PoolingConfig;
 use avse_core::pooling::{Gpo, TokenMask};
 use avse_core::weights::Naming;
 
-use super::compare::{EMBEDDING, GRADIENT_RELATIVE, relative_l2};
+use super::compare::values;
 use super::devices::on_each_device;
 use super::fixture::Fixture;
 
 #[test]
 fn pooled_values_weights_and_gradients() {
-    on_each_device(|device| {
+    on_each_device(|run| {
+        let device = &run.device.clone().autodiff();
         let fixture = Fixture::open("gpo");
         let config = &fixture.json["config"];
         let sizes = PoolingConfig {
@@ -20,7 +19,6 @@ fn pooled_values_weights_and_gradients() {
             hidden_size: config["d_hidden"].as_u64().unwrap() as usize,
             ..Default::default()
         };
-        let device = &device.clone().autodiff();
         let gpo = fixture.load(Gpo::new(&sizes, device), Naming::GPO);
         for (case, about) in config["cases"].as_object().unwrap() {
             let lengths: Vec<usize> = serde_json::from_value(about["lengths"].clone()).unwrap();
@@ -31,16 +29,14 @@ fn pooled_values_weights_and_gradients() {
 
             let weights = gpo.weights(&mask, device).narrow(1, 0, longest);
             let weights = weights.unsqueeze_dim::<3>(2);
-            fixture.assert_close(&format!("{case}.pool_weights"), weights, EMBEDDING);
+            run.embedding(&fixture, &format!("{case}.pool_weights"), weights);
             let pooled = gpo.forward(features.clone(), &mask);
-            fixture.assert_close(&format!("{case}.pooled"), pooled.clone(), EMBEDDING);
+            run.embedding(&fixture, &format!("{case}.pooled"), pooled.clone());
 
             let upstream = fixture.tensor_on::<2>(&format!("{case}.upstream"), device);
             let gradients = (pooled * upstream).sum().backward();
             let compare = |name: &str, actual: Vec<f32>| {
-                let (expected, _) = fixture.f32(&format!("{case}.g.{name}"));
-                let error = relative_l2(&actual, &expected);
-                assert!(error <= GRADIENT_RELATIVE, "{case}.g.{name}: relative error {error:e}");
+                run.gradient(&fixture, &format!("{case}.g.{name}"), &actual);
             };
             compare("features", values(features.grad(&gradients).unwrap()));
             let matrices = [
@@ -64,8 +60,4 @@ fn pooled_values_weights_and_gradients() {
             compare("linear.weight", values(gpo.score.weight.val().grad(&gradients).unwrap()));
         }
     });
-}
-
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().try_to_vec().unwrap()
 }

@@ -1,22 +1,25 @@
-//! Gradients on Burn's wgpu backend, over whatever Vulkan adapter there is: the layers made of tensor
+//! Gradients on GPU backends, wgpu over whatever Vulkan adapter there is and CUDA: the layers made of tensor
 //! operations, which the CPU leaves to fused ones, and draws made on a device.
 
-use burn::tensor::{Device, DeviceType};
+use burn::tensor::Device;
 use trainer_native::train::{HostCollective, Method, Place, replicate};
 
-use super::left_out::missing;
-use super::setup::{SEED, alone, assert_close, batch, config, loss, network, objective};
+use super::comparisons::{Comparisons, assert_none};
+use super::gpus::gpus;
+use super::setup::{Check, SEED, alone, batch, config, loss, network, objective};
 
-/// The adapter, or a line that says there is none.
-fn adapter() -> Option<Device> {
-    let found = Device::enumerate(DeviceType::Wgpu).into_vec().into_iter().next();
-    if found.is_none() {
-        missing(
-            "no Vulkan adapter: gradients were not computed on wgpu. `cargo xtask setup` installs a software \
-             one where it can",
-        );
+/// Largest relative difference of a tensor's gradient.
+const LIMIT: f64 = 1e-4;
+
+/// Runs `test` on each of them, and asserts at the end what it compared.
+fn on_each_gpu(name: &str, test: impl Fn(&Device, &Comparisons)) {
+    let mut failures = Vec::new();
+    for (backend, device) in gpus() {
+        let comparisons = Comparisons::new(name, backend);
+        test(&device.autodiff(), &comparisons);
+        failures.extend(comparisons.failures());
     }
-    found.map(Device::autodiff)
+    assert_none(failures);
 }
 
 /// Backbones in pieces whose layers are computed again.
@@ -26,36 +29,42 @@ fn cut() -> Method {
 
 #[test]
 fn a_gpu_backend_gives_the_gradients_of_the_processor() {
-    let Some(device) = adapter() else { return };
-    for backbone in ["vit", "swin"] {
-        let config = config(backbone, 0.0);
-        let (model, batch) = (network(&config), batch(&config, 1));
-        let expected = alone(Method::default(), &model, &batch, &config);
-        let there = replicate(&model, &config, &device).unwrap();
-        let (loss, group) = (loss(), HostCollective::new(1));
-        let place = Place { device: &device, collective: &group, rank: 0, seed: SEED, scale: 1.0 };
-        for method in [Method::default(), cut()] {
-            let found = method.compute(&there, &batch, &objective(&config, &loss), &place).unwrap();
-            assert!((found.loss - expected.loss).abs() < 1e-4 * expected.loss, "{method:?}");
-            assert_close(&model, &found.gradients, &expected.gradients, 1e-3);
+    on_each_gpu("gradients of the processor", |device, comparisons| {
+        for backbone in ["vit", "swin"] {
+            let config = config(backbone, 0.0);
+            let (model, batch) = (network(&config), batch(&config, 1));
+            let expected = alone(Method::default(), &model, &batch, &config);
+            let there = replicate(&model, &config, device).unwrap();
+            let (loss, group) = (loss(), HostCollective::new(1));
+            let place = Place { device, collective: &group, rank: 0, seed: SEED, scale: 1.0 };
+            for (how, method) in [("whole", Method::default()), ("cut", cut())] {
+                let objective = objective(&config, &loss);
+                let found = method.compute(&there, &batch, &objective, &place).unwrap();
+                let case = format!("{backbone}, {how}");
+                let check = Check { comparisons, case, limit: LIMIT };
+                check.loss(found.loss, expected.loss, 1e-5);
+                check.gradients(&model, &found.gradients, &expected.gradients);
+            }
         }
-    }
+    });
 }
 
 /// A device that queues its operations must draw the same masks when a piece runs again.
 #[test]
 fn a_gpu_backend_drops_the_same_when_a_piece_runs_again() {
-    let Some(device) = adapter() else { return };
-    for backbone in ["vit", "swin"] {
-        let config = config(backbone, 0.3);
-        let batch = batch(&config, 2);
-        let model = replicate(&network(&config), &config, &device).unwrap();
-        let (loss, group) = (loss(), HostCollective::new(1));
-        let place = Place { device: &device, collective: &group, rank: 0, seed: SEED, scale: 1.0 };
-        let objective = objective(&config, &loss);
-        let whole = cut().compute_whole(&model, &batch, &objective, &place);
-        let again = cut().compute(&model, &batch, &objective, &place).unwrap();
-        assert!((again.loss - whole.loss).abs() < 1e-4 * whole.loss, "{backbone}");
-        assert_close(&model, &again.gradients, &whole.gradients, 1e-3);
-    }
+    on_each_gpu("dropout again", |device, comparisons| {
+        for backbone in ["vit", "swin"] {
+            let config = config(backbone, 0.3);
+            let batch = batch(&config, 2);
+            let model = replicate(&network(&config), &config, device).unwrap();
+            let (loss, group) = (loss(), HostCollective::new(1));
+            let place = Place { device, collective: &group, rank: 0, seed: SEED, scale: 1.0 };
+            let objective = objective(&config, &loss);
+            let whole = cut().compute_whole(&model, &batch, &objective, &place);
+            let again = cut().compute(&model, &batch, &objective, &place).unwrap();
+            let check = Check { comparisons, case: backbone.into(), limit: LIMIT };
+            check.loss(again.loss, whole.loss, 1e-5);
+            check.gradients(&model, &again.gradients, &whole.gradients);
+        }
+    });
 }

@@ -2,7 +2,10 @@
 
 use trainer_native::train::{HostCollective, Method};
 
-use super::setup::{alone, assert_close, batch, config, loss, network, objective, with_place};
+use super::comparisons::{Comparisons, assert_none};
+use super::setup::{
+    Check, GRADIENT, LOSS, alone, batch, config, loss, network, objective, with_place,
+};
 
 fn methods() -> [Method; 4] {
     let method = |micro_batch, recompute| Method { micro_batch, recompute, ..Method::default() };
@@ -12,21 +15,26 @@ fn methods() -> [Method; 4] {
 
 #[test]
 fn pieces_and_parts_give_the_gradients_of_one_graph() {
+    let comparisons = &Comparisons::new("pieces and parts", "cpu");
     for backbone in ["vit", "swin"] {
         let config = config(backbone, 0.0);
         let (model, batch) = (network(&config), batch(&config, 1));
         let plain = alone(Method::default(), &model, &batch, &config);
         for method in methods() {
             let cut = alone(method, &model, &batch, &config);
-            assert!((cut.loss - plain.loss).abs() < 1e-5 * plain.loss, "{method:?}");
-            assert_close(&model, &cut.gradients, &plain.gradients, 1e-4);
+            let case = format!("{backbone}, {method:?}");
+            let check = Check { comparisons, case, limit: GRADIENT };
+            check.loss(cut.loss, plain.loss, LOSS);
+            check.gradients(&model, &cut.gradients, &plain.gradients);
         }
     }
+    assert_none(comparisons.failures());
 }
 
 /// With dropout everywhere, and the same masks.
 #[test]
 fn dropout_draws_the_same_when_a_piece_runs_again() {
+    let comparisons = &Comparisons::new("dropout again", "cpu");
     for backbone in ["vit", "swin"] {
         let config = config(backbone, 0.3);
         let (model, batch) = (network(&config), batch(&config, 2));
@@ -36,16 +44,14 @@ fn dropout_draws_the_same_when_a_piece_runs_again() {
                 method.compute_whole(&model, &batch, &objective(&config, &loss), place)
             });
             let cut = alone(method, &model, &batch, &config);
-            assert!(
-                (cut.loss - whole.loss).abs() < 1e-5 * whole.loss,
-                "{method:?}: {} {}",
-                cut.loss,
-                whole.loss
-            );
-            assert_close(&model, &cut.gradients, &whole.gradients, 1e-3);
+            let case = format!("{backbone}, {method:?}");
+            let check = Check { comparisons, case, limit: GRADIENT };
+            check.loss(cut.loss, whole.loss, LOSS);
+            check.gradients(&model, &cut.gradients, &whole.gradients);
         }
         // Other draws would be noticed.
         let [two, three, ..] = methods().map(|method| alone(method, &model, &batch, &config).loss);
         assert!((two - three).abs() > 1e-6, "dropout does nothing");
     }
+    assert_none(comparisons.failures());
 }

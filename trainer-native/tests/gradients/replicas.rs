@@ -9,8 +9,10 @@ use trainer_native::train::{
     Precision, Replica, StepPlan, replicate,
 };
 
+use super::comparisons::{Comparisons, assert_none};
 use super::setup::{
-    SEED, alone, assert_close, batch, config, device, loss, network, objective, shard, with_place,
+    Check, GRADIENT, LOSS, SEED, alone, batch, config, device, loss, network, objective, shard,
+    with_place,
 };
 
 /// Every replica's gradients for its part of the batch.
@@ -42,6 +44,7 @@ fn together(
 
 #[test]
 fn replicas_give_the_gradients_of_the_global_batch() {
+    let comparisons = &Comparisons::new("replicas", "cpu");
     for backbone in ["vit", "swin"] {
         let config = config(backbone, 0.0);
         let (model, batch) = (network(&config), batch(&config, 4));
@@ -50,18 +53,22 @@ fn replicas_give_the_gradients_of_the_global_batch() {
             for micro_batch in [0, 1] {
                 let method = Method { sync_bn: true, micro_batch, ..Method::default() };
                 for replica in together(world, method, &model, &batch, &config) {
-                    assert!((replica.loss - single.loss).abs() < 1e-5, "{}", replica.loss);
-                    assert_close(&model, &replica.gradients, &single.gradients, 1e-3);
+                    let case = format!("{backbone}, {world} replicas, pieces of {micro_batch}");
+                    let check = Check { comparisons, case, limit: GRADIENT };
+                    check.loss(replica.loss, single.loss, LOSS);
+                    check.gradients(&model, &replica.gradients, &single.gradients);
                 }
             }
         }
     }
+    assert_none(comparisons.failures());
 }
 
 /// Without `sync_bn` batch norm sees each replica's captions alone, padded to their own longest; the hardest negatives are still those
 /// of all.
 #[test]
 fn only_batch_norm_is_local_without_sync_bn() {
+    let comparisons = &Comparisons::new("replicas without sync_bn", "cpu");
     let config = config("vit", 0.0);
     let (model, batch) = (network(&config), batch(&config, 5));
     let loss = loss();
@@ -80,11 +87,14 @@ fn only_batch_norm_is_local_without_sync_bn() {
         for micro_batch in [0, 1] {
             let method = Method { micro_batch, ..Method::default() };
             for replica in together(world, method, &model, &batch, &config) {
-                assert!((replica.loss - value).abs() < 1e-5, "{} {value}", replica.loss);
-                assert_close(&model, &replica.gradients, &expected, 1e-3);
+                let case = format!("{world} replicas, pieces of {micro_batch}");
+                let check = Check { comparisons, case, limit: GRADIENT };
+                check.loss(replica.loss, value, LOSS);
+                check.gradients(&model, &replica.gradients, &expected);
             }
         }
     }
+    assert_none(comparisons.failures());
 }
 
 fn steps(world: usize, model: &AvseModel, config: &ModelConfig) -> Vec<Vec<f64>> {

@@ -14,9 +14,14 @@ use trainer_native::train::{
     Batch, Collective, Computed, HostCollective, LossConfig, Method, Objective, Place,
 };
 
+use super::comparisons::{Comparisons, largest, relative_l2};
+
 /// Captions of the batch.
 pub const BATCH: usize = 8;
 pub const SEED: u64 = 11;
+/// Largest relative difference on the CPU, of a tensor's gradient and of the loss.
+pub const GRADIENT: f64 = 5e-5;
+pub const LOSS: f64 = 1e-5;
 
 /// A network with `dropout` everywhere.
 pub fn config(image: &str, dropout: f64) -> ModelConfig {
@@ -147,31 +152,44 @@ pub fn named(model: &AvseModel, gradients: &GradientsParams) -> Vec<(String, Vec
     names.found
 }
 
-/// Relative L2 difference of every tensor within `limit`; key biases and the bias before batch
-/// norm, whose gradients are zero but for rounding, absolutely.
-pub fn assert_close(
-    model: &AvseModel,
-    found: &GradientsParams,
-    expected: &GradientsParams,
-    limit: f64,
-) {
-    let (found, expected) = (named(model, found), named(model, expected));
-    let names =
-        |list: &[(String, Vec<f32>)]| list.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
-    assert_eq!(names(&found), names(&expected));
-    assert!(found.len() > 40, "only {} tensors", found.len());
-    for ((name, found), (_, expected)) in found.iter().zip(&expected) {
-        let norm = |values: &mut dyn Iterator<Item = f32>| {
-            values.map(|value| f64::from(value).powi(2)).sum::<f64>().sqrt()
-        };
-        let off = norm(&mut found.iter().zip(expected).map(|(a, b)| a - b));
-        let size = norm(&mut expected.iter().copied());
-        let zero = name.ends_with("key.bias") || name.ends_with("mlp_in.bias");
-        if zero {
-            assert!(off < 1e-4, "{name}: {off:e}");
-        } else {
-            assert!(size > 0.0, "{name}: no gradient");
-            assert!(off <= limit * size, "{name}: {:e} of {size:e}", off / size);
+/// How one step's gradients are compared with another's.
+pub struct Check<'a> {
+    /// Where the result goes.
+    pub comparisons: &'a Comparisons,
+    /// What is compared, before the tensor's name.
+    pub case: String,
+    /// Largest relative L2 difference of a tensor.
+    pub limit: f64,
+}
+
+impl Check<'_> {
+    /// Every tensor: relative to its size; key biases and the bias before batch norm, whose
+    /// gradients are zero but for rounding, absolutely.
+    pub fn gradients(
+        &self,
+        model: &AvseModel,
+        found: &GradientsParams,
+        expected: &GradientsParams,
+    ) {
+        let (found, expected) = (named(model, found), named(model, expected));
+        let names =
+            |list: &[(String, Vec<f32>)]| list.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&found), names(&expected));
+        assert!(found.len() > 40, "only {} tensors", found.len());
+        for ((name, found), (_, expected)) in found.iter().zip(&expected) {
+            let tensor = format!("{}: {name}", self.case);
+            if name.ends_with("key.bias") || name.ends_with("mlp_in.bias") {
+                self.comparisons.add(&tensor, largest(found, expected), 1e-4);
+            } else {
+                assert!(expected.iter().any(|value| *value != 0.0), "{name}: no gradient");
+                self.comparisons.add(&tensor, relative_l2(found, expected), self.limit);
+            }
         }
+    }
+
+    /// Losses, relative to their size.
+    pub fn loss(&self, found: f64, expected: f64, limit: f64) {
+        let error = (found - expected).abs() / expected.abs();
+        self.comparisons.add(&format!("{}: loss", self.case), error, limit);
     }
 }

@@ -59,6 +59,20 @@ fn erf_and_density(x: f32) -> (f32, f32) {
     ((1.0 - series * t * density).copysign(x), density)
 }
 
+/// `(w, w')` of the tanh form `x w(x)`: `w(x) = (1 + tanh u) / 2 = 1 / (1 + e^(-2u))` with
+/// `u = sqrt(2 / pi) (x + 0.044715 x^3)`.
+#[inline(always)]
+fn tanh_weight(x: f32) -> (f32, f32) {
+    const TWICE_SCALE: f32 = 1.595_769_1; // 2 sqrt(2 / pi)
+    const CUBIC: f32 = 0.044_715;
+    let square = x * x;
+    let decay = exp(-(TWICE_SCALE * x * (1.0 + CUBIC * square)).abs());
+    let larger = 1.0 / (1.0 + decay);
+    let smaller = decay * larger;
+    let weight = if x > 0.0 { larger } else { smaller };
+    (weight, larger * smaller * TWICE_SCALE * (1.0 + 3.0 * CUBIC * square))
+}
+
 /// `activated = activation(inner)`.
 pub fn activate(activation: Activation, inner: &[f32], activated: &mut [f32]) {
     vectorised(|| match activation {
@@ -70,6 +84,11 @@ pub fn activate(activation: Activation, inner: &[f32], activated: &mut [f32]) {
         Activation::Gelu => {
             for (out, &x) in activated.iter_mut().zip(inner) {
                 *out = 0.5 * x * (1.0 + erf_and_density(x).0);
+            }
+        }
+        Activation::GeluTanh => {
+            for (out, &x) in activated.iter_mut().zip(inner) {
+                *out = x * tanh_weight(x).0;
             }
         }
     });
@@ -88,6 +107,12 @@ pub fn activate_backward(activation: Activation, inner: &[f32], gradient: &mut [
             for (gradient, &x) in gradient.iter_mut().zip(inner) {
                 let (erf, density) = erf_and_density(x);
                 *gradient *= 0.5 * (1.0 + erf) + x * density * DENSITY;
+            }
+        }
+        Activation::GeluTanh => {
+            for (gradient, &x) in gradient.iter_mut().zip(inner) {
+                let (weight, growth) = tanh_weight(x);
+                *gradient *= weight + x * growth;
             }
         }
     });

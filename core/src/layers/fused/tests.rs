@@ -91,7 +91,7 @@ fn assert_close(ours: &[Vec<f32>], plain: &[Vec<f32>]) {
 #[test]
 fn pre_norm_layers_equal_the_plain_ones() {
     let device = Device::flex().autodiff();
-    for activation in [Activation::Gelu, Activation::Relu] {
+    for activation in [Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
         let layer = vit(activation, &device);
         for [batch, length] in SHAPES {
             let tokens = Tensor::random([batch, length, WIDTH], Distribution::Default, &device);
@@ -106,7 +106,7 @@ fn pre_norm_layers_equal_the_plain_ones() {
 #[test]
 fn post_norm_layers_equal_the_plain_ones_with_padding() {
     let device = Device::flex().autodiff();
-    for activation in [Activation::Gelu, Activation::Relu] {
+    for activation in [Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
         let layer = bert(activation, &device);
         for [batch, length] in SHAPES {
             let lengths: Vec<usize> = (0..batch).map(|at| length - at * 5 % length).collect();
