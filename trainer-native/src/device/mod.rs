@@ -1,12 +1,14 @@
 //! Which device a command runs on.
 
 mod backend;
+mod memory;
 
 use burn::tensor::Device;
 
 use crate::{Error, Result};
 
 pub use backend::Backend;
+pub use memory::{DeviceMemory, held, memory};
 
 /// The device for `--gpu-id`: the GPU with that number, or the first one for `auto`, when this program was
 /// built with a GPU backend; else the CPU.
