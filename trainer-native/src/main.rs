@@ -10,6 +10,8 @@ static ALLOCATOR: TensorAllocator = TensorAllocator::new();
 
 fn main() -> ExitCode {
     TensorAllocator::prepare();
+    #[cfg(feature = "gpu")]
+    trainer_native::device::kernels::keep();
     end_with_the_reader();
     match Cli::run() {
         Ok(code) => code,

@@ -1,6 +1,8 @@
 //! Which device a command runs on.
 
 mod backend;
+#[cfg(feature = "gpu")]
+pub mod kernels;
 mod memory;
 
 use burn::tensor::Device;
@@ -112,13 +114,7 @@ pub fn describe(device: &Device) -> String {
     if *device == Device::flex() {
         return "CPU (flex)".into();
     }
-    #[cfg(any(
-        feature = "cuda",
-        feature = "rocm",
-        feature = "metal",
-        feature = "vulkan",
-        feature = "wgpu"
-    ))]
+    #[cfg(feature = "gpu")]
     if let Some(identity) = device.identity() {
         return format!("{} {device:?}", identity.name);
     }

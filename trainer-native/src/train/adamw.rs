@@ -6,6 +6,7 @@
 use burn::optim::{AdamWState, AdaptiveMomentumState, LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor};
 
+use super::moments::ReadOnHost;
 use super::verdict::{Count, Current, Verdict};
 
 const BETAS: [f32; 2] = [0.9, 0.999];
@@ -22,7 +23,7 @@ pub struct AdamW {
 }
 
 impl Optimizer for AdamW {
-    type State<const D: usize> = AdamWState<D>;
+    type State<const D: usize> = ReadOnHost<AdamWState<D>>;
 
     fn step<const D: usize>(
         &self,
@@ -34,7 +35,7 @@ impl Optimizer for AdamW {
         let verdict = self.verdict.get();
         let gradient = verdict.factor.times(gradient);
         let AdaptiveMomentumState { time, moment_1, moment_2, .. } = match state {
-            Some(state) => state.momentum,
+            Some(state) => state.0.momentum,
             None => AdaptiveMomentumState::new(0, gradient.zeros_like(), gradient.zeros_like()),
         };
         let moved = |moment, by: Tensor<D>, beta: f32| {
@@ -51,11 +52,12 @@ impl Optimizer for AdamW {
             let decayed = if decay == 0.0 { weights } else { weights.mul_scalar(1.0 - decay) };
             decayed - update.mul_scalar(rate)
         });
-        (weights, Some(AdamWState::new(AdaptiveMomentumState::new(time, first, second))))
+        let state = AdamWState::new(AdaptiveMomentumState::new(time, first, second));
+        (weights, Some(ReadOnHost(state)))
     }
 
     fn to_device<const D: usize>(mut state: Self::State<D>, device: &Device) -> Self::State<D> {
-        state.momentum = state.momentum.to_device(device);
+        state.0.momentum = state.0.momentum.to_device(device);
         state
     }
 }

@@ -17,6 +17,7 @@ mod keeper;
 mod loader;
 mod log;
 pub(crate) mod memory;
+mod moments;
 mod muon;
 mod objective;
 mod optimiser;

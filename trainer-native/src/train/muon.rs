@@ -3,6 +3,7 @@
 use burn::optim::{LearningRate, Muon as BurnMuon, MuonState, Optimizer};
 use burn::tensor::{Device, Tensor};
 
+use super::moments::ReadOnHost;
 use super::verdict::Current;
 
 /// Momentum made orthogonal, for one weight matrix.
@@ -15,7 +16,7 @@ pub struct Muon {
 }
 
 impl Optimizer for Muon {
-    type State<const D: usize> = MuonState<D>;
+    type State<const D: usize> = ReadOnHost<MuonState<D>>;
 
     /// A step that the device leaves out changes no weights, but lets the momentum fade, which Burn keeps to
     /// itself: only a run that ends there may leave out a step in this way.
@@ -37,14 +38,14 @@ impl Optimizer for Muon {
         };
         let mut then = None;
         let weights = verdict.change(weights, |weights| {
-            let (weights, state) = self.muon.step(rate, weights, gradient, state);
-            then = state;
+            let (weights, state) = self.muon.step(rate, weights, gradient, state.map(|it| it.0));
+            then = state.map(ReadOnHost);
             weights
         });
         (weights, then)
     }
 
     fn to_device<const D: usize>(state: Self::State<D>, device: &Device) -> Self::State<D> {
-        BurnMuon::to_device(state, device)
+        ReadOnHost(BurnMuon::to_device(state.0, device))
     }
 }

@@ -161,8 +161,8 @@ impl Replica {
     /// Waits for the steps taken so far and hands over their figures, in order.
     ///
     /// # Errors
-    /// [`crate::Error::Usage`] when a loss or a gradient was not a number: no weights have been changed by it,
-    /// nor by any later step. Also when the device failed, or what `each` returns.
+    /// [`crate::Error::Usage`] when a loss or a gradient was not a number, by which no weights have been changed.
+    /// Also when the device failed, or what `each` returns.
     pub fn read(&mut self, each: &mut dyn FnMut(&StepReport) -> Result<()>) -> Result<()> {
         let outcome = self.figures.read(&mut self.scale, self.device_scale.is_some());
         self.figures.hand_over(each)?;
