@@ -109,6 +109,11 @@ fn check_number(number: usize, backend: Backend, found: &[String]) -> Result<()>
     Err(Error::Usage(format!("--gpu-id {number}: no such GPU; {there_is}")))
 }
 
+/// Whether a device is the CPU, where results need not be waited for.
+pub fn is_cpu(device: &Device) -> bool {
+    device.clone().inner() == Device::flex()
+}
+
 /// How the device is called in reports.
 pub fn describe(device: &Device) -> String {
     if *device == Device::flex() {

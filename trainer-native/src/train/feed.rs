@@ -6,6 +6,7 @@ use burn::tensor::{Device, StreamId, Tensor, TensorData};
 use crossbeam_channel::{Receiver, bounded};
 
 use super::loader::{Batch, EpochLoader};
+use crate::device::is_cpu;
 use crate::{Error, Result};
 
 /// Batches that may lie on the device beside the one in use.
@@ -34,7 +35,7 @@ impl Feed {
     /// was queued before it. The memory that streams take is kept, so one stream should serve a whole run.
     pub fn start(loader: EpochLoader, device: &Device, stream: StreamId) -> Self {
         let device = device.clone().inner();
-        if device == Device::flex() {
+        if is_cpu(&device) {
             return Self(Source::Here { loader, device });
         }
         let (sender, batches) = bounded(AHEAD);

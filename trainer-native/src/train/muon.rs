@@ -31,10 +31,7 @@ impl Optimizer for Muon {
         let gradient = verdict.factor.times(gradient);
         let gradient = match &verdict.left_out {
             None => gradient,
-            Some(left_out) => {
-                let shape = gradient.shape();
-                gradient.mask_fill(left_out.clone().unsqueeze::<D>().expand(shape), 0.0)
-            }
+            Some(left_out) => gradient.mask_fill(left_out.clone().unsqueeze(), 0.0),
         };
         let mut then = None;
         let weights = verdict.change(weights, |weights| {

@@ -14,6 +14,7 @@ use super::adamw::AdamW;
 use super::config::{Clip, MatrixUpdate, OptimiserConfig};
 use super::muon::Muon;
 use super::verdict::{Current, Verdict};
+use crate::device::is_cpu;
 use crate::{Error, Result};
 
 /// One optimiser for the heads, others at a share of the rate for the backbones.
@@ -173,10 +174,12 @@ pub fn global_norm(model: &AvseModel, gradients: &GradientsParams, device: &Devi
     }
     let mut squares = Squares { gradients, sums: Vec::new() };
     model.visit(&mut squares);
-    if squares.sums.is_empty() {
-        return Tensor::zeros([1], &device.clone().inner());
-    }
-    Tensor::cat(squares.sums, 0).sum().sqrt()
+    let sum = match is_cpu(device) {
+        true => (!squares.sums.is_empty()).then(|| Tensor::cat(squares.sums, 0).sum()),
+        // Fused; joining them would be a kernel for each.
+        false => squares.sums.into_iter().reduce(|sum, square| sum + square),
+    };
+    sum.unwrap_or_else(|| Tensor::zeros([1], &device.clone().inner())).sqrt()
 }
 
 /// Moves the gradients of some parameters.

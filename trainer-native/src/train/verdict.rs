@@ -63,8 +63,8 @@ impl Verdict {
         match &self.left_out {
             None => change(tensor),
             Some(left_out) => {
-                let left_out = left_out.clone().unsqueeze::<D>().expand(tensor.shape());
-                change(tensor.clone()).mask_where(left_out, tensor)
+                // Not expanded: Burn fuses the broadcast, but no expansion, with what is before and after it.
+                change(tensor.clone()).mask_where(left_out.clone().unsqueeze(), tensor)
             }
         }
     }

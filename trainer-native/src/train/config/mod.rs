@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::{Method, Precision};
+use crate::device::is_cpu;
 use crate::pretrained::Heads;
 use crate::{Error, Result};
 
@@ -157,7 +158,7 @@ impl TrainConfig {
     /// waits for nothing, and 16 steps' elsewhere.
     pub fn log_every(&self, device: &Device) -> usize {
         match self.log_every {
-            0 if device.clone().inner() == Device::flex() => 1,
+            0 if is_cpu(device) => 1,
             0 => 16,
             every => every,
         }
