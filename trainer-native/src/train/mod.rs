@@ -50,6 +50,7 @@ use self::position::{Position, Share};
 use self::room::Room;
 use self::run::Run;
 use crate::data::Split;
+use crate::device::is_cpu;
 use crate::{Error, Result, evaluate};
 
 pub use average::WeightAverage;
@@ -108,7 +109,10 @@ impl Trainer {
             if resume { Snapshot::load(&config.logger_name, &start.model)? } else { None };
         let preparation = Preparation::new(&config, &start);
         preparation.prepare_cache()?;
-        let room = Room::of(&config, &start.model_config, &preparation);
+        let room = match is_cpu(first) {
+            true => None,
+            false => Room::of(&config, &start.model_config, &preparation),
+        };
         let run = Run {
             room,
             model_config: start.model_config,
