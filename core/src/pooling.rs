@@ -157,28 +157,20 @@ impl Gpo {
 
     /// `[lengths, width, H]`: mean of both directions' states; garbage beyond each length.
     ///
-    /// Both directions run in one loop. The forward states do not depend on the length, so
-    /// that direction is one row; each length has a row of its own backwards, started at
-    /// its last position and put in order at the end.
+    /// The forward states do not depend on the length, so that direction is one row; each length has a row of its
+    /// own backwards, started at its last position and put in order at the end.
     fn hidden(&self, lengths: &[usize], width: usize, device: &Device) -> Tensor<3> {
         let count = lengths.len();
         let codes = position_codes(width, self.weight_ih.dims()[1], device);
-        let forward = self.run(
-            codes.clone().unsqueeze_dim(1),
-            [&self.weight_ih, &self.weight_hh],
-            [&self.bias_ih, &self.bias_hh],
-        );
         // Step s of row u reads position length_u - 1 - s; beyond the start anything will do.
         let reversed = |at: usize, length: usize| (length.saturating_sub(1 + at)) as i32;
         let steps: Vec<i32> =
             (0..width).flat_map(|at| lengths.iter().map(move |&l| reversed(at, l))).collect();
         let steps = Tensor::<1, Int>::from_data(TensorData::new(steps, [width * count]), device);
         let inputs = codes.clone().select(0, steps).reshape([width, count, codes.dims()[1]]);
-        let backward = self.run(
-            inputs,
-            [&self.weight_ih_reverse, &self.weight_hh_reverse],
-            [&self.bias_ih_reverse, &self.bias_hh_reverse],
-        );
+        let inputs = [codes.unsqueeze_dim(1), inputs];
+        let [forward, backward] =
+            if is_cpu(device) { self.run_each(inputs) } else { self.run_together(inputs) };
         // Position p of row u was step length_u - 1 - p.
         let back: Vec<i32> = lengths
             .iter()
@@ -196,40 +188,85 @@ impl Gpo {
         (forward.swap_dims(0, 1) + backward).div_scalar(2.0)
     }
 
-    /// One direction of the GRU: `[steps, rows, P] -> [steps, rows, H]`.
-    fn run(
-        &self,
-        inputs: Tensor<3>,
-        [weight_ih, weight_hh]: [&Param<Tensor<2>>; 2],
-        [bias_ih, bias_hh]: [&Param<Tensor<1>>; 2],
-    ) -> Tensor<3> {
-        let [steps, rows, _] = inputs.dims();
-        let hidden = weight_hh.dims()[1];
-        let device = inputs.device();
-        let from_inputs = inputs.matmul(weight_ih.val().transpose().unsqueeze())
-            + bias_ih.val().reshape([1, 1, 3 * hidden]);
-        let recurrent = weight_hh.val().transpose();
-        let recurrent_bias = bias_hh.val().unsqueeze::<2>();
-        let mut state = Tensor::<2>::zeros([rows, hidden], &device);
+    /// The weights and biases of both directions: of the inputs, of the state.
+    fn directions(&self) -> [[(&Param<Tensor<2>>, &Param<Tensor<1>>); 2]; 2] {
+        [
+            [(&self.weight_ih, &self.bias_ih), (&self.weight_hh, &self.bias_hh)],
+            [
+                (&self.weight_ih_reverse, &self.bias_ih_reverse),
+                (&self.weight_hh_reverse, &self.bias_hh_reverse),
+            ],
+        ]
+    }
+
+    /// The states of both directions: `[steps, 1, P]` and `[steps, rows, P] -> [steps, 1, H]` and
+    /// `[steps, rows, H]`, one after the other.
+    fn run_each(&self, [forward, backward]: [Tensor<3>; 2]) -> [Tensor<3>; 2] {
+        let [one, other] = self.directions();
+        [(one, forward), (other, backward)].map(|([of_inputs, of_state], inputs)| {
+            let [steps, rows, _] = inputs.dims();
+            let from_inputs = project(inputs, of_inputs);
+            let recurrent = of_state.0.val().transpose();
+            let bias = of_state.1.val().unsqueeze::<2>();
+            let mut state = Tensor::<2>::zeros([rows, recurrent.dims()[0]], &from_inputs.device());
+            let mut states = Vec::with_capacity(steps);
+            for step in 0..steps {
+                let input = from_inputs.clone().narrow(0, step, 1).squeeze_dim::<2>(0);
+                let from_state = state.clone().matmul(recurrent.clone()) + bias.clone();
+                state = cell(input, from_state, state);
+                states.push(state.clone());
+            }
+            Tensor::stack(states, 0)
+        })
+    }
+
+    /// As [`Gpo::run_each`] in half as many operations, for devices where each takes the same time, with as many
+    /// rows forwards as backwards.
+    fn run_together(&self, [forward, backward]: [Tensor<3>; 2]) -> [Tensor<3>; 2] {
+        let [steps, rows, _] = backward.dims();
+        let [one, other] = self.directions();
+        let forward = project(forward, one[0]);
+        let width = forward.dims()[2];
+        let forward = forward.expand([steps, rows, width]);
+        let from_inputs = Tensor::stack::<4>(vec![forward, project(backward, other[0])], 1);
+        let both = [one[1], other[1]];
+        let recurrent = both.map(|(weight, _)| weight.val().transpose()).to_vec();
+        let recurrent = Tensor::stack::<3>(recurrent, 0);
+        let bias = both.map(|(_, bias)| bias.val().unsqueeze::<2>()).to_vec();
+        let bias = Tensor::stack::<3>(bias, 0);
+        let shape = [2, rows, recurrent.dims()[1]];
+        let mut state = Tensor::<3>::zeros(shape, &from_inputs.device());
         let mut states = Vec::with_capacity(steps);
         for step in 0..steps {
-            let input = from_inputs.clone().narrow(0, step, 1).squeeze_dim::<2>(0);
-            let from_state = state.clone().matmul(recurrent.clone()) + recurrent_bias.clone();
-            let gates = sigmoid(
-                input.clone().narrow(1, 0, 2 * hidden)
-                    + from_state.clone().narrow(1, 0, 2 * hidden),
-            );
-            let reset = gates.clone().narrow(1, 0, hidden);
-            let update = gates.narrow(1, hidden, hidden);
-            let candidate = (input.narrow(1, 2 * hidden, hidden)
-                + reset * from_state.narrow(1, 2 * hidden, hidden))
-            .tanh();
-            // (1 - z) n + z h
-            state = candidate.clone() + update * (state - candidate);
+            let input = from_inputs.clone().narrow(0, step, 1).squeeze_dim::<3>(0);
+            let from_state = state.clone().matmul(recurrent.clone()) + bias.clone();
+            state = cell(input, from_state, state);
             states.push(state.clone());
         }
-        Tensor::stack(states, 0)
+        let states = Tensor::stack::<4>(states, 0);
+        [0, 1].map(|direction| states.clone().narrow(1, direction, 1).squeeze_dim(1))
     }
+}
+
+/// A GRU's inputs `[steps, rows, P] -> [steps, rows, 3H]`.
+fn project(inputs: Tensor<3>, (weight, bias): (&Param<Tensor<2>>, &Param<Tensor<1>>)) -> Tensor<3> {
+    let width = bias.dims()[0];
+    inputs.matmul(weight.val().transpose().unsqueeze()) + bias.val().reshape([1, 1, width])
+}
+
+/// A step of a GRU: what comes of the input and of the state, `[.., 3H]`, and the state `[.., H]`.
+fn cell<const D: usize>(input: Tensor<D>, from_state: Tensor<D>, state: Tensor<D>) -> Tensor<D> {
+    let (last, hidden) = (D - 1, state.dims()[D - 1]);
+    let gates = sigmoid(
+        input.clone().narrow(last, 0, 2 * hidden) + from_state.clone().narrow(last, 0, 2 * hidden),
+    );
+    let reset = gates.clone().narrow(last, 0, hidden);
+    let update = gates.narrow(last, hidden, hidden);
+    let candidate = (input.narrow(last, 2 * hidden, hidden)
+        + reset * from_state.narrow(last, 2 * hidden, hidden))
+    .tanh();
+    // (1 - z) n + z h
+    candidate.clone() + update * (state - candidate)
 }
 
 /// `[N, D, T]`: the greatest value times the first weight, and so on.

@@ -31,6 +31,9 @@ pub enum Error {
     /// Another of the replicas that train together has failed, which is the error to look at.
     #[error("{0}")]
     ReplicaGone(String),
+    /// A device could not do its work.
+    #[error("the device failed: {0}")]
+    Device(String),
     /// An option or its combination makes no sense, or something it needs is missing.
     #[error("{0}")]
     Usage(String),

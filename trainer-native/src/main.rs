@@ -13,7 +13,9 @@ fn main() -> ExitCode {
     // While there is no other thread.
     #[cfg(feature = "cuda")]
     trainer_native::device::nvidia::use_what_is_found();
-    end_with_the_reader();
+    #[cfg(feature = "gpu")]
+    trainer_native::device::kernels::keep();
+    report_panics();
     match Cli::run() {
         Ok(code) => code,
         Err(error) => {
@@ -23,15 +25,19 @@ fn main() -> ExitCode {
     }
 }
 
-/// When whoever reads the output has gone (`avse doctor | head`), that is no defect: ends as programs do that
-/// the signal SIGPIPE ends, instead of with a panic's report.
-fn end_with_the_reader() {
+/// Reports panics, but those that are no defects. When whoever reads the output has gone (`avse doctor | head`), ends
+/// as programs do that the signal SIGPIPE ends.
+fn report_panics() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let message = panic.payload_as_str().unwrap_or_default();
         if message.starts_with("failed printing to std") && message.to_lowercase().contains("pipe")
         {
             std::process::exit(141);
+        }
+        // Training says in words what has no room on a GPU.
+        if message.contains("out of device memory") {
+            return;
         }
         usual(panic);
     }));

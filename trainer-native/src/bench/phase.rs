@@ -199,7 +199,9 @@ fn steps(workload: &Workload, method: Method, device: &Device) -> Result<Vec<f64
     let model = network(workload, &device)?;
     let optimiser = Optimiser::new(&model, &config.optimiser);
     let scale = LossScale::new(method.precision);
-    let mut replica = Some(Replica { rank: 0, device: device.clone(), model, optimiser, scale });
+    let every = config.log_every(&device);
+    let place = (0, device.clone());
+    let mut replica = Some(Replica::new(place, model, optimiser, scale, every));
     let alone = HostCollective::new(1);
     let batch = workload.step_batch;
     let (pixels, tokens) = (pixels(workload, batch), tokens(workload, batch));
@@ -212,8 +214,12 @@ fn steps(workload: &Workload, method: Method, device: &Device) -> Result<Vec<f64
         let (rate, seed) = (config.optimiser.learning_rate, workload.seed + run as u64);
         // Given away for the step: nothing else may hold its weights.
         if let Some(before) = replica.take() {
-            let plan = StepPlan { objective, method, rate, seed };
-            replica = Some(before.step(&batch, &plan, &alone)?.0);
+            let plan = StepPlan { step: run + 1, objective, method, rate, seed };
+            let mut after = before.step(&batch, &plan, &alone)?;
+            if after.should_read() {
+                after.read(&mut |_| Ok(()))?;
+            }
+            replica = Some(after);
         }
         device.sync().map_err(|e| device_failed(&e))
     })

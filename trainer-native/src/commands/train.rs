@@ -125,6 +125,10 @@ pub struct Args {
     /// never stopped; without one, start it
     #[arg(long)]
     resume: bool,
+    /// Steps whose loss and gradient norm are read from the device together; reading waits for the device
+    /// (0: 1 on the CPU, 16 on GPUs). Every step's are in the log
+    #[arg(long = "log-every", alias = "log_every", default_value_t = 0)]
+    log_every: usize,
     /// Steps between checkpoints within an epoch (0: only after each epoch)
     #[arg(long = "checkpoint-steps", alias = "checkpoint_steps", default_value_t = 0)]
     checkpoint_steps: usize,

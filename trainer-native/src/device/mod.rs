@@ -1,6 +1,9 @@
 //! Which device a command runs on.
 
 mod backend;
+#[cfg(feature = "gpu")]
+pub mod kernels;
+mod memory;
 #[cfg(feature = "cuda")]
 pub mod nvidia;
 
@@ -9,6 +12,7 @@ use burn::tensor::Device;
 use crate::{Error, Result};
 
 pub use backend::Backend;
+pub use memory::{DeviceMemory, held, memory};
 
 /// The device for `--gpu-id`: the GPU with that number, or the first one for `auto`, when this program was
 /// built with a GPU backend; else the CPU.
@@ -110,18 +114,17 @@ fn check_number(number: usize, backend: Backend, found: &[String]) -> Result<()>
     Err(Error::Usage(format!("--gpu-id {number}: no such GPU; {there_is}")))
 }
 
+/// Whether a device is the CPU, where results need not be waited for.
+pub fn is_cpu(device: &Device) -> bool {
+    device.clone().inner() == Device::flex()
+}
+
 /// How the device is called in reports.
 pub fn describe(device: &Device) -> String {
     if *device == Device::flex() {
         return "CPU (flex)".into();
     }
-    #[cfg(any(
-        feature = "cuda",
-        feature = "rocm",
-        feature = "metal",
-        feature = "vulkan",
-        feature = "wgpu"
-    ))]
+    #[cfg(feature = "gpu")]
     if let Some(identity) = device.identity() {
         return format!("{} {device:?}", identity.name);
     }

@@ -42,6 +42,12 @@ impl fmt::Display for Diagnosis {
             row(f, sought.name, &format!("{place} ({})", sought.purpose))?;
         }
 
+        #[cfg(feature = "gpu")]
+        if let Some(folder) = crate::device::kernels::folder() {
+            let size = size(Some(folder_size(&folder)));
+            row(f, "compiled kernels", &format!("{} ({size}; may be deleted)", folder.display()))?;
+        }
+
         writeln!(f, "\nModels and data")?;
         let there = if hub.cache_exists { "" } else { " (not there yet)" };
         row(f, "hub's cache", &format!("{}{there}", hub.cache.display()))?;
@@ -86,4 +92,11 @@ pub fn size(bytes: Option<u64>) -> String {
         Some(bytes) => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
         None => "unknown size".into(),
     }
+}
+
+/// Bytes of the files in a folder; 0 where it is not there.
+#[cfg(feature = "gpu")]
+fn folder_size(folder: &std::path::Path) -> u64 {
+    let files = walkdir::WalkDir::new(folder).into_iter().flatten();
+    files.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum()
 }

@@ -7,10 +7,11 @@ use burn::module::Module;
 use super::average::WeightAverage;
 use super::checkpoint::Snapshot;
 use super::dashboard::{Dashboard, RunLength, StepFigures};
+use super::figures::StepReport;
 use super::log::{RunLog, StepRecord};
 use super::position::Position;
-use super::replica::{Replica, StepReport};
-use super::run::{Run, Taken};
+use super::replica::Replica;
+use super::run::{Run, Taken, Watcher};
 use crate::Result;
 
 /// What the first replica keeps for all: averaged weights, log, position.
@@ -62,42 +63,6 @@ impl Keeper {
         self.started.1 + self.started.0.elapsed().as_secs_f64()
     }
 
-    /// After each of the first replica's steps: average, log, dashboard, and a checkpoint when one
-    /// is due.
-    ///
-    /// # Errors
-    /// [`Error::Io`](crate::Error::Io) when something cannot be written.
-    pub fn after_step(&mut self, run: &Run, replica: &Replica, taken: &Taken) -> Result<()> {
-        if let Some(average) = &mut self.average {
-            average.update(&replica.model.valid());
-        }
-        let position = &mut self.position;
-        let learning_rate = run.rate(position.epoch, position.step);
-        // The loss of a step that f16 skipped may be no number; it counts as the mean of the others.
-        let mean = position.loss_of_epoch / position.step_of_epoch.max(1) as f64;
-        let counted = if taken.report.loss.is_finite() { taken.report.loss } else { mean };
-        position.step += 1;
-        position.step_of_epoch += 1;
-        position.loss_of_epoch += counted;
-        position.truncated_of_epoch += taken.truncated;
-        position.scale = replica.scale;
-        position.waited_of_epoch += taken.waited.as_secs_f64();
-        let StepReport { loss, gradient_norm, .. } = taken.report;
-        self.log.step(&StepRecord { step: position.step, loss, gradient_norm, learning_rate })?;
-        self.dashboard.step(&StepFigures {
-            loss: position.loss_of_epoch / position.step_of_epoch as f64,
-            gradient_norm,
-            learning_rate,
-            waited: position.waited_of_epoch - self.epoch.map_or(0.0, |(_, before)| before),
-        });
-        let every = run.config.checkpoint_steps;
-        let due = every > 0 && position.step.is_multiple_of(every);
-        if due && position.step_of_epoch < run.steps_per_epoch() {
-            self.snapshot(run, replica)?;
-        }
-        Ok(())
-    }
-
     /// Writes a checkpoint, from which the run can go on exactly as it would now.
     pub fn snapshot(&mut self, run: &Run, replica: &Replica) -> Result<()> {
         let mut position = self.position.clone();
@@ -112,5 +77,62 @@ impl Keeper {
             optimiser: replica.optimiser.records()?,
         }
         .save(&run.config.logger_name, run.config.keep_checkpoints)
+    }
+}
+
+/// The first replica's steps, of which the keeper takes note.
+pub(super) struct Kept<'a> {
+    pub run: &'a Run,
+    pub keeper: &'a mut Keeper,
+}
+
+impl Kept<'_> {
+    /// Whether the step just taken is one after which the run writes a checkpoint; that of an epoch's last step
+    /// is written when it has been evaluated.
+    fn checkpoint_is_due(&self) -> bool {
+        let (every, position) = (self.run.config.checkpoint_steps, &self.keeper.position);
+        every > 0
+            && position.step.is_multiple_of(every)
+            && position.step_of_epoch < self.run.steps_per_epoch()
+    }
+}
+
+impl Watcher for Kept<'_> {
+    fn taken(&mut self, replica: &Replica, taken: &Taken) -> Result<bool> {
+        if let Some(average) = &mut self.keeper.average {
+            average.update(&replica.model.valid());
+        }
+        let position = &mut self.keeper.position;
+        position.step += 1;
+        position.step_of_epoch += 1;
+        position.truncated_of_epoch += taken.truncated;
+        position.waited_of_epoch += taken.waited.as_secs_f64();
+        Ok(self.checkpoint_is_due())
+    }
+
+    fn report(&mut self, report: &StepReport) -> Result<()> {
+        let Keeper { position, log, dashboard, epoch, .. } = &mut *self.keeper;
+        let StepReport { step, learning_rate, loss, gradient_norm, .. } = *report;
+        let before_epoch = position.step - position.step_of_epoch;
+        let of_epoch = step - before_epoch;
+        // The loss of a step that f16 skipped may be no number; it counts as the mean of the others.
+        let mean = position.loss_of_epoch / (of_epoch - 1).max(1) as f64;
+        position.loss_of_epoch += if loss.is_finite() { loss } else { mean };
+        log.step(&StepRecord { step, loss, gradient_norm, learning_rate })?;
+        dashboard.step(&StepFigures {
+            loss: position.loss_of_epoch / of_epoch as f64,
+            gradient_norm,
+            learning_rate,
+            waited: position.waited_of_epoch - epoch.map_or(0.0, |(_, before)| before),
+        });
+        Ok(())
+    }
+
+    fn sound(&mut self, replica: &Replica) -> Result<()> {
+        self.keeper.position.scale = replica.scale;
+        if self.checkpoint_is_due() {
+            self.keeper.snapshot(self.run, replica)?;
+        }
+        Ok(())
     }
 }

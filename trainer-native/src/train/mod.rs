@@ -1,5 +1,6 @@
 //! Training: from a configuration to a bundle.
 
+mod adamw;
 mod average;
 mod check;
 mod checkpoint;
@@ -7,11 +8,17 @@ mod collective;
 mod config;
 mod curves;
 mod dashboard;
+mod factor;
+mod feed;
+mod figures;
 mod gradients;
 mod info;
 mod keeper;
 mod loader;
 mod log;
+pub(crate) mod memory;
+mod moments;
+mod muon;
 mod objective;
 mod optimiser;
 mod parameter_ids;
@@ -20,10 +27,12 @@ mod position;
 mod precision;
 mod random;
 mod replica;
+mod room;
 mod run;
 mod start;
 mod stop;
 mod tensorboard;
+mod verdict;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,10 +45,12 @@ use burn::module::Module;
 use burn::tensor::Device;
 
 use self::checkpoint::{Snapshot, put_aside};
-use self::keeper::Keeper;
+use self::keeper::{Keeper, Kept};
 use self::position::{Position, Share};
+use self::room::Room;
 use self::run::Run;
 use crate::data::Split;
+use crate::device::is_cpu;
 use crate::{Error, Result, evaluate};
 
 pub use average::WeightAverage;
@@ -49,6 +60,7 @@ pub use config::{
     Clip, LossConfig, MatrixUpdate, OptimiserConfig, Progress, Schedule, TrainConfig,
 };
 pub use curves::{read_log, training_charts};
+pub use figures::StepReport;
 pub use gradients::{Computed, Method, Place};
 pub use info::{RunInfo, SplitInfo};
 pub use loader::{Batch, EpochLoader, Preparation, Shard};
@@ -57,7 +69,7 @@ pub use objective::Objective;
 pub use optimiser::Optimiser;
 pub use picture_cache::{CacheSize, PictureCache};
 pub use precision::{LossScale, Precision};
-pub use replica::{Replica, StepPlan, StepReport, replicate};
+pub use replica::{Replica, StepPlan, replicate};
 pub use start::{Start, open_datasets};
 use stop::UnderWay;
 pub use stop::{STOP, stop_on_ctrl_c};
@@ -97,7 +109,12 @@ impl Trainer {
             if resume { Snapshot::load(&config.logger_name, &start.model)? } else { None };
         let preparation = Preparation::new(&config, &start);
         preparation.prepare_cache()?;
+        let room = match is_cpu(first) {
+            true => None,
+            false => Room::of(&config, &start.model_config, &preparation),
+        };
         let run = Run {
+            room,
             model_config: start.model_config,
             tokenizer: start.tokenizer,
             preparation: Arc::new(preparation),
@@ -151,8 +168,8 @@ impl Trainer {
             if let Some(records) = &records {
                 optimiser.restore(records)?;
             }
-            let (device, scale) = (device.clone(), position.scale);
-            replicas.push(Replica { rank, device, model, optimiser, scale });
+            let (scale, every) = (position.scale, config.log_every(device));
+            replicas.push(Replica::new((rank, device.clone()), model, optimiser, scale, every));
         }
         let keeper = Keeper::new(&run, log, average, position);
         let collective = collective::between(devices);
@@ -199,6 +216,9 @@ impl Trainer {
     }
 
     fn announce(&self) {
+        if let Some(room) = &self.run.room {
+            self.replicas.iter().for_each(|replica| room.warn(&replica.device));
+        }
         let Run { config, preparation, .. } = &self.run;
         let position = &self.keeper.position;
         eprintln!(
@@ -236,9 +256,7 @@ impl Trainer {
         let start = keeper.position.clone();
         let before = std::mem::take(replicas);
         let outcome =
-            run.all_replicas(before, collective.as_ref(), &start, &mut |replica, taken| {
-                keeper.after_step(run, replica, &taken)
-            });
+            run.all_replicas(before, collective.as_ref(), &start, &mut Kept { run, keeper });
         keeper.end_epoch();
         *replicas = outcome?;
         Ok(())

@@ -19,11 +19,10 @@ pub struct Objective<'a> {
 }
 
 impl Objective<'_> {
-    /// The total loss `[1]` of a batch, as one graph.
-    pub fn of_batch(&self, model: &AvseModel, batch: &Batch, device: &Device) -> Tensor<1> {
-        let pixels = self.pixels(batch, device);
+    /// The total loss `[1]` of a batch with its pictures `[B, 3, R, R]`, as one graph.
+    pub fn of_batch(&self, model: &AvseModel, batch: &Batch, pixels: Tensor<4>) -> Tensor<1> {
+        let tokens = token_tensor(&batch.tokens, &pixels.device());
         let images = model.encode_images(pixels, &batch.plan);
-        let tokens = token_tensor(&batch.tokens, device);
         let captions = model.encode_captions(tokens, &batch.tokens.lengths);
         self.of_embeddings(images, captions)
     }

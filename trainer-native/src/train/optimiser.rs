@@ -1,4 +1,4 @@
-//! The optimiser: clipping, then AdamW (or Muon) by groups of parameters.
+//! The optimiser: AdamW (or Muon) by groups of parameters, of gradients that are clipped.
 
 use std::collections::HashSet;
 
@@ -7,19 +7,22 @@ use avse_core::image::Backbone;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::record::OptimizerRecord;
-use burn::optim::{AdamWConfig, AdjustLrFn, GradientsParams, ModuleOptimizer, MuonConfig};
-use burn::tensor::{Bytes, Tensor};
+use burn::optim::{AdjustLrFn, GradientsParams, ModuleOptimizer, MuonConfig};
+use burn::tensor::{Bytes, Device, Tensor};
 
+use super::adamw::AdamW;
 use super::config::{Clip, MatrixUpdate, OptimiserConfig};
+use super::muon::Muon;
+use super::verdict::{Current, Verdict};
+use crate::device::is_cpu;
 use crate::{Error, Result};
-
-/// Epsilon of the official AdamW (Burn's default is 1e-5).
-const ADAM_EPSILON: f32 = 1e-8;
 
 /// One optimiser for the heads, others at a share of the rate for the backbones.
 pub struct Optimiser {
     groups: Vec<Group>,
-    clip_limit: f64,
+    clip_limit: f32,
+    can_leave_out: bool,
+    verdict: Current,
 }
 
 /// Parameters that are updated alike.
@@ -33,11 +36,10 @@ struct Group {
 impl Optimiser {
     /// A fresh optimiser for `model`.
     pub fn new(model: &AvseModel, config: &OptimiserConfig) -> Self {
+        let verdict = Current::new();
         let adamw = || {
-            AdamWConfig::new()
-                .with_epsilon(ADAM_EPSILON)
-                .with_weight_decay(config.weight_decay as f32)
-                .init()
+            let weight_decay = f64::from(config.weight_decay as f32);
+            ModuleOptimizer::from(AdamW { weight_decay, verdict: verdict.clone() })
         };
         let mut backbones = Ids::default();
         model.image.backbone.visit(&mut backbones);
@@ -57,30 +59,39 @@ impl Optimiser {
                 Backbone::ResNet(resnet) => resnet.visit(&mut layers),
             }
             model.text.bert.layers.visit(&mut layers);
-            let optimiser = MuonConfig::new()
+            let muon = MuonConfig::new()
                 .with_adjust_lr_fn(AdjustLrFn::MatchRmsAdamW)
                 .with_weight_decay(Some(WeightDecayConfig::new(config.weight_decay as f32)))
-                .init();
+                .build();
+            let optimiser = ModuleOptimizer::from(Muon { muon, verdict: verdict.clone() });
             backbones.ids.retain(|id| !layers.matrices.contains(id));
             groups.push(Group { optimiser, ids: set(layers.matrices), share });
         }
         groups.push(Group { optimiser: adamw(), ids: set(backbones.ids), share });
-        Self { groups, clip_limit: Clip::limit(config.clip, config.grad_clip) }
+        let clip_limit = Clip::limit(config.clip, config.grad_clip) as f32;
+        let can_leave_out = config.matrices != MatrixUpdate::Muon;
+        Self { groups, clip_limit, can_leave_out, verdict }
     }
 
-    /// Updates `model` by `gradients`, clipped; `rate` is the heads' learning rate, `norm` the
-    /// gradients' `global_norm`.
+    /// Whether a step that the device leaves out leaves no trace in its state.
+    pub fn can_leave_out(&self) -> bool {
+        self.can_leave_out
+    }
+
+    /// The largest norm of the gradients that passes.
+    pub fn clip_limit(&self) -> f32 {
+        self.clip_limit
+    }
+
+    /// Updates `model` by `gradients`, as the verdict on them says; `rate` is the heads' learning rate.
     pub fn update(
         &mut self,
         mut model: AvseModel,
         mut gradients: GradientsParams,
-        norm: f64,
+        verdict: Verdict,
         rate: f64,
     ) -> AvseModel {
-        if norm > self.clip_limit {
-            let factor = self.clip_limit / (norm + 1e-6);
-            model.visit(&mut Scale { gradients: &mut gradients, factor });
-        }
+        self.verdict.set(verdict);
         for group in &mut self.groups {
             let mut part = GradientsParams::new();
             model.visit(&mut Take { from: &mut gradients, to: &mut part, ids: &group.ids });
@@ -148,8 +159,8 @@ impl ModuleVisitor for Ids {
     }
 }
 
-/// L2 norm over all gradients together.
-pub fn global_norm(model: &AvseModel, gradients: &GradientsParams) -> f64 {
+/// L2 norm `[1]` over all gradients together, on their device.
+pub fn global_norm(model: &AvseModel, gradients: &GradientsParams, device: &Device) -> Tensor<1> {
     struct Squares<'a> {
         gradients: &'a GradientsParams,
         sums: Vec<Tensor<1>>,
@@ -163,10 +174,12 @@ pub fn global_norm(model: &AvseModel, gradients: &GradientsParams) -> f64 {
     }
     let mut squares = Squares { gradients, sums: Vec::new() };
     model.visit(&mut squares);
-    if squares.sums.is_empty() {
-        return 0.0;
-    }
-    f64::from(Tensor::cat(squares.sums, 0).sum().into_scalar::<f32>()).sqrt()
+    let sum = match is_cpu(device) {
+        true => (!squares.sums.is_empty()).then(|| Tensor::cat(squares.sums, 0).sum()),
+        // Fused; joining them would be a kernel for each.
+        false => squares.sums.into_iter().reduce(|sum, square| sum + square),
+    };
+    sum.unwrap_or_else(|| Tensor::zeros([1], &device.clone().inner())).sqrt()
 }
 
 /// Moves the gradients of some parameters.
@@ -182,20 +195,6 @@ impl ModuleVisitor for Take<'_> {
             && let Some(gradient) = self.from.remove::<D>(param.id)
         {
             self.to.register(param.id, gradient);
-        }
-    }
-}
-
-/// Multiplies every gradient by a factor.
-struct Scale<'a> {
-    gradients: &'a mut GradientsParams,
-    factor: f64,
-}
-
-impl ModuleVisitor for Scale<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            self.gradients.register(param.id, gradient.mul_scalar(self.factor));
         }
     }
 }

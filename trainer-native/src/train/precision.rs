@@ -2,7 +2,7 @@
 
 use avse_core::AvseModel;
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{Bool, Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::device::describe;
@@ -94,14 +94,17 @@ pub struct LossScale {
     /// Steps since it was last changed.
     steady: u32,
     /// Whether it moves; without f16 it is 1 for ever.
-    moves: bool,
+    pub moves: bool,
+    /// Steps that [`DeviceScale`] has left out.
+    #[serde(default)]
+    pub left_out: usize,
 }
 
 impl LossScale {
     /// The scale that a run in `precision` begins with.
     pub fn new(precision: Precision) -> Self {
         let moves = precision == Precision::F16;
-        Self { factor: if moves { START } else { 1.0 }, steady: 0, moves }
+        Self { factor: if moves { START } else { 1.0 }, steady: 0, moves, left_out: 0 }
     }
 
     /// After a step with finite gradients.
@@ -123,6 +126,45 @@ impl LossScale {
     }
 }
 
+/// The scale of f16 where the device decides about overflows: it goes the same way as [`LossScale`], which
+/// follows when it is told.
+#[derive(Clone, Debug)]
+pub struct DeviceScale {
+    /// `[1]`, the factor.
+    pub factor: Tensor<1>,
+    /// `[1]`, steps since it was last changed.
+    steady: Tensor<1>,
+    /// `[1]`, steps that were left out.
+    pub left_out: Tensor<1>,
+}
+
+impl DeviceScale {
+    /// Goes on from `scale`.
+    pub fn new(scale: &LossScale, device: &Device) -> Self {
+        let device = device.clone().inner();
+        let one = |number: f32| Tensor::full([1], number, &device);
+        Self {
+            factor: one(scale.factor as f32),
+            steady: one(scale.steady as f32),
+            left_out: one(scale.left_out as f32),
+        }
+    }
+
+    /// After a step that overflowed, or did not (`[1]`).
+    pub fn after(self, overflowed: Tensor<1, Bool>) -> Self {
+        let Self { factor, steady, left_out } = self;
+        let steady = steady.add_scalar(1.0);
+        let patient = steady.clone().greater_equal_scalar(PATIENCE as f32);
+        let grown = patient.bool_and(overflowed.clone().bool_not());
+        let up = factor.clone().mask_where(grown.clone(), factor.clone().mul_scalar(2.0));
+        Self {
+            factor: up.mask_where(overflowed.clone(), factor.div_scalar(2.0)),
+            steady: steady.mask_fill(grown.bool_or(overflowed.clone()), 0.0),
+            left_out: left_out + overflowed.float(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +179,27 @@ mod tests {
         while scale.overflowed() {}
         assert_eq!(scale.factor, 1.0);
         assert!(!LossScale::new(Precision::Bf16).overflowed());
+    }
+
+    #[test]
+    fn the_device_goes_the_same_way() {
+        let mut here = LossScale::new(Precision::F16);
+        let device = Device::flex();
+        let mut there = DeviceScale::new(&here, &device);
+        let mut left_out = 0;
+        for step in 0..5000 {
+            let overflowed = step % 2100 < 3;
+            match overflowed {
+                true => assert!(here.overflowed()),
+                false => here.passed(),
+            }
+            left_out += u32::from(overflowed);
+            let number = if overflowed { 1.0 } else { 0.0 };
+            let flag = Tensor::<1>::full([1], number, &device).greater_scalar(0.5);
+            there = there.after(flag);
+            let factor = there.factor.clone().into_scalar::<f32>();
+            assert_eq!((f64::from(factor), step), (here.factor, step));
+        }
+        assert_eq!(there.left_out.into_scalar::<f32>(), left_out as f32);
     }
 }

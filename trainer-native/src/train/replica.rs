@@ -3,17 +3,19 @@
 use avse_core::AvseModel;
 use avse_core::config::ModelConfig;
 use avse_core::weights::{Naming, load_into, state_dict_of};
-use burn::tensor::Device;
+use burn::tensor::{Device, StreamId, Tensor};
 
-use super::EXPLODED;
-use super::collective::{Collective, sum_of};
-use super::gradients::{Method, Place};
+use super::collective::Collective;
+use super::factor::Factor;
+use super::figures::{Figures, StepReport};
+use super::gradients::{Input, Method, Place};
 use super::loader::Batch;
 use super::objective::Objective;
 use super::optimiser::{Optimiser, global_norm};
 use super::parameter_ids::{ids_of, with_ids};
-use super::precision::LossScale;
-use crate::{Error, Result};
+use super::precision::{DeviceScale, LossScale};
+use super::verdict::{Count, Verdict};
+use crate::Result;
 
 /// One of the networks that train together. All hold the same weights after every step, since
 /// all apply the same gradients.
@@ -26,12 +28,22 @@ pub struct Replica {
     pub model: AvseModel,
     /// Its optimiser.
     pub optimiser: Optimiser,
-    /// What its gradients are scaled by in f16.
+    /// What its gradients are scaled by in f16, after the steps whose figures have been read.
     pub scale: LossScale,
+    /// The same after all steps, where the device decides about overflows.
+    device_scale: Option<DeviceScale>,
+    /// Steps whose figures are read together; 1: in each step, before the weights change.
+    read_every: usize,
+    figures: Figures,
+    /// Where its work is queued in a thread of its own, and the copies of its batches: the same for the whole
+    /// run, since Burn keeps a pool of memory for each.
+    pub(super) streams: [StreamId; 2],
 }
 
 /// What all replicas do in a step.
 pub struct StepPlan<'a> {
+    /// Its number, from 1.
+    pub step: usize,
     /// What is minimised.
     pub objective: Objective<'a>,
     /// How the gradients are computed.
@@ -42,30 +54,56 @@ pub struct StepPlan<'a> {
     pub seed: u64,
 }
 
-/// What one step did.
-#[derive(Clone, Copy, Debug)]
-pub struct StepReport {
-    /// Total loss of the batch (of all replicas).
-    pub loss: f64,
-    /// Global gradient norm before clipping.
-    pub gradient_norm: f64,
-    /// Whether f16 overflowed, so that the weights stayed as they were.
-    pub skipped: bool,
-}
-
 impl Replica {
+    /// A replica on an autodiff device, which reads its steps' figures when there are `read_every` of them.
+    pub fn new(
+        (rank, device): (usize, Device),
+        model: AvseModel,
+        optimiser: Optimiser,
+        scale: LossScale,
+        read_every: usize,
+    ) -> Self {
+        let forgetful = scale.moves && !optimiser.can_leave_out();
+        Self {
+            rank,
+            device,
+            model,
+            optimiser,
+            scale,
+            device_scale: None,
+            read_every: if forgetful { 1 } else { read_every.max(1) },
+            figures: Figures::default(),
+            streams: [StreamId::allocate(), StreamId::allocate()],
+        }
+    }
+
     /// Forward, backward and update on this replica's batch. By value, so that each parameter's
     /// old values are free as soon as it has new ones.
     ///
     /// # Errors
-    /// [`Error::Usage`] when the loss or the gradient is not a number, [`Error::ReplicaGone`] when
-    /// another replica has failed.
+    /// [`crate::Error::Usage`] when the loss or the gradient is not a number and that is known already,
+    /// [`crate::Error::ReplicaGone`] when another replica has failed.
     pub fn step(
-        mut self,
+        self,
         batch: &Batch,
         plan: &StepPlan<'_>,
         collective: &dyn Collective,
-    ) -> Result<(Self, StepReport)> {
+    ) -> Result<Self> {
+        let pixels = plan.objective.pixels(batch, &self.device);
+        self.step_with(batch, pixels, plan, collective)
+    }
+
+    /// [`Replica::step`] with the pictures `[B, 3, R, R]` on the autodiff device already.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn step_with(
+        mut self,
+        batch: &Batch,
+        pixels: Tensor<4>,
+        plan: &StepPlan<'_>,
+        collective: &dyn Collective,
+    ) -> Result<Self> {
         let place = Place {
             device: &self.device,
             collective,
@@ -73,29 +111,73 @@ impl Replica {
             seed: plan.seed,
             scale: self.scale.factor,
         };
-        let computed = plan.method.compute(&self.model, batch, &plan.objective, &place)?;
-        let loss = computed.loss;
-        let gradient_norm =
-            self.agreed(global_norm(&self.model, &computed.gradients), collective)?;
-        if !gradient_norm.is_finite() && self.scale.overflowed() {
-            return Ok((self, StepReport { loss, gradient_norm, skipped: true }));
+        if self.read_every > 1 && self.scale.moves && self.device_scale.is_none() {
+            self.device_scale = Some(DeviceScale::new(&self.scale, &self.device));
         }
-        finite("loss", loss)?;
-        finite("gradient norm", gradient_norm)?;
-        self.scale.passed();
-        let gradients = computed.gradients;
-        self.model = self.optimiser.update(self.model, gradients, gradient_norm, plan.rate);
-        Ok((self, StepReport { loss, gradient_norm, skipped: false }))
+        let scale = match &self.device_scale {
+            Some(there) => Factor::Tensor(there.factor.clone()),
+            None => Factor::Number(self.scale.factor as f32),
+        };
+        let input = Input { batch, pixels, scale };
+        let (gradients, loss) =
+            plan.method.gradients(&self.model, input, &plan.objective, &place)?;
+        let norm = self.agreed(global_norm(&self.model, &gradients, &self.device), collective)?;
+        self.figures.add(plan.step, plan.rate, loss.clone(), norm.clone());
+        let limit = self.optimiser.clip_limit();
+        let verdict = if self.read_every > 1 {
+            self.unread_verdict(loss, norm, limit)
+        } else {
+            self.figures.read(&mut self.scale, false)?;
+            match self.figures.last() {
+                Some(StepReport { gradient_norm, skipped: false, .. }) => {
+                    let left_out = Count::Number(self.scale.left_out);
+                    Verdict::of_number(*gradient_norm as f32, limit, left_out)
+                }
+                _ => return Ok(self),
+            }
+        };
+        self.model = self.optimiser.update(self.model, gradients, verdict, plan.rate);
+        Ok(self)
     }
 
-    /// The mean of the norms that all replicas found, who hold the same gradients: devices may round
+    /// The verdict on gradients of which nothing is known here yet.
+    fn unread_verdict(&mut self, loss: Tensor<1>, norm: Tensor<1>, limit: f32) -> Verdict {
+        let finite_norm = norm.clone().is_finite();
+        let is_sound = finite_norm.clone().bool_and(loss.is_finite());
+        let left_out = match &self.device_scale {
+            Some(there) => Count::Tensor(there.left_out.clone()),
+            None => Count::Number(self.scale.left_out),
+        };
+        let scale = self.device_scale.take();
+        self.device_scale = scale.map(|there| there.after(finite_norm.bool_not()));
+        Verdict::of_tensor(norm, limit, is_sound, left_out)
+    }
+
+    /// Whether so many steps have been taken that their figures should be read.
+    pub fn should_read(&self) -> bool {
+        self.figures.len() >= self.read_every
+    }
+
+    /// Waits for the steps taken so far and hands over their figures, in order.
+    ///
+    /// # Errors
+    /// [`crate::Error::Usage`] when a loss or a gradient was not a number, by which no weights have been changed.
+    /// Also when the device failed, or what `each` returns.
+    pub fn read(&mut self, each: &mut dyn FnMut(&StepReport) -> Result<()>) -> Result<()> {
+        let outcome = self.figures.read(&mut self.scale, self.device_scale.is_some());
+        self.figures.hand_over(each)?;
+        outcome
+    }
+
+    /// The mean of the norms `[1]` that all replicas found, who hold the same gradients: devices may round
     /// differently, and weights that are clipped differently drift apart.
-    fn agreed(&self, norm: f64, collective: &dyn Collective) -> Result<f64> {
+    fn agreed(&self, norm: Tensor<1>, collective: &dyn Collective) -> Result<Tensor<1>> {
         match collective.world() {
             1 => Ok(norm),
             world => {
-                let sum = sum_of(collective, self.rank, &self.device, norm as f32)?;
-                Ok(f64::from(sum) / world as f64)
+                let sums = collective.sum(self.rank, vec![norm])?;
+                let sum = sums.into_iter().next().ok_or_else(super::collective::differ)?;
+                Ok(sum.div_scalar(world as f32))
             }
         }
     }
@@ -111,11 +193,4 @@ pub fn replicate(model: &AvseModel, config: &ModelConfig, device: &Device) -> Re
     let weights = state_dict_of(model, Naming::OFFICIAL)?;
     let (copy, _) = load_into(fresh, weights, Naming::OFFICIAL)?;
     Ok(with_ids(copy, ids_of(model).into_iter()))
-}
-
-fn finite(what: &str, value: f64) -> Result<()> {
-    if value.is_finite() {
-        return Ok(());
-    }
-    Err(Error::Usage(format!("the {what} became {value}: training stopped. {EXPLODED}")))
 }

@@ -7,12 +7,16 @@ use std::time::{Duration, Instant};
 use avse_core::config::ModelConfig;
 use avse_core::loss::Negatives;
 use avse_core::text::tokenizer::CaptionTokenizer;
+use burn::tensor::Tensor;
 
-use super::collective::{Collective, Membership, sum_of};
+use super::collective::{Collective, Membership};
+use super::feed::{Fed, Feed};
+use super::figures::StepReport;
 use super::loader::{EpochLoader, Preparation, Shard};
 use super::objective::Objective;
 use super::position::Position;
-use super::replica::{Replica, StepPlan, StepReport};
+use super::replica::{Replica, StepPlan};
+use super::room::{Room, explained};
 use super::{Progress, STOP, TrainConfig};
 use crate::{Error, Result};
 
@@ -22,21 +26,48 @@ pub(super) struct Run {
     pub model_config: ModelConfig,
     pub tokenizer: CaptionTokenizer,
     pub preparation: Arc<Preparation>,
+    /// What a step takes of a GPU's memory, where that is predicted.
+    pub room: Option<Room>,
     /// Number of replicas.
     pub world: usize,
 }
 
-/// A step that a replica has taken.
+/// A step that a replica has taken; its figures come later.
 pub(super) struct Taken {
-    pub report: StepReport,
     /// Time that it waited for data.
     pub waited: Duration,
     /// Captions that were cut.
     pub truncated: usize,
 }
 
-/// What the first replica does after each of its steps.
-pub(super) type AfterStep<'a> = dyn FnMut(&Replica, Taken) -> Result<()> + 'a;
+/// Who looks on while a replica takes its steps.
+pub(super) trait Watcher {
+    /// After each step; whether the figures so far are wanted now.
+    fn taken(&mut self, replica: &Replica, taken: &Taken) -> Result<bool>;
+
+    /// The figures of a step, in order, some time after it.
+    fn report(&mut self, report: &StepReport) -> Result<()>;
+
+    /// When the figures of all steps taken have been reported, and all were numbers.
+    fn sound(&mut self, replica: &Replica) -> Result<()>;
+}
+
+/// Nobody looks at the replicas but the first: they do the same.
+struct Nobody;
+
+impl Watcher for Nobody {
+    fn taken(&mut self, _replica: &Replica, _taken: &Taken) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn report(&mut self, _report: &StepReport) -> Result<()> {
+        Ok(())
+    }
+
+    fn sound(&mut self, _replica: &Replica) -> Result<()> {
+        Ok(())
+    }
+}
 
 impl Run {
     /// Steps in an epoch; every step takes a batch on each device.
@@ -59,19 +90,21 @@ impl Run {
         replicas: Vec<Replica>,
         collective: &dyn Collective,
         start: &Position,
-        after: &mut AfterStep<'_>,
+        watcher: &mut dyn Watcher,
     ) -> Result<Vec<Replica>> {
         let mut replicas = replicas.into_iter();
         let Some(first) = replicas.next() else { return Ok(Vec::new()) };
         let outcomes: Vec<Result<Replica>> = std::thread::scope(|scope| {
             let others: Vec<_> = replicas
                 .map(|replica| {
-                    let rank = replica.rank;
-                    let work = move || self.replica(replica, collective, start, &mut |_, _| Ok(()));
+                    let (rank, stream) = (replica.rank, replica.streams[0]);
+                    let work = move || {
+                        stream.executes(|| self.replica(replica, collective, start, &mut Nobody))
+                    };
                     (rank, scope.spawn(work))
                 })
                 .collect();
-            let mut outcomes = vec![self.replica(first, collective, start, after)];
+            let mut outcomes = vec![self.replica(first, collective, start, watcher)];
             for (rank, thread) in others {
                 outcomes.push(thread.join().unwrap_or_else(|panic| Err(crashed(rank, &*panic))));
             }
@@ -89,35 +122,52 @@ impl Run {
 
     fn replica(
         &self,
+        replica: Replica,
+        collective: &dyn Collective,
+        start: &Position,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Replica> {
+        let device = replica.device.clone();
+        explained(self.room.as_ref(), &device, || self.steps(replica, collective, start, watcher))
+    }
+
+    fn steps(
+        &self,
         mut replica: Replica,
         collective: &dyn Collective,
         start: &Position,
-        after: &mut AfterStep<'_>,
+        watcher: &mut dyn Watcher,
     ) -> Result<Replica> {
         let membership = Membership::new(collective, replica.rank);
         let shard = Shard { rank: replica.rank, world: self.world };
         let (epoch, from) = (start.epoch, start.step_of_epoch);
         let workers = self.config.workers(self.world);
-        let mut loader = EpochLoader::start(&self.preparation, epoch, shard, from, workers);
+        let loader = EpochLoader::start(&self.preparation, epoch, shard, from, workers);
+        let mut feed = Feed::start(loader, &replica.device, replica.streams[1]);
         let mut step = start.step;
-        while !self.stop(&replica, collective)? {
+        while !self.stop(replica.rank, collective)? {
             let asked = Instant::now();
-            let Some(batch) = loader.next_batch() else { break };
-            let (batch, waited) = (batch?, asked.elapsed());
-            let plan = self.plan(epoch, step);
-            let report;
-            (replica, report) = replica.step(&batch, &plan, collective)?;
+            let Some(fed) = feed.next_batch() else { break };
+            let (Fed { batch, pixels }, waited) = (fed?, asked.elapsed());
+            let pixels = Tensor::from_inner(pixels);
+            replica = replica.step_with(&batch, pixels, &self.plan(epoch, step), collective)?;
             step += 1;
-            after(&replica, Taken { report, waited, truncated: batch.tokens.truncated })?;
+            let taken = Taken { waited, truncated: batch.tokens.truncated };
+            if watcher.taken(&replica, &taken)? || replica.should_read() {
+                replica.read(&mut |report| watcher.report(report))?;
+                watcher.sound(&replica)?;
+            }
         }
+        replica.read(&mut |report| watcher.report(report))?;
+        watcher.sound(&replica)?;
         membership.done();
         Ok(replica)
     }
 
     /// Whether Ctrl-C was pressed, as all replicas agree: one that stopped alone would be waited for.
-    fn stop(&self, replica: &Replica, collective: &dyn Collective) -> Result<bool> {
+    fn stop(&self, rank: usize, collective: &dyn Collective) -> Result<bool> {
         let vote = f32::from(u8::from(STOP.load(Ordering::Relaxed)));
-        Ok(sum_of(collective, replica.rank, &replica.device, vote)? > 0.0)
+        Ok(collective.numbers(rank, vec![vote])?.concat().into_iter().any(|vote| vote > 0.0))
     }
 
     fn plan(&self, epoch: usize, step: usize) -> StepPlan<'_> {
@@ -128,6 +178,7 @@ impl Run {
             negatives: if all { Negatives::All } else { Negatives::Hardest },
         };
         StepPlan {
+            step: step + 1,
             objective,
             method: self.config.method(),
             rate: self.rate(epoch, step),

@@ -83,7 +83,7 @@ fn step(name: &str, img_res: usize, write: impl FnOnce(&Path)) {
     let loss = LossConfig::default();
     let objective = Objective { model: &config, loss: &loss, negatives: Negatives::All };
     let began = Instant::now();
-    let total = objective.of_batch(&model, &batch, &device);
+    let total = objective.of_batch(&model, &batch, objective.pixels(&batch, &device));
     let value = total.clone().into_scalar::<f32>();
     let forward = began.elapsed();
     assert!(value.is_finite() && value > 0.0, "loss {value}");

@@ -23,6 +23,7 @@ mod interrupt;
 mod killed;
 #[path = "../../../tests/support/left_out.rs"]
 mod left_out;
+mod log_every;
 mod odd_input;
 mod pictures;
 mod pretrained;

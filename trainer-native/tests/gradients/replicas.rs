@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use trainer_native::train::{
     Batch, Computed, HostCollective, LossScale, Membership, Method, Optimiser, OptimiserConfig,
-    Precision, Replica, StepPlan, replicate,
+    Precision, Replica, StepPlan, StepReport, replicate,
 };
 
 use super::comparisons::{Comparisons, assert_none};
@@ -110,13 +110,18 @@ fn steps(world: usize, model: &AvseModel, config: &ModelConfig) -> Vec<Vec<f64>>
                     let model = replicate(model, config, &device()).unwrap();
                     let optimiser = Optimiser::new(&model, settings);
                     let scale = LossScale::new(Precision::F32);
-                    let replica = Replica { rank, device: device(), model, optimiser, scale };
+                    let replica = Replica::new((rank, device()), model, optimiser, scale, 1);
                     let step = |(replica, mut losses): (Replica, Vec<f64>), at: u64| {
                         let batch = shard(&batch(config, 100 + at % 3), rank, world);
                         let objective = objective(config, loss);
-                        let plan = StepPlan { objective, method, rate: 1e-3, seed: SEED + at };
-                        let (replica, report) = replica.step(&batch, &plan, group).unwrap();
-                        losses.push(report.loss);
+                        let (step, seed) = (1 + at as usize, SEED + at);
+                        let plan = StepPlan { step, objective, method, rate: 1e-3, seed };
+                        let mut replica = replica.step(&batch, &plan, group).unwrap();
+                        let mut each = |report: &StepReport| {
+                            losses.push(report.loss);
+                            Ok(())
+                        };
+                        replica.read(&mut each).unwrap();
                         (replica, losses)
                     };
                     (0..20).fold((replica, Vec::new()), step).1

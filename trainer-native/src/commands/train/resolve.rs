@@ -61,6 +61,7 @@ impl Args {
             recompute => recompute,
             precision => precision,
             sync_bn => sync_bn,
+            log_every => log_every,
             checkpoint_steps => checkpoint_steps,
             keep_checkpoints => keep_checkpoints,
         );

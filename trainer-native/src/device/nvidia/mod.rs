@@ -5,10 +5,12 @@ mod libdevice;
 
 use std::fmt;
 
-use cudarc::driver::result::{DriverError, ctx, device, init, mem_get_info, primary_ctx};
+use cudarc::driver::CudaContext;
+use cudarc::driver::result::{DriverError, device, init};
 use cudarc::driver::sys::{self, CUdevice_attribute as Attribute};
 use serde::{Serialize, Serializer};
 
+use super::DeviceMemory;
 use crate::{Error, Result};
 
 pub use libdevice::{Libdevice, use_what_is_found};
@@ -113,8 +115,8 @@ impl Nvidia {
     /// Asks the driver, also for the memory that is free. That takes a moment a GPU: it needs a context.
     pub fn ask() -> Self {
         let mut found = Self::ask_quickly();
-        for (number, gpu) in (0..).zip(&mut found.gpus) {
-            gpu.free_bytes = device::get(number).and_then(free).ok();
+        for (number, gpu) in found.gpus.iter_mut().enumerate() {
+            gpu.free_bytes = memory(number).map(|memory| memory.free);
         }
         found
     }
@@ -191,15 +193,10 @@ fn gpu(number: i32) -> Result<Gpu, DriverError> {
     })
 }
 
-/// What no program has taken. The question needs a context.
-fn free(device: sys::CUdevice) -> Result<u64, DriverError> {
-    // SAFETY: `device` is one of the driver's; its context is released when the answer is there.
-    unsafe {
-        let context = primary_ctx::retain(device)?;
-        let answer = ctx::set_current(context).and_then(|()| mem_get_info());
-        primary_ctx::release(device)?;
-        answer.map(|(free, _)| free as u64)
-    }
+/// The memory of the GPU with this number. The question needs a context, which takes a moment.
+pub fn memory(number: usize) -> Option<DeviceMemory> {
+    let (free, total) = CudaContext::new(number).ok()?.mem_get_info().ok()?;
+    Some(DeviceMemory { free: free as u64, total: total as u64 })
 }
 
 /// The driver's name for an error, and its sentence about it.

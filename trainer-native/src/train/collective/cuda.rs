@@ -46,6 +46,10 @@ impl Collective for CudaCollective {
         Ok((0..self.world()).map(|at| all.clone().narrow(0, at * length, length)).collect())
     }
 
+    fn numbers(&self, rank: usize, numbers: Vec<f32>) -> Result<Vec<Vec<f32>>> {
+        self.meeting.numbers(rank, numbers)
+    }
+
     fn leave(&self, rank: usize, why: &str) {
         self.meeting.leave(rank, why);
     }

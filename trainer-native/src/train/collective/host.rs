@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::Collective;
+use super::{Collective, differ};
 use crate::{Error, Result};
 
 /// Exchanges through host memory; every sum is made in the order of the ranks, so that it is the
@@ -110,6 +110,19 @@ impl Collective for HostCollective {
         all.iter().map(receive).collect()
     }
 
+    fn numbers(&self, rank: usize, numbers: Vec<f32>) -> Result<Vec<Vec<f32>>> {
+        if self.world == 1 {
+            return Ok(vec![numbers]);
+        }
+        let length = numbers.len();
+        let all = self.exchange(rank, vec![TensorData::new(numbers, [length])])?;
+        let received = |replica: &Vec<TensorData>| {
+            let data = replica.first().ok_or_else(differ)?;
+            Ok(data.as_slice::<f32>().map_err(|_| differ())?.to_vec())
+        };
+        all.iter().map(received).collect()
+    }
+
     fn leave(&self, rank: usize, why: &str) {
         let mut state = self.lock();
         if state.failed.is_none() {
@@ -117,10 +130,6 @@ impl Collective for HostCollective {
         }
         self.complete.notify_all();
     }
-}
-
-fn differ() -> Error {
-    Error::Usage("the replicas exchanged tensors of different shapes: this is a defect".into())
 }
 
 #[cfg(test)]
@@ -150,6 +159,9 @@ mod tests {
                         let all = group.gather(rank, own).unwrap().into_iter().map(values);
                         let expected = (0..4).map(|r| vec![r as f32, round as f32]);
                         assert!(all.eq(expected));
+                        let numbers = vec![rank as f32; rank];
+                        let all = group.numbers(rank, numbers).unwrap();
+                        assert_eq!(all, [vec![], vec![1.0], vec![2.0; 2], vec![3.0; 3]]);
                     }
                 });
             }

@@ -7,11 +7,11 @@
 mod cuda;
 mod host;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
-use crate::Result;
 #[cfg(feature = "cuda")]
 use crate::device::nvidia::has_nccl;
+use crate::{Error, Result};
 
 #[cfg(feature = "cuda")]
 pub use cuda::CudaCollective;
@@ -36,26 +36,14 @@ pub trait Collective: Send + Sync {
     /// As [`Collective::sum`].
     fn gather(&self, rank: usize, tensor: Tensor<1>) -> Result<Vec<Tensor<1>>>;
 
+    /// Numbers of the host, of all replicas in the order of their ranks; no device waits for it.
+    ///
+    /// # Errors
+    /// As [`Collective::sum`].
+    fn numbers(&self, rank: usize, numbers: Vec<f32>) -> Result<Vec<Vec<f32>>>;
+
     /// Says that this replica will come no more: the others' calls fail instead of waiting.
     fn leave(&self, rank: usize, why: &str);
-}
-
-/// The sum of one number over all replicas; alone, the number itself.
-///
-/// # Errors
-/// As [`Collective::sum`].
-pub fn sum_of(
-    collective: &dyn Collective,
-    rank: usize,
-    device: &Device,
-    number: f32,
-) -> Result<f32> {
-    if collective.world() == 1 {
-        return Ok(number);
-    }
-    let tensor = Tensor::from_data(TensorData::from([number]), &device.clone().inner());
-    let sums = collective.sum(rank, vec![tensor])?;
-    Ok(sums.into_iter().map(|sum| sum.into_scalar::<f32>()).sum())
 }
 
 /// The group for replicas on these devices: NCCL where it is installed and all are NVIDIA GPUs of this build, else
@@ -99,4 +87,9 @@ impl Drop for Membership<'_> {
             self.collective.leave(self.rank, "it stopped");
         }
     }
+}
+
+/// What replicas that do not do the same find.
+pub(super) fn differ() -> Error {
+    Error::Usage("the replicas exchanged tensors of different shapes: this is a defect".into())
 }

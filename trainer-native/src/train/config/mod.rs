@@ -12,10 +12,12 @@ use avse_core::config::{ImageBackboneConfig, ModelConfig};
 use avse_core::image::augmentation::ImageAugmentation;
 use avse_core::image::sampling::{RadialBiasSampling, ViewSampling};
 use avse_core::text::augmentation::CaptionAugmentation;
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::{Method, Precision};
+use crate::device::is_cpu;
 use crate::pretrained::Heads;
 use crate::{Error, Result};
 
@@ -80,6 +82,9 @@ pub struct TrainConfig {
     pub precision: Precision,
     /// Whether batch norm sees the captions of all devices.
     pub sync_bn: bool,
+    /// Steps whose losses and gradient norms are read from the device together; 0: see
+    /// [`TrainConfig::log_every`].
+    pub log_every: usize,
     /// Steps between checkpoints within an epoch; 0: only after each.
     pub checkpoint_steps: usize,
     /// Checkpoints that are kept.
@@ -124,6 +129,7 @@ impl Default for TrainConfig {
             recompute: false,
             precision: Precision::F32,
             sync_bn: false,
+            log_every: 0,
             checkpoint_steps: 0,
             keep_checkpoints: 2,
             model: None,
@@ -146,6 +152,16 @@ impl TrainConfig {
     /// Puts the method of `view_sampling`, if it is given, into a model's sampling.
     pub(super) fn set_method(&self, sampling: &mut RadialBiasSampling) {
         sampling.method = self.view_sampling.unwrap_or(sampling.method);
+    }
+
+    /// Steps whose figures are read together on a device: by default each step's on the CPU, where reading
+    /// waits for nothing, and 16 steps' elsewhere.
+    pub fn log_every(&self, device: &Device) -> usize {
+        match self.log_every {
+            0 if is_cpu(device) => 1,
+            0 => 16,
+            every => every,
+        }
     }
 
     /// Threads that prepare the batches of one of `devices`; by default all have half of the cores together.
@@ -182,6 +198,7 @@ impl TrainConfig {
         same.workers = self.workers;
         same.num_epochs = self.num_epochs;
         same.evaluate_every = self.evaluate_every;
+        same.log_every = self.log_every;
         same.checkpoint_steps = self.checkpoint_steps;
         same.keep_checkpoints = self.keep_checkpoints;
         if same == *self {

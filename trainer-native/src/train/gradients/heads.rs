@@ -4,11 +4,12 @@ use avse_core::AvseModel;
 use avse_core::image::sampling::ViewPlan;
 use avse_core::text::tokenizer::TokenBatch;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use super::sums::Sums;
 use super::{Place, stream, surrogate};
 use crate::Result;
+use crate::train::factor::Factor;
 use crate::train::objective::Objective;
 use crate::train::random::{derive, seeded};
 
@@ -34,8 +35,8 @@ pub struct Tokens {
 
 /// What comes back down.
 pub struct Upper {
-    /// The loss over all replicas.
-    pub loss: f64,
+    /// The loss `[1]` over all replicas.
+    pub loss: Tensor<1>,
     /// The heads' gradients: this replica's share of their sum over the replicas.
     pub sums: Sums,
     /// Gradient of this replica's image tokens.
@@ -98,7 +99,7 @@ impl Heads<'_> {
         let seed = derive(self.place.seed, stream::HEADS);
         let (image_rows, caption_rows) = seeded(self.place.device, seed, embeddings);
         let loss = self.objective.of_embeddings(image_rows, caption_rows);
-        let value = f64::from(loss.clone().into_scalar::<f32>());
+        let value = loss.clone().inner();
         let mut gradients = loss.backward();
         let mut own_rows = |leaf: &Tensor<3>, rows: usize| {
             let all = leaf
@@ -108,7 +109,7 @@ impl Heads<'_> {
         };
         let [images, captions] = [own_rows(&images, own[0]), own_rows(&captions, own[1])];
         let mut sums = Sums::new();
-        sums.factor = 1.0 / world as f64;
+        sums.factor = Factor::Number(1.0 / world as f32);
         sums.add(GradientsParams::from_grads(gradients, self.model), self.model);
         Ok(Upper { loss: value, sums, images, captions })
     }
@@ -125,7 +126,7 @@ impl Heads<'_> {
         let (image_rows, caption_rows) = seeded(self.place.device, seed, embeddings);
         let (loss, mut gradients) = if self.place.collective.world() == 1 {
             let loss = self.objective.of_embeddings(image_rows, caption_rows);
-            (f64::from(loss.clone().into_scalar::<f32>()), loss.backward())
+            (loss.clone().inner(), loss.backward())
         } else {
             let (loss, d_images, d_captions) =
                 self.loss_of_all(image_rows.clone().inner(), caption_rows.clone().inner())?;
@@ -146,7 +147,7 @@ impl Heads<'_> {
         &self,
         images: Tensor<2>,
         captions: Tensor<2>,
-    ) -> Result<(f64, Tensor<2>, Tensor<2>)> {
+    ) -> Result<(Tensor<1>, Tensor<2>, Tensor<2>)> {
         let rank = self.place.rank;
         let leaf = |rows: Tensor<2>| -> Result<[Tensor<2>; 2]> {
             let [count, width] = rows.dims();
@@ -161,7 +162,7 @@ impl Heads<'_> {
         let [images, all_images] = leaf(images)?;
         let [captions, all_captions] = leaf(captions)?;
         let loss = self.objective.of_embeddings(all_images, all_captions);
-        let value = f64::from(loss.clone().into_scalar::<f32>());
+        let value = loss.clone().inner();
         let mut gradients = loss.backward();
         let mut of = |leaf: &Tensor<2>| {
             leaf.grad_remove(&mut gradients).unwrap_or_else(|| leaf.clone().inner().zeros_like())
@@ -181,13 +182,6 @@ impl Heads<'_> {
 
     /// Numbers of all replicas, one after the other.
     fn gather_numbers(&self, numbers: Vec<f32>) -> Result<Vec<f32>> {
-        let device: Device = self.place.device.clone().inner();
-        let length = numbers.len();
-        let tensor = Tensor::from_data(TensorData::new(numbers, [length]), &device);
-        let all = self.place.collective.gather(self.place.rank, tensor)?;
-        Ok(all
-            .into_iter()
-            .flat_map(|part| part.into_data().iter::<f32>().collect::<Vec<_>>())
-            .collect())
+        Ok(self.place.collective.numbers(self.place.rank, numbers)?.concat())
     }
 }

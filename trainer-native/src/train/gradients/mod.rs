@@ -25,6 +25,7 @@ use self::chain::{Networks, Piece};
 use self::heads::Heads;
 use self::sums::{Sums, over_replicas};
 use super::collective::Collective;
+use super::factor::Factor;
 use super::loader::Batch;
 use super::objective::Objective;
 use super::precision::Precision;
@@ -59,6 +60,16 @@ pub struct Place<'a> {
     pub scale: f64,
 }
 
+/// What a step takes.
+pub(super) struct Input<'a> {
+    /// The batch; its own pixels are not looked at.
+    pub batch: &'a Batch,
+    /// `[B, 3, R, R]` on the autodiff device.
+    pub pixels: Tensor<4>,
+    /// What gradients are multiplied by inside of the backbones, in place of the place's.
+    pub scale: Factor,
+}
+
 /// Gradients, and the loss they belong to.
 pub struct Computed {
     /// Of the loss over the batches of all replicas; the same on each of them.
@@ -91,30 +102,44 @@ impl Method {
         objective: &Objective<'_>,
         place: &Place<'_>,
     ) -> Result<Computed> {
-        if self.is_plain(place) {
-            let of_batch = || objective.of_batch(model, batch, place.device);
-            let loss = seeded(place.device, place.seed, of_batch);
-            let value = f64::from(loss.clone().into_scalar::<f32>());
-            let gradients = GradientsParams::from_grads(loss.backward(), model);
-            return Ok(Computed { gradients, loss: value });
-        }
-        self.compute_cut(model, batch, objective, place)
+        let (pixels, scale) = (objective.pixels(batch, place.device), place.scale as f32);
+        let input = Input { batch, pixels, scale: Factor::Number(scale) };
+        let (gradients, loss) = self.gradients(model, input, objective, place)?;
+        Ok(Computed { gradients, loss: f64::from(loss.into_scalar::<f32>()) })
     }
 
-    fn compute_cut(
+    /// As [`Method::compute`], with the loss `[1]` left on the device: nothing is waited for.
+    pub(super) fn gradients(
         self,
         model: &AvseModel,
-        batch: &Batch,
+        input: Input<'_>,
         objective: &Objective<'_>,
         place: &Place<'_>,
-    ) -> Result<Computed> {
+    ) -> Result<(GradientsParams, Tensor<1>)> {
+        if self.is_plain(place) {
+            let of_batch = || objective.of_batch(model, input.batch, input.pixels);
+            let loss = seeded(place.device, place.seed, of_batch);
+            let value = loss.clone().inner();
+            return Ok((GradientsParams::from_grads(loss.backward(), model), value));
+        }
+        self.cut_gradients(model, input, objective, place)
+    }
+
+    fn cut_gradients(
+        self,
+        model: &AvseModel,
+        input: Input<'_>,
+        objective: &Objective<'_>,
+        place: &Place<'_>,
+    ) -> Result<(GradientsParams, Tensor<1>)> {
         let device = place.device;
+        let Input { batch, pixels, scale } = input;
         let heads = Heads { model, objective, place, sync: self.sync_bn };
         let tokens = heads.common_padding(&batch.tokens)?;
         let tracked = self.precision.copy(model);
         let frozen = tracked.clone().no_grad();
         let networks = Networks { tracked, frozen, device: device.clone() };
-        let (images, captions) = self.pieces(batch, &tokens, objective, place);
+        let (images, captions) = self.pieces(batch, pixels, &tokens, place);
         let image_tokens = self.tokens(&images, &networks);
         let caption_tokens = self.tokens(&captions, &networks);
         let upper = heads.run(
@@ -123,22 +148,21 @@ impl Method {
             &tokens.lengths,
         )?;
         let mut sums = upper.sums;
-        sums.factor = 1.0 / place.scale;
-        self.descend(images, image_tokens, upper.images, &networks, place, &mut sums);
-        self.descend(captions, caption_tokens, upper.captions, &networks, place, &mut sums);
+        sums.factor = scale.inverse();
+        self.descend(images, image_tokens, scale.times(upper.images), &networks, &mut sums);
+        self.descend(captions, caption_tokens, scale.times(upper.captions), &networks, &mut sums);
         let gradients = over_replicas(sums.into_gradients(), model, place.collective, place.rank)?;
-        Ok(Computed { gradients, loss: upper.loss })
+        Ok((gradients, upper.loss))
     }
 
     /// The batch in pieces, for both backbones.
     fn pieces(
         self,
         batch: &Batch,
+        pixels: Tensor<4>,
         tokens: &TokenBatch,
-        objective: &Objective<'_>,
         place: &Place<'_>,
     ) -> (Vec<Piece<ImageChain>>, Vec<Piece<CaptionChain>>) {
-        let pixels = objective.pixels(batch, place.device);
         let pixels = match self.precision {
             Precision::F32 => pixels,
             half => pixels.cast(half.dtype()),
@@ -191,10 +215,8 @@ impl Method {
         tokens: Vec<Tensor<3>>,
         gradient: Tensor<3>,
         networks: &Networks,
-        place: &Place<'_>,
         sums: &mut Sums,
     ) {
-        let gradient = if place.scale == 1.0 { gradient } else { gradient.mul_scalar(place.scale) };
         let gradient = match self.precision {
             Precision::F32 => gradient,
             half => gradient.cast(half.dtype()),

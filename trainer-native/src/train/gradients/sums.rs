@@ -7,18 +7,19 @@ use burn::tensor::{FloatDType, Tensor};
 
 use crate::Result;
 use crate::train::collective::Collective;
+use crate::train::factor::Factor;
 
 /// f32 sums by parameter.
 pub struct Sums {
     total: GradientsParams,
     /// What the next gradients are multiplied by.
-    pub factor: f64,
+    pub factor: Factor,
 }
 
 impl Sums {
     /// Nothing so far.
     pub fn new() -> Self {
-        Self { total: GradientsParams::new(), factor: 1.0 }
+        Self { total: GradientsParams::new(), factor: Factor::Number(1.0) }
     }
 
     /// Adds `factor` times these gradients of `model`'s parameters.
@@ -44,8 +45,7 @@ impl ModuleVisitor for Add<'_> {
             FloatDType::F32 => gradient,
             _ => gradient.cast(FloatDType::F32),
         };
-        let factor = self.sums.factor;
-        let gradient = if factor == 1.0 { gradient } else { gradient.mul_scalar(factor) };
+        let gradient = self.sums.factor.times(gradient);
         let total = &mut self.sums.total;
         let sum = match total.remove::<D>(param.id) {
             Some(before) => before + gradient,

@@ -21,7 +21,8 @@ impl Method {
         objective: &Objective<'_>,
         place: &Place<'_>,
     ) -> Computed {
-        let (images, captions) = self.pieces(batch, &batch.tokens, objective, place);
+        let (images, captions) =
+            self.pieces(batch, objective.pixels(batch, place.device), &batch.tokens, place);
         let images = forward(&images, model, place.device);
         let captions = forward(&captions, model, place.device);
         let seed = derive(derive(place.seed, stream::HEADS), place.rank as u64);

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use crate::train::{Method, Precision};
+use super::{Method, Precision};
 use crate::{Error, Result};
 
 /// Bytes of an f32.
@@ -43,17 +43,37 @@ pub struct Sizes {
     outside: f64,
 }
 
+/// How a device computes encoder layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layers {
+    /// As one operation that keeps little: the CPU, in f32.
+    Fused,
+    /// As tensor operations, each of which keeps what its gradient needs: everything else.
+    Plain,
+}
+
 impl Sizes {
     /// Counts for captions of `caption_tokens` tokens.
     ///
     /// # Errors
     /// An impossible configuration.
-    pub fn of(config: &ModelConfig, caption_tokens: usize) -> Result<Self> {
+    pub fn of(config: &ModelConfig, caption_tokens: usize, layers: Layers) -> Result<Self> {
         let parameters = AvseModel::new(config, &Device::flex())?.num_params() as f64;
+        let layer = |tokens, length, shape: LayerShape| match layers {
+            Layers::Fused => layer(tokens, shape.width, shape.inner),
+            Layers::Plain => plain_layer(tokens, length, shape),
+        };
         let views = config.sampling.views as f64;
         let text = &config.text;
         let text_tokens = caption_tokens as f64;
-        let text_layer = layer(text_tokens, text.hidden_size, text.intermediate_size);
+        let shape = LayerShape {
+            width: text.hidden_size,
+            inner: text.intermediate_size,
+            heads: text.num_attention_heads,
+            dropout: text.hidden_dropout_prob > 0.0,
+            attention_dropout: text.attention_probs_dropout_prob > 0.0,
+        };
+        let text_layer = layer(text_tokens, text_tokens, shape);
         let text_layers = text.num_hidden_layers as f64;
         let text_between = text_tokens * text.hidden_size as f64;
         let side = config.image.grid_side(config.image_size) as f64;
@@ -68,7 +88,14 @@ impl Sizes {
         let (image_graph, image_part, image_between) = match &config.image {
             ImageBackboneConfig::Vit(vit) => {
                 let tokens = views * (kept + 1.0);
-                let one = layer(tokens, vit.hidden_size, vit.intermediate_size);
+                let shape = LayerShape {
+                    width: vit.hidden_size,
+                    inner: vit.intermediate_size,
+                    heads: vit.num_attention_heads,
+                    dropout: vit.hidden_dropout_prob > 0.0,
+                    attention_dropout: vit.attention_probs_dropout_prob > 0.0,
+                };
+                let one = layer(tokens, kept + 1.0, shape);
                 let layers = vit.num_hidden_layers as f64;
                 (layers * one, one, layers * tokens * vit.hidden_size as f64)
             }
@@ -87,7 +114,7 @@ impl Sizes {
     }
 
     /// Numbers that a graph holds at most at once, for a batch in `method`.
-    pub(super) fn kept(&self, batch: usize, method: Method) -> f64 {
+    pub(crate) fn kept(&self, batch: usize, method: Method) -> f64 {
         let batch = batch as f64;
         let piece =
             if method.micro_batch == 0 { batch } else { (method.micro_batch as f64).min(batch) };
@@ -98,6 +125,26 @@ impl Sizes {
         };
         batch * self.outside + backbones
     }
+}
+
+/// Sizes of an encoder layer.
+#[derive(Clone, Copy)]
+struct LayerShape {
+    width: usize,
+    inner: usize,
+    heads: usize,
+    dropout: bool,
+    attention_dropout: bool,
+}
+
+/// What an encoder layer in tensor operations keeps of `tokens` tokens in sequences of `length`: two numbers for
+/// each of its norms' inputs, what they return, queries, keys, values, the attention's exponentials and
+/// weights, its result, the inner activations before and after; and masks with what they meet.
+fn plain_layer(tokens: f64, length: f64, shape: LayerShape) -> f64 {
+    let LayerShape { width, inner, heads, dropout, attention_dropout } = shape;
+    let widths = if dropout { 14.0 } else { 10.0 };
+    let maps = if attention_dropout { 4.0 } else { 2.0 };
+    tokens * (widths * width as f64 + 2.0 * inner as f64 + maps * heads as f64 * length)
 }
 
 /// What an encoder layer keeps of `tokens` tokens: its input, queries, keys, values, attention's

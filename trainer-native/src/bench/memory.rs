@@ -1,7 +1,5 @@
 //! Peak memory of a training step with each way of saving it, measured and predicted.
 
-mod formula;
-
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -9,13 +7,11 @@ use avse_core::config::{ImageBackboneConfig, ModelConfig, SwinConfig};
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-use self::formula::Sizes;
 use super::{Job, Phase, VitSize, Workload};
 use crate::machine::Machine;
+use crate::train::memory::{Formula, Layers, Sizes};
 use crate::train::{Method, Precision};
 use crate::{Error, Result};
-
-pub use self::formula::Formula;
 
 /// Largest error that a prediction for a measured row may have.
 pub const TOLERANCE: f64 = 0.1;
@@ -120,7 +116,7 @@ pub fn memory(program: &Path, quick: bool) -> Result<MemoryReport> {
     };
     workload.gpu_id = "cpu".into();
     (workload.warmup, workload.repetitions) = (1, 1);
-    let sizes = Sizes::of(&workload.model, workload.caption_tokens)?;
+    let sizes = Sizes::of(&workload.model, workload.caption_tokens, Layers::Fused)?;
     let mut points = Vec::new();
     let mut seconds = Vec::new();
     for (batch, method) in measured_plan() {
@@ -154,7 +150,7 @@ pub fn memory(program: &Path, quick: bool) -> Result<MemoryReport> {
         })
         .collect();
     for (name, model) in names {
-        let sizes = Sizes::of(&model, workload.caption_tokens)?;
+        let sizes = Sizes::of(&model, workload.caption_tokens, Layers::Fused)?;
         rows.extend(predicted_plan().into_iter().map(|(batch, method)| Row {
             network: name.into(),
             batch,
@@ -211,7 +207,7 @@ mod tests {
     #[test]
     fn the_formula_is_found_again() {
         let model = Workload::quick().model;
-        let sizes = Sizes::of(&model, 6).unwrap();
+        let sizes = Sizes::of(&model, 6, Layers::Fused).unwrap();
         let truth = Formula { fixed: 3e7, kept: 5.5 };
         let rows = measured_plan()
             .into_iter()
@@ -226,13 +222,15 @@ mod tests {
     #[test]
     fn every_way_of_saving_saves() {
         for (name, model) in networks() {
-            let sizes = Sizes::of(&model, 16).unwrap();
-            let kept = |micro_batch, recompute| {
-                sizes.kept(64, Method { micro_batch, recompute, ..Method::default() })
-            };
-            assert!(kept(0, true) < kept(0, false), "{name}");
-            assert!(kept(8, false) < kept(0, false), "{name}");
-            assert!(kept(8, true) < kept(8, false), "{name}");
+            for layers in [Layers::Fused, Layers::Plain] {
+                let sizes = Sizes::of(&model, 16, layers).unwrap();
+                let kept = |micro_batch, recompute| {
+                    sizes.kept(64, Method { micro_batch, recompute, ..Method::default() })
+                };
+                assert!(kept(0, true) < kept(0, false), "{name}");
+                assert!(kept(8, false) < kept(0, false), "{name}");
+                assert!(kept(8, true) < kept(8, false), "{name}");
+            }
         }
     }
 }

@@ -1,0 +1,32 @@
+//! How much memory a GPU has.
+
+use burn::tensor::Device;
+
+/// Memory of a GPU in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceMemory {
+    /// Taken by nobody.
+    pub free: u64,
+    /// All of it.
+    pub total: u64,
+}
+
+/// What NVIDIA's driver says about a GPU of this build; nothing is known of other devices.
+pub fn memory(device: &Device) -> Option<DeviceMemory> {
+    #[cfg(feature = "cuda")]
+    {
+        let device = device.clone().inner();
+        let number = super::Backend::Cuda.devices().iter().position(|found| *found == device)?;
+        super::nvidia::memory(number)
+    }
+    #[cfg(not(feature = "cuda"))]
+    {
+        let _ = device;
+        None
+    }
+}
+
+/// Bytes that this process holds of a device's memory, where its backend tells.
+pub fn held(device: &Device) -> Option<u64> {
+    device.clone().inner().memory_pool_usage().map(|usage| usage.bytes_reserved)
+}
