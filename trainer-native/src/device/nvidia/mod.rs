@@ -189,7 +189,7 @@ fn gpu(number: i32) -> Result<Gpu, DriverError> {
         name: device::get_name(device)?,
         capability,
         memory_bytes,
-        free_bytes: free(device).ok(),
+        free_bytes: None,
     })
 }
 
