@@ -20,7 +20,7 @@ use super::fixture::Fixture;
 /// Losses are sums of many terms: compared relative to their size.
 const LOSS_RELATIVE: f64 = 1e-5;
 /// Gradients whose true value is zero, see the fixtures' README.
-const ZERO_GRADIENT: f64 = 1e-3;
+const ZERO_GRADIENT: f64 = 1e-4;
 
 #[test]
 fn training_step() {
