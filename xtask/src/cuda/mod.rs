@@ -1,0 +1,10 @@
+//! `cargo xtask cuda`: the CUDA build.
+
+pub mod check;
+
+mod cases;
+mod dataset;
+mod ptxas;
+mod record;
+mod table;
+mod tools;
