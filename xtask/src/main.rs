@@ -6,6 +6,7 @@ mod bench_web;
 mod browser;
 mod checks;
 mod chromium;
+mod cuda;
 mod kernels;
 mod python;
 mod setup;
@@ -27,6 +28,7 @@ Commands:
   e2e            Run the end-to-end tests of the `avse` command line only
   kernels        Run the tests of the similarity engine's kernels for ARM (emulated) and WebAssembly
   bench [ARGS]   Build and run `avse bench [ARGS]`, for example `cargo xtask bench model`
+  cuda check     Compile every kernel of training for NVIDIA GPUs, without one
   web build      Build the browser package and the demo page with its data
   web serve      The same, then serve the page on this machine
   web test       The same, then run the tests in Node.js and in a browser only
@@ -113,6 +115,21 @@ table in bench/README.md. It makes a Python environment of bench/peers/requireme
 for the export (AVSE_WEB_PEERS_PYTHON names another Python); AVSE_CHROMIUM names the browser.
 ";
 
+const CUDA: &str = "\
+Usage: cargo xtask cuda check [--binary FILE] [--full] [--only TEXT] [--no-table]
+
+Runs training and evaluation of the CUDA build on GPUs that a stand-in for the driver
+(tests/cuda) pretends: A100, H200 and B200. Every kernel that is launched, and every
+candidate that tuning tries, is assembled by NVIDIA's ptxas (from PyPI, into cargo's target
+folder). Errors fail; registers, spills and shared memory of the kernels, and launches,
+waits, allocations and copies of a step, are written to bench/cuda.md.
+
+  --binary FILE   The CUDA build of avse; target/release/avse
+  --full          Real sizes on all GPUs; without it the list that CI runs
+  --only TEXT     Only the cases with this in their name
+  --no-table      Leave bench/cuda.md alone
+";
+
 const WEB: &str = "\
 Usage: cargo xtask web check|build|serve|test [ARGS]
 
@@ -140,6 +157,7 @@ fn main() -> ExitCode {
         ("e2e", _) if wants_help => say(E2E),
         ("kernels", _) if wants_help => say(KERNELS),
         ("bench", [first]) if first == "--help" || first == "-h" => say(BENCH),
+        ("cuda", _) if wants_help => say(CUDA),
         ("web", _) if wants_help => say(WEB),
         ("setup", []) => {
             setup::run();
@@ -165,6 +183,17 @@ fn main() -> ExitCode {
             let bench = ["run", "--release", "-p", "trainer-native", "--", "bench"];
             forward(Step::cargo("bench", bench).args(rest))
         }
+        ("cuda", []) => say(CUDA),
+        ("cuda", [what, rest @ ..]) if what == "check" => match cuda::check::Options::read(rest) {
+            Some((binary, options)) => code(cuda::check::check(&binary, &options)),
+            None => {
+                eprintln!(
+                    "cargo xtask cuda check: cannot understand `{}`\n\n{CUDA}",
+                    rest.join(" ")
+                );
+                ExitCode::from(2)
+            }
+        },
         ("web", []) => say(WEB),
         ("web", [what]) if what == "check" => code(checks::wasm()),
         ("web", [what]) if what == "build" => code(web::build(web::Native::Fresh)),

@@ -10,7 +10,8 @@ use crate::shell::root;
 /// Captions of an image.
 const CAPTIONS: usize = 5;
 const WORDS: [&str; 12] = [
-    "red", "small", "old", "happy", "dog", "bicycle", "house", "child", "runs", "stands", "near", "water",
+    "red", "small", "old", "happy", "dog", "bicycle", "house", "child", "runs", "stands", "near",
+    "water",
 ];
 
 /// Writes `images` for each split into `folder`: `f30k/` and `flickr30k-images/`.

@@ -117,7 +117,10 @@ mod tests {
         assert_eq!(long.calls["cuNew"], 12080);
         assert_eq!(long.failures.first().map(String::as_str), Some("cuX: BAD: why"));
         let kernel = long.kernels.keys().next().cloned();
-        assert_eq!(kernel.as_ref().map(|kernel| (kernel.threads, kernel.shared)), Some((256, 1024)));
+        assert_eq!(
+            kernel.as_ref().map(|kernel| (kernel.threads, kernel.shared)),
+            Some((256, 1024))
+        );
         assert_eq!(long.per_step(&short, 4)["launches"], 5.0);
         assert_eq!(long.kernels_per_step(&short, 4).values().sum::<f64>(), 5.0);
     }
