@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};
 use std::slice::from_raw_parts;
+use std::time::Duration;
 
 use crate::error::{Code, Failure, Outcome, describe_or_none};
 use crate::launch::Configuration;
@@ -56,9 +57,11 @@ fn wait(
     name: &'static str,
     tickets: impl FnOnce(&mut Machine) -> Result<Vec<Ticket>, Failure>,
 ) -> i32 {
-    let mut waits_for = Vec::new();
+    let (mut waits_for, mut pause) = (Vec::new(), Duration::ZERO);
     let code = call(name, 0, |machine| {
         waits_for = tickets(machine)?;
+        pause = machine.pause();
+        machine.keep_record();
         machine.record.count("host waits", 1);
         if machine.settings.stacks {
             machine.record.stack(name);
@@ -68,6 +71,7 @@ fn wait(
     if code != 0 {
         return code;
     }
+    std::thread::sleep(pause);
     match waits_for.iter().try_for_each(Ticket::wait) {
         Ok(()) => 0,
         Err(failure) => call(name, 0, |_| Err(failure)),

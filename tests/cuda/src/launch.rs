@@ -141,6 +141,7 @@ impl Machine {
                 return Err(Code::IllegalAddress.because(text));
             }
         }
+        self.measuring += u32::from(entry.name.contains("_throughput"));
         let launch = Launch {
             module: module.hash.clone(),
             entry: entry.name.clone(),

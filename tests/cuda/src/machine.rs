@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ffi::c_void;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::error::{Code, Failure, Outcome};
 use crate::launch::{Function, Module};
@@ -17,6 +18,13 @@ const CONTEXT: u64 = 512 << 20;
 /// Time that a launch is said to take. The same for all kernels, so that tuning is repeatable: it prefers the
 /// candidate with fewer launches, and of equal ones the first.
 const LAUNCH_MS: f32 = 0.01;
+
+/// Time that a launch really takes whose kernel measures the GPU: Burn doubles that kernel's work until it takes
+/// 20 ms by the host's clock, and ends with numbers too large for it where that never happens.
+const MEASURING: Duration = Duration::from_millis(22);
+
+/// Time between two writings of the record.
+const KEEP: Duration = Duration::from_secs(5);
 
 /// Everything behind the driver's functions.
 #[derive(Debug)]
@@ -33,6 +41,9 @@ pub struct Machine {
     pub record: Record,
     pub(crate) modules: Vec<Module>,
     pub(crate) functions: Vec<Function>,
+    /// Launches of kernels that measure the GPU, which the next wait takes its time for.
+    pub(crate) measuring: u32,
+    written: Instant,
     streams: HashMap<usize, Stream>,
     events: HashMap<usize, Event>,
     handles: usize,
@@ -79,10 +90,8 @@ pub fn machine() -> Result<MutexGuard<'static, Machine>, String> {
 }
 
 extern "C" fn write_record() {
-    let Ok(machine) = machine() else { return };
-    let Some(folder) = &machine.settings.out else { return };
-    if let Err(error) = machine.record.write(folder) {
-        eprintln!("cuda stand-in: {}: {error}", folder.display());
+    if let Ok(machine) = machine() {
+        machine.write_record();
     }
 }
 
@@ -97,9 +106,27 @@ impl Machine {
             record: Record::default(),
             modules: Vec::new(),
             functions: Vec::new(),
+            measuring: 0,
+            written: Instant::now(),
             streams: HashMap::new(),
             events: HashMap::new(),
             handles: 0x1000,
+        }
+    }
+
+    /// Writes what was counted.
+    fn write_record(&self) {
+        let Some(folder) = &self.settings.out else { return };
+        if let Err(error) = self.record.write(folder) {
+            eprintln!("cuda stand-in: {}: {error}", folder.display());
+        }
+    }
+
+    /// Writes what was counted, if it was not for some seconds: a process that is killed has a record, too.
+    pub fn keep_record(&mut self) {
+        if self.written.elapsed() > KEEP {
+            self.write_record();
+            self.written = Instant::now();
         }
     }
 
@@ -274,6 +301,11 @@ impl Machine {
     pub fn open(&mut self, stream: usize, ticket: Ticket) -> Outcome {
         self.stream_mut(stream)?.open.push(ticket);
         Ok(())
+    }
+
+    /// How long the host has to wait for kernels that measure the GPU.
+    pub fn pause(&mut self) -> Duration {
+        MEASURING * std::mem::take(&mut self.measuring)
     }
 
     /// Milliseconds between two events.
