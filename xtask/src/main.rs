@@ -26,7 +26,8 @@ Commands:
   setup          Install what the build and the tests need, where it is missing
   test           Set up, then run every check: format, lints, tests, documentation,
                  the browser package in a browser, and the GPU backends
-  cuda           Build the program for NVIDIA's GPUs and check it, with a GPU or without
+  cuda           Build the program for NVIDIA's GPUs and check it; no GPU is needed
+  cuda check     Assemble every kernel of training and evaluation for three kinds of GPU
   e2e            Run the end-to-end tests of the `avse` command line only
   kernels        Run the tests of the similarity engine's kernels for ARM (emulated) and WebAssembly
   bench [ARGS]   Build and run `avse bench [ARGS]`, for example `cargo xtask bench model`
@@ -64,15 +65,6 @@ Environment:
   VK_DRIVER_FILES     Vulkan driver of the GPU tests; a software one when found
   AVSE_CHROMIUM       Browser of the browser tests; one of the usual names when found.
                       Without any they are left out loudly, or fail where CI=true
-";
-
-const CUDA: &str = "\
-Usage: cargo xtask cuda
-
-Builds the program for NVIDIA's GPUs (target/release/avse) and checks it: its size, what
-`avse doctor` says, encoding and a training step on the CPU. No GPU, no driver and no CUDA
-toolkit is needed for that. Burn's compiler is linked with LLVM 23 (400 MB in the user's
-local data, 92 MB to fetch): what is there is used, else Burn's own download, else PyPI.
 ";
 
 const E2E: &str = "\
@@ -123,6 +115,27 @@ minutes, 16 GB of memory).
 beside onnxruntime-web, which runs the same network; it writes bench/web.json and its
 table in bench/README.md. It makes a Python environment of bench/peers/requirements-web.txt
 for the export (AVSE_WEB_PEERS_PYTHON names another Python); AVSE_CHROMIUM names the browser.
+";
+
+const CUDA: &str = "\
+Usage: cargo xtask cuda
+       cargo xtask cuda check [--binary FILE] [--full] [--only TEXT] [--no-table]
+
+The first builds the program for NVIDIA's GPUs (target/release/avse) and checks it: its
+size, what `avse doctor` says, encoding and a training step on the CPU. No GPU, no driver and
+no CUDA toolkit is needed. Burn's compiler is linked with LLVM 23 (400 MB in the user's local
+data, 92 MB to fetch): what is there is used, else Burn's own download, else PyPI.
+
+`check` runs training and evaluation of that program on GPUs that a stand-in for the driver
+(tests/cuda) pretends: A100, H200 and B200. Every kernel that is launched, and every
+candidate that tuning tries, is assembled by NVIDIA's ptxas (from PyPI, into cargo's target
+folder). Errors fail; registers, spills and shared memory of the kernels, and launches,
+waits, allocations and copies of a step, are written to bench/cuda.md.
+
+  --binary FILE   The CUDA build of avse; target/release/avse
+  --full          Real sizes on all GPUs; without it the list that CI runs
+  --only TEXT     Only the cases with this in their name
+  --no-table      Leave bench/cuda.md alone
 ";
 
 const WEB: &str = "\
@@ -179,6 +192,16 @@ fn main() -> ExitCode {
             let bench = ["run", "--release", "-p", "trainer-native", "--", "bench"];
             forward(Step::cargo("bench", bench).args(rest))
         }
+        ("cuda", [what, rest @ ..]) if what == "check" => match cuda::check::Options::read(rest) {
+            Some((binary, options)) => code(cuda::check::check(&binary, &options)),
+            None => {
+                eprintln!(
+                    "cargo xtask cuda check: cannot understand `{}`\n\n{CUDA}",
+                    rest.join(" ")
+                );
+                ExitCode::from(2)
+            }
+        },
         ("web", []) => say(WEB),
         ("web", [what]) if what == "check" => code(checks::wasm()),
         ("web", [what]) if what == "build" => code(web::build(web::Native::Fresh)),

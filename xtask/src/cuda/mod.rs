@@ -1,6 +1,13 @@
 //! `cargo xtask cuda …`: the program for NVIDIA's GPUs, built and checked on a machine that may have none.
 
+mod cases;
+pub mod check;
+mod dataset;
 pub mod llvm;
+mod ptxas;
+mod record;
+mod table;
+mod tools;
 
 use std::fs;
 use std::path::Path;
@@ -8,6 +15,8 @@ use std::path::Path;
 use crate::files::text;
 use crate::shell::{Step, target};
 use crate::web::avse;
+
+pub use tools::driver;
 
 /// Cargo's feature of the tests that build with CUDA: the whole workspace with the CPU, wgpu and CUDA in one
 /// build of Burn.

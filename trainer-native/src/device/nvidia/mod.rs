@@ -185,12 +185,7 @@ fn gpu(number: i32) -> Result<Gpu, DriverError> {
     );
     // SAFETY: the same.
     let memory_bytes = unsafe { device::total_mem(device) }? as u64;
-    Ok(Gpu {
-        name: device::get_name(device)?,
-        capability,
-        memory_bytes,
-        free_bytes: None,
-    })
+    Ok(Gpu { name: device::get_name(device)?, capability, memory_bytes, free_bytes: None })
 }
 
 /// The memory of the GPU with this number. The question needs a context, which takes a moment.
