@@ -4,6 +4,7 @@ pub mod check;
 
 mod cases;
 mod dataset;
+mod parallel;
 mod ptxas;
 mod record;
 mod table;
