@@ -82,6 +82,7 @@ fn wait(
 ///
 /// # Safety
 /// Both sides are valid for `bytes`.
+#[allow(clippy::too_many_arguments)]
 unsafe fn copy(
     name: &'static str,
     to: Place,
@@ -89,11 +90,12 @@ unsafe fn copy(
     bytes: usize,
     stream: usize,
     blocks: bool,
+    copies: u64,
 ) -> i32 {
     let mut waits_for = Vec::new();
     let code = call(name, 0, |machine| {
         device()?;
-        machine.copy(to, from, bytes as u64)?;
+        machine.copy_rows(to, from, bytes as u64, copies)?;
         let to_host = matches!(to, Place::Host(_));
         if to_host {
             waits_for = machine.before_stream(stream)?;
@@ -423,7 +425,7 @@ macro_rules! copies {
                 let queue = 0;
                 $(let queue = $stream;)?
                 // SAFETY: the program's promise to the driver.
-                unsafe { copy(stringify!($name), $to_place, $from_place, $bytes, queue, $blocks) }
+                unsafe { copy(stringify!($name), $to_place, $from_place, $bytes, queue, $blocks, 1) }
             }
         )*
     };
@@ -488,7 +490,9 @@ pub unsafe extern "C" fn cuMemcpy2DAsync_v2(rows: *const Rows, stream: usize) ->
             .and_then(|from| Ok((to.row(row, |host| host as usize)?, from)));
         let code = match places {
             // SAFETY: the program's promise.
-            Ok((to, from)) => unsafe { copy(NAME, to, from, width, stream, false) },
+            Ok((to, from)) => unsafe {
+                copy(NAME, to, from, width, stream, false, u64::from(row == 0))
+            },
             Err(failure) => call(NAME, 0, |_| Err(failure)),
         };
         if code != 0 {

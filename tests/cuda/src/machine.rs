@@ -185,6 +185,14 @@ impl Machine {
     /// # Errors
     /// Where a side on a GPU is not allocated.
     pub fn copy(&mut self, to: Place, from: Place, bytes: u64) -> Outcome {
+        self.copy_rows(to, from, bytes, 1)
+    }
+
+    /// The same for a row of a copy; `copies` is 0 for all rows but one, so that they count as one copy.
+    ///
+    /// # Errors
+    /// As [`Machine::copy`].
+    pub fn copy_rows(&mut self, to: Place, from: Place, bytes: u64, copies: u64) -> Outcome {
         for place in [to, from] {
             if let Place::Device(address) = place
                 && bytes > 0
@@ -196,7 +204,7 @@ impl Machine {
             }
         }
         let pinned = |host: usize| self.pinned.holding(host as u64, bytes).is_some();
-        let (copies, amount, detour) = match (to, from) {
+        let (counter, amount, detour) = match (to, from) {
             (Place::Device(_), Place::Device(_)) => ("copies on device", "bytes on device", None),
             (Place::Device(_), Place::Host(host)) => {
                 let detour = (!pinned(host))
@@ -210,10 +218,10 @@ impl Machine {
             }
             (Place::Host(_), Place::Host(_)) => ("copies on host", "bytes on host", None),
         };
-        self.record.count(copies, 1);
+        self.record.count(counter, copies);
         self.record.count(amount, bytes);
-        if let Some((copies, amount)) = detour {
-            self.record.count(copies, 1);
+        if let Some((counter, amount)) = detour {
+            self.record.count(counter, copies);
             self.record.count(amount, bytes);
         }
         Ok(())

@@ -61,8 +61,8 @@ struct Id([u8; 128]);
 
 const F32: i32 = 7;
 
-/// A stream on a device, which becomes the thread's.
-fn stream_on(device: i32) -> usize {
+/// Two GPUs. Every test begins with it: the first call of the driver reads the environment.
+fn start() {
     static START: Once = Once::new();
     // SAFETY: set before the first call, and nothing else reads the environment.
     START.call_once(|| unsafe {
@@ -70,6 +70,11 @@ fn stream_on(device: i32) -> usize {
         std::env::set_var("CUDA_STANDIN_CAPABILITY", "8.0");
         assert_eq!(cuInit(0), 0);
     });
+}
+
+/// A stream on a device, which becomes the thread's.
+fn stream_on(device: i32) -> usize {
+    start();
     let (mut context, mut stream) = (0, 0);
     // SAFETY: all pointers are to locals.
     unsafe {
@@ -154,6 +159,7 @@ fn rows_with_a_pitch() {
 
 #[test]
 fn errors_have_the_drivers_names() {
+    start();
     let mut name = std::ptr::null();
     // SAFETY: the pointer is to a local.
     unsafe {
@@ -165,6 +171,7 @@ fn errors_have_the_drivers_names() {
 
 #[test]
 fn collectives_between_two_threads() {
+    start();
     let mut id = [0; 128];
     // SAFETY: the pointer is to a local.
     assert_eq!(unsafe { ncclGetUniqueId(&mut id) }, 0);

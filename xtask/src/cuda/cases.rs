@@ -44,7 +44,7 @@ pub enum Work {
         /// The network's image half and what else is special.
         toml: &'static str,
         /// Options of the command line.
-        options: &'static [&'static str],
+        options: Vec<&'static str>,
     },
 }
 
@@ -110,9 +110,11 @@ fn of_gpu(capability: &'static str, driver: u32) -> Vec<Case> {
         devices: 1,
         work,
         counted: false,
-        short: true,
+        short: false,
     };
-    let train = |name: &str, toml, options| case(name, Work::Train { toml, options });
+    let train = |name: &str, toml, options: &[&'static str]| {
+        case(name, Work::Train { toml, options: options.to_vec() })
+    };
     let step = |name: &str, model, batch, precision: &'static str, micro_batch, recompute| {
         let method = Method { precision, micro_batch, recompute };
         case(name, Work::Phase { phase: "step", model, batch, method })
@@ -121,78 +123,48 @@ fn of_gpu(capability: &'static str, driver: u32) -> Vec<Case> {
         let method = Method { precision: "f32", micro_batch: 0, recompute: false };
         case(name, Work::Phase { phase, model, batch, method })
     };
-    let hopper = capability == "9.0";
+    // The short check has every kind of work once, spread over the GPUs.
+    let on = |gpu: &str, case| Case { short: capability == gpu, ..case };
+    let counted = |case| Case { counted: capability == "9.0", ..case };
+    let two = ["--gpu-id", "0,1", "--multi_gpu", "1", "--sync-bn", "--batch_size", "4"];
+    let pieces = ["--precision", "bf16", "--micro-batch", "4", "--recompute"];
     vec![
-        Case {
-            counted: hopper,
-            ..step("step, ViT-B + BERT, f32, batch 32", VIT_BASE, 32, "f32", 0, false)
-        },
-        Case {
-            counted: hopper,
-            ..step("step, ViT-B + BERT, bf16, batch 32", VIT_BASE, 32, "bf16", 0, false)
-        },
-        Case {
-            short: false,
-            ..step("step, ViT-B + BERT, bf16, batch 128", VIT_BASE, 128, "bf16", 0, false)
-        },
-        Case {
-            counted: hopper,
-            short: hopper,
-            ..step(
-                "step, ViT-B + BERT, bf16, micro-batch 8, recompute",
-                VIT_BASE,
-                32,
-                "bf16",
-                8,
-                true,
-            )
-        },
-        Case {
-            short: false,
-            ..step("step, ViT-B + BERT, f16, batch 32", VIT_BASE, 32, "f16", 0, false)
-        },
-        Case {
-            counted: hopper,
-            short: hopper,
-            ..step("step, Swin-B + BERT, f32, batch 16", SWIN_BASE, 16, "f32", 0, false)
-        },
-        Case {
-            short: false,
-            ..step("step, Swin-B + BERT, bf16, batch 32", SWIN_BASE, 32, "bf16", 0, false)
-        },
+        counted(on(
+            "10.0",
+            step("step, ViT-B + BERT, f32, batch 32", VIT_BASE, 32, "f32", 0, false),
+        )),
+        counted(on(
+            "9.0",
+            step("step, ViT-B + BERT, bf16, batch 32", VIT_BASE, 32, "bf16", 0, false),
+        )),
+        step("step, ViT-B + BERT, bf16, batch 128", VIT_BASE, 128, "bf16", 0, false),
+        counted(step(
+            "step, ViT-B + BERT, bf16, micro-batch 8, recompute",
+            VIT_BASE,
+            32,
+            "bf16",
+            8,
+            true,
+        )),
+        step("step, ViT-B + BERT, f16, batch 32", VIT_BASE, 32, "f16", 0, false),
+        counted(step("step, Swin-B + BERT, f32, batch 16", SWIN_BASE, 16, "f32", 0, false)),
+        step("step, Swin-B + BERT, bf16, batch 32", SWIN_BASE, 32, "bf16", 0, false),
         encode("images, ViT-B, batch 32", "images", VIT_BASE, 32),
         encode("captions, BERT, batch 32", "captions", VIT_BASE, 32),
-        Case { short: false, ..encode("images, Swin-B, batch 32", "images", SWIN_BASE, 32) },
-        Case {
-            counted: hopper,
-            ..train("train and evaluate, small ViT, f32, hardest negatives", SMALL_VIT, &[])
-        },
-        Case {
-            short: hopper,
-            ..train(
-                "train, small ViT, f16, micro-batch 4",
-                SMALL_VIT,
-                &["--precision", "f16", "--micro-batch", "4"],
-            )
-        },
-        Case {
-            short: hopper,
-            ..train(
-                "train, small Swin, bf16, micro-batch 4, recompute",
-                SMALL_SWIN,
-                &["--precision", "bf16", "--micro-batch", "4", "--recompute"],
-            )
-        },
-        train("train, small ResNet", SMALL_RESNET, &[]),
-        Case { short: hopper, ..train("train, small ViT, Muon, all negatives", MUON, &[]) },
-        Case {
-            devices: 2,
-            ..train(
-                "train on two GPUs, small ViT",
-                SMALL_VIT,
-                &["--gpu-id", "0,1", "--multi_gpu", "1", "--sync-bn", "--batch_size", "4"],
-            )
-        },
+        encode("images, Swin-B, batch 32", "images", SWIN_BASE, 32),
+        counted(on(
+            "8.0",
+            train("train and evaluate, small ViT, hardest negatives", SMALL_VIT, &[]),
+        )),
+        train(
+            "train, small ViT, f16, micro-batch 4",
+            SMALL_VIT,
+            &["--precision", "f16", "--micro-batch", "4"],
+        ),
+        on("9.0", train("train, small Swin, bf16, micro-batch 4, recompute", SMALL_SWIN, &pieces)),
+        on("10.0", train("train, small ResNet", SMALL_RESNET, &[])),
+        on("8.0", train("train, small ViT, Muon, all negatives", MUON, &[])),
+        Case { devices: 2, ..on("9.0", train("train on two GPUs, small ViT", SMALL_VIT, &two)) },
     ]
 }
 
@@ -202,15 +174,20 @@ pub fn prepare(folder: &Path) -> io::Result<()> {
     // A batch of 8 captions; 5 of an image.
     let images = |steps: u64| (steps as usize * 8).div_ceil(5);
     for (name, steps) in [("short", STEPS.0), ("long", STEPS.1)] {
-        dataset::write(&folder.join(name), [("train", images(steps)), ("dev", 4), ("test", 8)])?;
+        let splits = [("train", images(steps)), ("dev", 4), ("test", 8)];
+        dataset::write(&folder.join("data").join(name), splits)?;
     }
-    fs::create_dir_all(folder.join("runs"))
+    Ok(())
 }
 
 impl Work {
     /// Arguments of the calls one after the other, each with what it is given as input; `long` takes more
-    /// steps. Files are written into `folder`, which [`prepare`] has filled.
-    pub fn calls(&self, folder: &Path, long: bool) -> io::Result<Vec<(Vec<String>, String)>> {
+    /// steps. The data is in `work`, which [`prepare`] has filled; files are written into `folder`.
+    pub fn calls(
+        &self,
+        (work, folder): (&Path, &Path),
+        long: bool,
+    ) -> io::Result<Vec<(Vec<String>, String)>> {
         let steps = if long { STEPS.1 } else { STEPS.0 };
         match self {
             Self::Phase { phase, model, batch, method } => {
@@ -226,11 +203,11 @@ impl Work {
                 Ok(vec![(vec!["bench".into(), "phase".into()], job)])
             }
             Self::Train { toml, options } => {
-                let run = folder.join("runs/run");
+                let run = folder.join("run");
                 let _ = fs::remove_dir_all(&run);
                 let config = folder.join("run.toml");
                 fs::write(&config, configuration(toml))?;
-                let data = folder.join(if long { "long" } else { "short" });
+                let data = work.join("data").join(if long { "long" } else { "short" });
                 let text = |path: &Path| path.to_string_lossy().into_owned();
                 let mut train = vec!["train".to_owned(), "--config".into(), text(&config)];
                 train.extend([

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::cases::{self, Case};
+use super::parallel;
 use super::ptxas::{self, Assembled, Module, REGISTERS, Usage};
 use super::record::{Kernel, Record};
 use super::table;
@@ -115,60 +116,85 @@ fn run_all(
     problems: &mut BTreeSet<String>,
 ) -> io::Result<(Vec<Done>, Modules)> {
     cases::prepare(work)?;
-    fs::write(work.join("cubecl.toml"), TUNING)?;
-    let (mut done, mut modules) = (Vec::new(), Modules::new());
+    fs::write(
+        work.join("cubecl.toml"),
+        if options.full { ALL_CANDIDATES } else { FIRST_CANDIDATES },
+    )?;
     let wanted = |case: &Case| {
-        (options.full || case.short)
-            && options.only.as_ref().is_none_or(|only| case.name.contains(only))
+        let short = options.full || options.only.is_some() || case.short;
+        short && options.only.as_ref().is_none_or(|only| case.name.contains(only))
     };
-    for (number, case) in cases::all().into_iter().filter(wanted).enumerate() {
-        let began = Instant::now();
-        let mut records = Vec::new();
-        for long in [false, true] {
-            if long && !case.counted {
-                break;
-            }
-            let out = work.join(format!("records/{number}-{}", u8::from(long)));
-            if let Err(problem) = run(binary, &case, long, tools, work, &out)? {
-                problems.insert(format!("{} on {}: {problem}", case.name, case.capability));
-            }
-            let record = Record::of(&out);
-            for kernel in record.kernels.keys() {
-                let file = out.join("ptx").join(format!("{}.ptx", kernel.module));
-                let ptxas = tools.ptxas(case.driver).to_owned();
-                modules.entry(kernel.module.clone()).or_insert(Module { file, ptxas });
-            }
-            records.push(record);
+    let cases: Vec<Case> = cases::all().into_iter().filter(wanted).collect();
+    let run = |at: usize| one(binary, &cases[at], tools, work, &work.join(at.to_string()));
+    let (mut done, mut modules) = (Vec::new(), Modules::new());
+    for outcome in parallel::each(cases.len(), run) {
+        let Ran { case, records, problem } = outcome?;
+        let Some((last, out)) = records.last() else { continue };
+        let name = format!("{} on {}", case.name, case.capability);
+        problems.extend(problem.map(|problem| format!("{name}: {problem}")));
+        problems.extend(last.failures.iter().map(|failure| format!("{name}: {failure}")));
+        for kernel in last.kernels.keys() {
+            let file = out.join("ptx").join(format!("{}.ptx", kernel.module));
+            let ptxas = tools.ptxas(case.driver).to_owned();
+            modules.entry(kernel.module.clone()).or_insert(Module { file, ptxas });
         }
-        let Some(last) = records.pop() else { continue };
         let more = cases::STEPS.1 - cases::STEPS.0;
-        let per_step = records.first().map(|short| last.per_step(short, more));
-        let kernels_per_step = records.first().map(|short| last.kernels_per_step(short, more));
-        println!(
-            "{:>5} {:58} {:6.0} s, {} kernels, {} launches",
-            case.capability,
-            case.name,
-            began.elapsed().as_secs_f64(),
-            last.kernels.len(),
-            last.count("launches"),
-        );
-        let _ = io::stdout().flush();
-        for failure in &last.failures {
-            problems.insert(format!("{} on {}: {failure}", case.name, case.capability));
-        }
+        let short = records.first().filter(|_| records.len() > 1).map(|(short, _)| short);
+        let per_step = short.map(|short| last.per_step(short, more));
+        let kernels_per_step = short.map(|short| last.kernels_per_step(short, more));
         let kernels_per_step = kernels_per_step.unwrap_or_default();
-        done.push(Done { case, record: last, per_step, kernels_per_step });
+        done.push(Done { case, record: last.clone(), per_step, kernels_per_step });
     }
     Ok((done, modules))
 }
 
-/// All candidates of a choice are compiled and launched once. By themselves they would not: made-up times are
-/// close enough to the best that a GPU can do.
-const TUNING: &str = "\
+/// What became of a case.
+struct Ran {
+    case: Case,
+    /// Of each of its runs, with the folder that they are in.
+    records: Vec<(Record, PathBuf)>,
+    problem: Option<String>,
+}
+
+/// Runs a case, twice where its steps are counted.
+fn one(binary: &Path, case: &Case, tools: &Tools, work: &Path, folder: &Path) -> io::Result<Ran> {
+    let began = Instant::now();
+    fs::create_dir_all(folder)?;
+    let mut ran = Ran { case: case.clone(), records: Vec::new(), problem: None };
+    for long in [false, true] {
+        if long && !case.counted {
+            break;
+        }
+        let out = folder.join(if long { "long" } else { "short" });
+        let outcome = run(binary, case, long, tools, (work, folder), &out)?;
+        ran.problem = ran.problem.or(outcome.err());
+        ran.records.push((Record::of(&out), out));
+    }
+    let (kernels, launches) = match ran.records.last() {
+        Some((record, _)) => (record.kernels.len(), record.count("launches")),
+        None => (0, 0),
+    };
+    let (name, seconds) = (&case.name, began.elapsed().as_secs_f64());
+    println!(
+        "{:>5} {name:58} {seconds:5.0} s, {kernels} kernels, {launches} launches",
+        case.capability
+    );
+    Ok(ran)
+}
+
+/// Of every choice the first candidate that works is taken: made-up times are close enough to the best that a GPU
+/// can do.
+const FIRST_CANDIDATES: &str = "\
+[autotune]
+disable_cache = true
+level = \"minimal\"
+";
+
+/// All candidates of a choice are compiled and launched.
+const ALL_CANDIDATES: &str = "\
 [autotune]
 disable_cache = true
 disable_short_circuit = true
-decisions = { file = \"decisions.jsonl\" }
 
 [autotune.bench]
 adaptive = false
@@ -181,7 +207,7 @@ fn run(
     case: &Case,
     long: bool,
     tools: &Tools,
-    work: &Path,
+    (work, folder): (&Path, &Path),
     out: &Path,
 ) -> io::Result<Result<(), String>> {
     let mut libraries = OsString::from(&tools.driver);
@@ -189,10 +215,10 @@ fn run(
         libraries.push(":");
         libraries.push(others);
     }
-    for (arguments, input) in case.work.calls(work, long)? {
+    for (arguments, input) in case.work.calls((work, folder), long)? {
         let mut child = Command::new(binary)
             .args(&arguments)
-            .current_dir(work)
+            .current_dir(folder)
             .env("LD_LIBRARY_PATH", &libraries)
             .env("CUDA_PATH", &tools.cuda)
             .env("HF_ENDPOINT", "http://127.0.0.1:9")

@@ -4,6 +4,7 @@ mod cases;
 pub mod check;
 mod dataset;
 pub mod llvm;
+mod parallel;
 mod ptxas;
 mod record;
 mod table;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
-use std::thread;
+
+use super::parallel;
 
 /// What a kernel takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,24 +42,7 @@ pub struct Module {
 
 /// Assembles all modules, as many at once as there are processors; the results in the same order.
 pub fn assemble(modules: &[Module]) -> Vec<Assembled> {
-    let next = Mutex::new(0..modules.len());
-    let done = Mutex::new(BTreeMap::new());
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let taken = next.lock().ok().and_then(|mut next| next.next());
-                    let Some(at) = taken else { break };
-                    let assembled = one(&modules[at]);
-                    if let Ok(mut done) = done.lock() {
-                        done.insert(at, assembled);
-                    }
-                }
-            });
-        }
-    });
-    done.into_inner().unwrap_or_default().into_values().collect()
+    parallel::each(modules.len(), |at| one(&modules[at]))
 }
 
 fn one(module: &Module) -> Assembled {

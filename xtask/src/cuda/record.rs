@@ -82,15 +82,22 @@ impl Record {
     pub fn per_step(&self, less: &Self, steps: u64) -> BTreeMap<String, f64> {
         let names = self.counters.keys();
         let more = |name: &String| self.count(name) as f64 - less.count(name) as f64;
-        names.map(|name| (name.clone(), more(name) / steps as f64)).collect()
+        let mut counts: BTreeMap<String, f64> =
+            names.map(|name| (name.clone(), more(name) / steps as f64)).collect();
+        let launches = self.kernels_per_step(less, steps).values().sum();
+        counts.insert("launches".into(), launches);
+        counts
     }
 
-    /// The kernels that ran between both, and how often in each of `steps`.
+    /// The kernels that ran between both, and how often in each of `steps`. Those that measure the GPU, as often as
+    /// the clock allows, are no part of a step.
     pub fn kernels_per_step(&self, less: &Self, steps: u64) -> BTreeMap<Kernel, f64> {
         let mut found = BTreeMap::new();
         for (kernel, count) in &self.kernels {
             let before = less.kernels.get(kernel).copied().unwrap_or(0);
-            if *count > before {
+            let measures = ["launch_overhead", "_throughput", "prime_buffer"];
+            let measures = measures.iter().any(|name| kernel.entry.contains(name));
+            if *count > before && !measures {
                 found.insert(kernel.clone(), (count - before) as f64 / steps as f64);
             }
         }
@@ -107,7 +114,8 @@ mod tests {
         let text = |launches: u64| {
             format!(
                 "counter\tlaunches\t{launches}\ncall\tcuInit\t0\t1\ncall\tcuNew\t12080\t2\n\
-                 kernel\tab\tadd\t32,8,1\t1024\t{launches}\nfailure\tcuX\tBAD\twhy\t3\n"
+                 kernel\tab\tadd\t32,8,1\t1024\t{launches}\n\
+                 kernel\tcd\tlaunch_overhead_i\t1,1,1\t0\t{launches}\nfailure\tcuX\tBAD\twhy\t3\n"
             )
         };
         let (mut short, mut long) = (Record::default(), Record::default());
