@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use super::{Workload, child, flops};
 use crate::machine::peak_memory;
 use crate::train::{
-    Batch, HostCollective, LossScale, Method, Objective, Optimiser, Replica, StepPlan, TrainConfig,
+    Batch, HostCollective, LossScale, Method, Objective, Optimiser, Replica, StepPlan, StepReport,
+    TrainConfig,
 };
 use crate::{Error, Result, device};
 
@@ -158,8 +159,8 @@ impl Job {
         let device = device::choose(&workload.gpu_id)?;
         device.seed(workload.seed);
         let run_seconds = match phase {
-            Phase::Images => images(workload, &device)?,
-            Phase::Captions => captions(workload, &device)?,
+            Phase::Images => timed(phase, workload, images(workload, &device)?)?,
+            Phase::Captions => timed(phase, workload, captions(workload, &device)?)?,
             Phase::Step => steps(workload, self.method, &device)?,
         };
         Ok(Measurement {
@@ -173,50 +174,87 @@ impl Job {
     }
 }
 
-fn images(workload: &Workload, device: &Device) -> Result<Vec<f64>> {
+/// Encodes a batch of images again and again.
+pub(super) fn images(
+    workload: &Workload,
+    device: &Device,
+) -> Result<impl FnMut(usize) -> Result<()> + use<>> {
     let (model, batch, side) =
         (network(workload, device)?, workload.image_batch, workload.model.image_size);
     let plan = workload.model.sampling.fixed_plan(ImageTower::grid(&workload.model), batch);
-    let host = pixels(workload, batch);
-    timed(Phase::Images, workload, |_| {
+    let (host, device) = (pixels(workload, batch), device.clone());
+    Ok(move |_| {
         let data = TensorData::new(host.clone(), [batch, 3, side, side]);
-        read(model.encode_images(Tensor::from_data(data, device), &plan))
+        read(model.encode_images(Tensor::from_data(data, &device), &plan))
     })
 }
 
-fn captions(workload: &Workload, device: &Device) -> Result<Vec<f64>> {
-    let model = network(workload, device)?;
+/// Encodes a batch of captions again and again.
+pub(super) fn captions(
+    workload: &Workload,
+    device: &Device,
+) -> Result<impl FnMut(usize) -> Result<()> + use<>> {
+    let (model, device) = (network(workload, device)?, device.clone());
     let tokens = tokens(workload, workload.caption_batch);
-    timed(Phase::Captions, workload, |_| {
-        read(model.encode_captions(token_tensor(&tokens, device), &tokens.lengths))
+    Ok(move |_| read(model.encode_captions(token_tensor(&tokens, &device), &tokens.lengths)))
+}
+
+fn steps(workload: &Workload, method: Method, device: &Device) -> Result<Vec<f64>> {
+    let mut trainee = Trainee::new(workload, method, device)?;
+    timed(Phase::Step, workload, |run| {
+        trainee.step(run)?;
+        wait(device)
     })
 }
 
-/// Steps as `avse train` takes them, with its default optimiser and loss.
-fn steps(workload: &Workload, method: Method, device: &Device) -> Result<Vec<f64>> {
-    let device = device.clone().autodiff();
-    let config = TrainConfig::default();
-    let model = network(workload, &device)?;
-    let optimiser = Optimiser::new(&model, &config.optimiser);
-    let scale = LossScale::new(method.precision);
-    let mut replica = Some(Replica { rank: 0, device: device.clone(), model, optimiser, scale });
-    let alone = HostCollective::new(1);
-    let batch = workload.step_batch;
-    let (pixels, tokens) = (pixels(workload, batch), tokens(workload, batch));
-    let grid = ImageTower::grid(&workload.model);
-    let plan = workload.model.sampling.random_plan(grid, batch, &mut rng(workload));
-    let batch = Batch { pixels, tokens, plan };
-    timed(Phase::Step, workload, |run| {
-        let objective =
-            Objective { model: &workload.model, loss: &config.loss, negatives: Negatives::All };
-        let (rate, seed) = (config.optimiser.learning_rate, workload.seed + run as u64);
+/// A network of random weights in training, and the batch that all its steps take: as `avse train` does it, with
+/// its default optimiser and loss.
+pub(super) struct Trainee<'a> {
+    workload: &'a Workload,
+    method: Method,
+    config: TrainConfig,
+    replica: Option<Replica>,
+    batch: Batch,
+    alone: HostCollective,
+}
+
+impl<'a> Trainee<'a> {
+    pub(super) fn new(workload: &'a Workload, method: Method, device: &Device) -> Result<Self> {
+        let device = device.clone().autodiff();
+        let config = TrainConfig::default();
+        let model = network(workload, &device)?;
+        let optimiser = Optimiser::new(&model, &config.optimiser);
+        let scale = LossScale::new(method.precision);
+        let replica = Some(Replica { rank: 0, device, model, optimiser, scale });
+        let count = workload.step_batch;
+        let (pixels, tokens) = (pixels(workload, count), tokens(workload, count));
+        let grid = ImageTower::grid(&workload.model);
+        let plan = workload.model.sampling.random_plan(grid, count, &mut rng(workload));
+        let batch = Batch { pixels, tokens, plan };
+        Ok(Self { workload, method, config, replica, batch, alone: HostCollective::new(1) })
+    }
+
+    /// One step, which the device may still be at. What it found; nothing after a step that failed, which took
+    /// the weights with it.
+    pub(super) fn step(&mut self, run: usize) -> Result<Option<StepReport>> {
+        let objective = Objective {
+            model: &self.workload.model,
+            loss: &self.config.loss,
+            negatives: Negatives::All,
+        };
+        let (rate, seed) = (self.config.optimiser.learning_rate, self.workload.seed + run as u64);
+        let plan = StepPlan { objective, method: self.method, rate, seed };
         // Given away for the step: nothing else may hold its weights.
-        if let Some(before) = replica.take() {
-            let plan = StepPlan { objective, method, rate, seed };
-            replica = Some(before.step(&batch, &plan, &alone)?.0);
-        }
-        device.sync().map_err(|e| device_failed(&e))
-    })
+        let Some(before) = self.replica.take() else { return Ok(None) };
+        let (after, report) = before.step(&self.batch, &plan, &self.alone)?;
+        self.replica = Some(after);
+        Ok(Some(report))
+    }
+}
+
+/// Waits until the device has done everything.
+pub(super) fn wait(device: &Device) -> Result<()> {
+    device.sync().map_err(|e| device_failed(&e))
 }
 
 /// The whole network, as evaluation and training hold it, also where one tower would do.

@@ -87,7 +87,7 @@ impl Sizes {
     }
 
     /// Numbers that a graph holds at most at once, for a batch in `method`.
-    pub(super) fn kept(&self, batch: usize, method: Method) -> f64 {
+    pub(in crate::bench) fn kept(&self, batch: usize, method: Method) -> f64 {
         let batch = batch as f64;
         let piece =
             if method.micro_batch == 0 { batch } else { (method.micro_batch as f64).min(batch) };
@@ -125,7 +125,7 @@ fn swin_sizes(swin: &SwinConfig, side: usize) -> (f64, f64, f64) {
 }
 
 /// Bytes of everything that there is one of for each weight.
-fn weights(sizes: &Sizes, method: Method) -> f64 {
+pub(in crate::bench) fn weights(sizes: &Sizes, method: Method) -> f64 {
     let narrow = if method.precision == Precision::F32 { 0.0 } else { HALF };
     sizes.parameters * (COPIES * NUMBER + narrow)
 }

@@ -9,7 +9,7 @@ use avse_core::config::{ImageBackboneConfig, ModelConfig, SwinConfig};
 use burn::tensor::DType;
 use serde::{Deserialize, Serialize};
 
-use self::formula::Sizes;
+pub(super) use self::formula::{Sizes, weights};
 use super::{Job, Phase, VitSize, Workload};
 use crate::machine::Machine;
 use crate::train::{Method, Precision};
