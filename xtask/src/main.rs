@@ -6,6 +6,7 @@ mod bench_web;
 mod browser;
 mod checks;
 mod chromium;
+mod gpu;
 mod kernels;
 mod python;
 mod setup;
@@ -27,6 +28,7 @@ Commands:
   e2e            Run the end-to-end tests of the `avse` command line only
   kernels        Run the tests of the similarity engine's kernels for ARM (emulated) and WebAssembly
   bench [ARGS]   Build and run `avse bench [ARGS]`, for example `cargo xtask bench model`
+  gpu            Pack an archive that tries a machine with NVIDIA GPUs, rehearse it
   web build      Build the browser package and the demo page with its data
   web serve      The same, then serve the page on this machine
   web test       The same, then run the tests in Node.js and in a browser only
@@ -140,6 +142,7 @@ fn main() -> ExitCode {
         ("e2e", _) if wants_help => say(E2E),
         ("kernels", _) if wants_help => say(KERNELS),
         ("bench", [first]) if first == "--help" || first == "-h" => say(BENCH),
+        ("gpu", _) if wants_help || rest.is_empty() => say(gpu::HELP),
         ("web", _) if wants_help => say(WEB),
         ("setup", []) => {
             setup::run();
@@ -165,6 +168,17 @@ fn main() -> ExitCode {
             let bench = ["run", "--release", "-p", "trainer-native", "--", "bench"];
             forward(Step::cargo("bench", bench).args(rest))
         }
+        ("gpu", rest) => match gpu::run(rest) {
+            Some(succeeded) => code(succeeded),
+            None => {
+                eprintln!(
+                    "cargo xtask gpu: cannot understand `{}`\n\n{}",
+                    rest.join(" "),
+                    gpu::HELP
+                );
+                ExitCode::from(2)
+            }
+        },
         ("web", []) => say(WEB),
         ("web", [what]) if what == "check" => code(checks::wasm()),
         ("web", [what]) if what == "build" => code(web::build(web::Native::Fresh)),
