@@ -131,9 +131,10 @@ def devices_of(lines):
         try:
             error, tolerance = float(line["error"]), float(line["tolerance"])
         except (KeyError, TypeError, ValueError):
-            error, tolerance = float("nan"), 1.0
+            # An error that is no number is written as null.
+            error, tolerance = float("inf"), 1.0
         share = error / tolerance if tolerance > 0 else error
-        if not share <= entry["share"]:
+        if share > entry["share"]:
             entry["share"] = share
             entry["worst"] = {key: line.get(key) for key in ("test", "tensor", "error", "tolerance")}
     return devices
@@ -499,6 +500,8 @@ def collective(run):
         row = {"name": f"collective-{group}", **answer.row(), **(last_json(answer.out) or {})}
         if row["ok"] and row.get("error") != 0:
             row.update(ok=False, why=f"wrong sums: {row.get('error')}")
+        if row["ok"] and not run.cpu and row.get("through") != "NCCL":
+            row.update(ok=False, why=f"NCCL was not used, but {row.get('through')}")
         found["rows"].append(row)
         run.keep(found)
         if "," in group:
