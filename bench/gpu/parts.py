@@ -43,6 +43,16 @@ def doctor(run):
     found = {"machine": machine.describe(), "nvidia_smi": machine.nvidia_smi(), "libdevice": machine.libdevices()}
     found["cuda_path"] = run.env.get("CUDA_PATH")
     found["runs"] = []
+    answer = run.call("version", [run.avse, "--version"], 20)
+    found["runs"].append(answer.row())
+    if not answer.ok and re.search(r"libstdc\+\+|GLIBCXX|CXXABI|libgcc", " ".join(answer.tail)):
+        # The archive has those that it was built with.
+        run.use_own_libraries()
+        answer = run.call("version", [run.avse, "--version"], 20)
+        found["runs"].append(answer.row())
+    found["own_libraries"] = run.own_libraries
+    if not answer.ok:
+        raise Failed(f"avse does not start: {' '.join(answer.tail[-2:]) or answer.why()}", found)
     answer = run.call("doctor-json", [run.avse, "doctor", "--json", "--data_path", run.work], 30, quiet=True)
     found["runs"].append(answer.row())
     found["doctor"] = last_json(answer.out)
@@ -79,7 +89,7 @@ def suite(name):
             "CUBECL_CUDA_DUMP_PTX": ptx,
         }
         # One at a time: a GPU's kernels are compiled once a process, and a hanging test is known by name.
-        command = [run.here("bin", name), "--test-threads", "1", "--nocapture", *run.skipped_tests]
+        command = [run.here("bin", name), "--test-threads", "1", "--nocapture"]
         answer = run.call(name, command, run.left(), env=env)
         lines = []
         if os.path.exists(report):
@@ -179,7 +189,7 @@ def peer(run, name, batch, precision, limit, seconds, compiled=False):
     command += ["--repetitions", "2", "--warmup", "1"] if run.quick else []
     machine.settle(run.watch)
     with run.watch:
-        answer = run.call(name, command, limit)
+        answer = run.call(name, command, limit, env=run.peer_env)
     row = {**answer.row(), **(last_json(answer.out) or {}), "driver_peak_bytes": run.watch.bytes()}
     return {"who": "PyTorch", **row}
 

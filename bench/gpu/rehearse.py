@@ -21,8 +21,12 @@ from pathlib import Path
 
 PARTS = ["doctor", "parity", "gradients", "steps", "kernels", "evaluation", "savings", "resume", "collective", "emoji"]
 
-# Answers like `avse`, at once. Training is a crash, a search is no JSON.
+# Answers like `avse`, at once, but only with the archive's own C++ library. Training is a crash, a search is no JSON.
 STAND_IN = """#!/bin/sh
+case "$LD_LIBRARY_PATH" in
+*/lib*) ;;
+*) echo 'libstdc++.so.6: cannot open shared object file' >&2; exit 127 ;;
+esac
 case "$*" in
 *--json*doctor* | *doctor*--json*) echo '{"backends": [{"feature": "cuda", "devices": [{"name": "stand-in"}]}]}' ;;
 *"--what network"*) echo '{}' ;;
@@ -108,6 +112,7 @@ def faults(copy, work):
     data = read(out)
     parts = data["parts"]
     expect("faults: the file has every part", list(parts) == PARTS and data["state"] == "complete", data)
+    expect("the archive's C++ library is taken", parts["doctor"]["found"]["own_libraries"], parts["doctor"])
     expect("a crash is a failure", parts["parity"]["state"] == "failed" and "101" in parts["parity"]["why"], parts["parity"])
     tests = parts["parity"]["found"]["tests"]
     expect("what ran before it is kept", tests == {"first": "ok", "second": "not ended"}, parts["parity"])

@@ -42,7 +42,6 @@ class Run:
         self.gpus = 0
         self.part, self.part_end, self.record = None, self.end, None
         self.avse = self.here("bin", "avse")
-        self.skipped_tests = []
         self.python, self.peer_state = None, None
         self.formula = self.read_formula()
         self.cubecl = f'[environment]\npath = {{ directory = {json.dumps(self.file("cubecl"))} }}\n'
@@ -50,6 +49,7 @@ class Run:
             file.write(self.cubecl)
         os.makedirs(self.file("logs"), exist_ok=True)
         self.env = self.environment()
+        self.peer_env, self.own_libraries = self.env, False
         self.watch = machine.MemoryWatch(self.device)
 
     def here(self, *names):
@@ -84,6 +84,13 @@ class Run:
         if folder:
             env["CUDA_PATH"] = folder
         return env
+
+    def use_own_libraries(self):
+        """Has our programs take the archive's C++ library, where the machine's is missing or too old; not PyTorch, which
+        may need a newer one."""
+        paths = [self.here("lib"), self.env.get("LD_LIBRARY_PATH")]
+        self.env = {**self.env, "LD_LIBRARY_PATH": ":".join(path for path in paths if path)}
+        self.own_libraries = True
 
     def left(self):
         """Seconds that this part still has."""

@@ -12,10 +12,11 @@ const PROGRAMS: [(&str, &str); 3] = [("avse", "bin"), ("parity", "test"), ("grad
 /// Builds all programs and puts them, stripped, into `folder`. One build of Burn serves the program and the tests, as in
 /// `cargo xtask test`.
 pub fn build_into(folder: &Path) -> bool {
-    let arguments = ["test", "--release", "--workspace", "--no-run", "--features"];
-    let more = ["trainer-native/cuda", "--message-format", "json-render-diagnostics"];
-    let Some(messages) = Step::cargo("build", arguments).args(&more.map(str::to_owned)).captured()
-    else {
+    let tests = ["test", "--release", "--workspace", "--features", "trainer-native/cuda"];
+    let chosen = ["--test", "parity", "--test", "gradients", "--no-run"];
+    let said = ["--message-format", "json-render-diagnostics"];
+    let arguments: Vec<String> = chosen.iter().chain(&said).map(|&word| word.to_owned()).collect();
+    let Some(messages) = Step::cargo("build", tests).args(&arguments).captured() else {
         return false;
     };
     PROGRAMS.into_iter().all(|(name, kind)| match executable(&messages, name, kind) {
@@ -25,6 +26,18 @@ pub fn build_into(folder: &Path) -> bool {
             false
         }
     })
+}
+
+/// Puts the C++ library that a program was linked with into `folder`, for machines that have none or an older one.
+pub fn libraries_into(folder: &Path, program: &Path) -> bool {
+    let listed = Step::new("ldd", "ldd", []).args(&[text(program)]).output().unwrap_or_default();
+    let libraries = listed.lines().filter_map(|line| {
+        let (name, rest) = line.trim().split_once(" => ")?;
+        let wanted = name.starts_with("libstdc++") || name.starts_with("libgcc_s");
+        wanted.then_some((name, rest.split_once(" (")?.0))
+    });
+    let copy = |(name, path): (&str, &str)| fs::copy(path, folder.join(name)).is_ok();
+    fs::create_dir_all(folder).is_ok() && libraries.map(copy).all(|copied| copied)
 }
 
 /// The newest version of the C library that a program asks for, such as 2.34; where objdump is there to say it.

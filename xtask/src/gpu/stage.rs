@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::programs::{build_into, c_library};
+use super::programs::{build_into, c_library, libraries_into};
 use super::{folder, python, text};
 use crate::shell::{Step, root};
 
@@ -32,6 +32,7 @@ pub fn stage(out: &Path) -> bool {
     let programs = out.join("bin");
     let made = fs::create_dir_all(&programs).is_ok()
         && build_into(&programs)
+        && libraries_into(&out.join("lib"), &programs.join("avse"))
         && emoji(&programs.join("avse"), &out.join("emoji"));
     if !made {
         return false;
