@@ -69,7 +69,7 @@ class Run:
 
     def environment(self):
         """What programs see: their caches in this run's folder, CUDA's math library where it was found, no hub, and no
-        Vulkan driver, on which the tests would run once more."""
+        Vulkan or OpenGL driver, on which the tests would run once more."""
         env = dict(os.environ)
         env.update(
             XDG_CACHE_HOME=self.file("cache"),
@@ -78,6 +78,7 @@ class Run:
             HF_HUB_OFFLINE="1",
             VK_DRIVER_FILES="/nonexistent",
             VK_ICD_FILENAMES="/nonexistent",
+            __EGL_VENDOR_LIBRARY_FILENAMES="/nonexistent",
         )
         env.setdefault("HOME", self.work)
         folder, _ = machine.cuda_path(self.work)
@@ -206,8 +207,8 @@ def main():
         run.python, run.peer_state = parts.find_peer(options.peer_python)
         say(f"{options.minutes:g} minutes on device {options.device}; PyTorch: {run.peer_state}; writes {record.path}")
         for at, (name, part, limit, _) in enumerate(chosen):
-            # In a shorter run than usual every part has less, also what is left to it.
-            scale = min(1.0, options.minutes / 8)
+            # In a run of another length every part has accordingly more or less, also what is left to it.
+            scale = options.minutes / 8
             one(run, record, name, part, scale * limit, scale * sum(least for *_, least in chosen[at + 1 :]))
         state = "complete"
     except KeyboardInterrupt:
