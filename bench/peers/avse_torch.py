@@ -1,7 +1,8 @@
 """AVSE in PyTorch, as the official code computes it, on the ViT and BERT of transformers.
 
-Written for bench/peers/training_steps.py from the paper and the numbers of the official code, with its parameter names, so that
-an official state dict loads. Two views of each image go through the encoder one after the other.
+Written for bench/peers/training_steps.py and bench/gpu/peer.py from the paper and the numbers of the official code, with its
+parameter names, so that an official state dict loads (with transformers 4; 5 names ViT's otherwise). Two views of each image go
+through the encoder one after the other. It runs on the device of its weights; lengths stay on the host.
 """
 
 import math
@@ -13,6 +14,14 @@ from transformers import BertConfig, BertModel, ViTConfig, ViTModel
 
 MASKED = -10_000.0
 EPSILON = 1e-8
+
+
+def encode(vit, tokens):
+    """The encoder blocks of transformers' ViT, which transformers 5 keeps elsewhere."""
+    for block in vit.encoder.layer if hasattr(vit, "encoder") else vit.layers:
+        out = block(tokens)
+        tokens = out[0] if isinstance(out, tuple) else out
+    return tokens
 
 
 def l2_normalise(x, dim=-1):
@@ -29,6 +38,7 @@ class Pooling(nn.Module):
         self.linear = nn.Linear(hidden, 1, bias=False)
 
     def codes(self, length):
+        """Of the positions, on the host."""
         place = torch.arange(length, dtype=torch.float32).unsqueeze(1)
         rate = torch.exp(torch.arange(0, self.width, 2, dtype=torch.float32) * -(math.log(10_000.0) / self.width))
         codes = torch.zeros(length, self.width)
@@ -36,13 +46,14 @@ class Pooling(nn.Module):
         return codes
 
     def weights(self, lengths):
+        device = self.linear.weight.device
         longest = int(lengths.max())
-        codes = self.codes(longest).expand(len(lengths), -1, -1)
+        codes = self.codes(longest).to(device).expand(len(lengths), -1, -1)
         packed = nn.utils.rnn.pack_padded_sequence(codes, lengths, batch_first=True, enforce_sorted=False)
         out, _ = nn.utils.rnn.pad_packed_sequence(self.gru(packed)[0], batch_first=True)
         half = out.shape[2] // 2
         scores = self.linear((out[..., :half] + out[..., half:]) / 2)
-        real = torch.arange(longest)[None, :, None] < lengths[:, None, None]
+        real = (torch.arange(longest)[None, :, None] < lengths[:, None, None]).to(device)
         return torch.softmax(scores.masked_fill(~real, MASKED) / self.temperature, dim=1), real
 
     def forward(self, features, lengths):
@@ -63,12 +74,12 @@ class ImageHead(nn.Module):
         count = features.shape[1]
         lengths = torch.full((len(features),), count)
         if self.training:
-            # Size augmentation: most samples lose some of their tokens.
+            # Size augmentation: most samples lose some of their tokens. Those that stay come first, in their order.
             rate = torch.rand(len(features), 1)
             keep = (torch.rand(len(features), count) > 0.2 * rate) | (rate <= 0.2)
             lengths = keep.sum(1)
-            kept = [sample[mask] for sample, mask in zip(features, keep)]
-            features = nn.utils.rnn.pad_sequence(kept, batch_first=True)
+            order = (~keep).long().argsort(dim=1, stable=True)[:, : int(lengths.max())]
+            features = features.gather(1, order.to(features.device)[..., None].expand(-1, -1, features.shape[2]))
         return l2_normalise(self.gpool(features, lengths))
 
 
@@ -97,10 +108,9 @@ class ImageTower(nn.Module):
                 nearest = distance[centre].topk(keep, dim=1, largest=False).indices
             else:
                 nearest = kept[:, view]
-            chosen = tokens[:, 1:].gather(1, nearest[..., None].expand(-1, -1, width))
+            chosen = tokens[:, 1:].gather(1, nearest.to(tokens.device)[..., None].expand(-1, -1, width))
             sequence = torch.cat([tokens[:, :1], chosen], dim=1)
-            encoded = self.visual_encoder.encoder(sequence).last_hidden_state
-            views.append(self.image_encoder(encoded))
+            views.append(self.image_encoder(encode(self.visual_encoder, sequence)))
         return torch.cat(views, dim=1)
 
 
@@ -128,7 +138,7 @@ class TextTower(nn.Module):
         self.ln = nn.LayerNorm(embed)
 
     def forward(self, ids, lengths):
-        mask = (torch.arange(ids.shape[1])[None] < lengths[:, None]).long()
+        mask = (torch.arange(ids.shape[1])[None] < lengths[:, None]).long().to(ids.device)
         hidden = self.dropout(self.bert(ids, mask).last_hidden_state)
         return self.ln(self.gpool(self.fc(hidden) + self.mlp(hidden), lengths))
 
@@ -152,7 +162,7 @@ class Avse(nn.Module):
 def triplet_loss(scores, margin=0.2):
     """Hardest negatives of both directions, summed."""
     right = scores.diagonal()
-    own = torch.eye(len(scores), dtype=torch.bool)
+    own = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
     captions = (margin + scores - right[:, None]).clamp(min=0).masked_fill(own, 0)
     images = (margin + scores - right[None]).clamp(min=0).masked_fill(own, 0)
     return captions.max(1).values.sum() + images.max(0).values.sum()

@@ -20,25 +20,16 @@ pub fn run_all() -> ExitCode {
     let free = free_space();
     let _ = fs::remove_file(left_out());
     setup::run();
-    let cuda = with_cuda();
-    // What the tests find in a driver's place.
-    let driver = cuda.then(cuda::driver).flatten();
-
     let mut results = Results::default();
     results.check(Step::cargo("format", ["fmt", "--all", "--check"]));
     // All test steps name the whole workspace, the parity suite included: with
     // fewer packages cargo would choose other features and build Burn again.
     let build = Step::cargo("build", ["test", "--release", "--workspace", "--no-run"]);
-    if results.check(with_test_environment(build.args(&features(cuda)))) {
-        for step in tests(cuda) {
-            results.check(match &driver {
-                Some(folder) => step.env("AVSE_CUDA_STANDIN", folder),
-                None => step,
-            });
+    if results.check(with_test_environment(build)) {
+        for step in tests() {
+            results.check(step);
         }
-        if cuda {
-            with_standin(&mut results);
-        }
+        results.check(cuda::standin_tests());
         in_the_browser(&mut results);
         for step in lints() {
             results.check(step);
@@ -62,19 +53,25 @@ pub fn run_all() -> ExitCode {
     }
 }
 
-/// The program for NVIDIA's GPUs: its size, the stand-in for the driver, and the kernels that it records.
-fn with_standin(results: &mut Results) {
-    results.record("cuda program", || cuda::is_small(&web::avse()));
-    let standin = text(&root().join("tests/cuda/Cargo.toml"));
-    results.check(Step::cargo("cuda stand-in", ["test", "--release", "--quiet"]).args(&[
-        "--manifest-path".into(),
-        standin,
-        "--target-dir".into(),
-        text(&target().join("cuda/standin")),
-    ]));
-    // The table is for those who ask for it: what is checked in should not change with every test.
-    let options = cuda::check::Options { no_table: true, ..Default::default() };
-    results.record("cuda kernels", || cuda::check::check(&web::avse(), &options));
+/// `cargo xtask cuda test`: the tests in a build that holds CUDA beside the CPU and wgpu, with a stand-in for NVIDIA's driver
+/// where tests look for one; whether they passed. The suites that run on wgpu are left out: with CUDA come Burn's
+/// fusion and its choice of kernels by timing, which take a software adapter half an hour.
+pub fn with_cuda() -> bool {
+    let Some(driver) = llvm::set_up().then(cuda::driver).flatten() else { return false };
+    let mut results = Results::default();
+    let all = ["test", "--release", "--workspace", "--features", "trainer-native/cuda"];
+    let built = results.check(Step::cargo("build", all).args(&["--no-run".to_owned()]));
+    if built {
+        results.record("cuda program", || cuda::say_size(&web::avse()));
+        for suite in [["--lib", "", ""], ["--test", "cli", "cuda"]] {
+            let words: Vec<_> =
+                suite.into_iter().filter(|word| !word.is_empty()).map(str::to_owned).collect();
+            let step = Step::cargo("tests", all).args(&words).env("AVSE_CUDA_STANDIN", &driver);
+            results.check(with_test_environment(step));
+        }
+    }
+    results.print(Duration::ZERO);
+    results.failed().is_empty()
 }
 
 /// The browser package and the demo page: built, which holds their size against the budget, and tested. Both
@@ -95,23 +92,6 @@ fn in_the_browser(results: &mut Results) {
         }
         None => {}
     }
-}
-
-/// Whether the tests are built with CUDA, too: where LLVM is set up, and on a build server always. On other machines
-/// `cargo xtask cuda` sets it up; a first test should not wait for it.
-fn with_cuda() -> bool {
-    if chromium::required() {
-        return llvm::set_up();
-    }
-    if !llvm::is_there() {
-        println!("setup: LLVM for CUDA: left out, `cargo xtask cuda` sets it up");
-    }
-    llvm::is_there()
-}
-
-/// The arguments that add CUDA to the one build of Burn that all tests share.
-fn features(cuda: bool) -> Vec<String> {
-    if cuda { cuda::TESTED.map(str::to_owned).into() } else { Vec::new() }
 }
 
 /// Lints and documentation with every GPU backend. With DOCS_RS set, Burn looks for no CUDA, no ROCm and no LLVM:
@@ -136,24 +116,21 @@ fn lints() -> Vec<Step> {
 /// The tests proper. nextest runs every test in a process of its own, which the
 /// suites that run on a GPU would pay for with compiled kernels, and it knows no
 /// documentation tests: those go to `cargo test`.
-fn tests(cuda: bool) -> Vec<Step> {
+fn tests() -> Vec<Step> {
     let nextest = Step::cargo("nextest", ["nextest", "--version"]).output().is_some();
     let steps = if nextest {
         let without_gpu = ["-E", "not binary(parity) and not binary(similarity_gpu)"];
         let with_gpu = ["--test", "parity", "--test", "similarity_gpu"];
         vec![
             Step::cargo("tests", ["nextest", "run", "--release", "--workspace", "--no-fail-fast"])
-                .args(&features(cuda))
                 .args(&without_gpu.map(str::to_owned)),
             Step::cargo("tests on a GPU", ["test", "--release", "--workspace"])
-                .args(&features(cuda))
                 .args(&with_gpu.map(str::to_owned)),
-            Step::cargo("doc tests", ["test", "--release", "--workspace", "--doc"])
-                .args(&features(cuda)),
+            Step::cargo("doc tests", ["test", "--release", "--workspace", "--doc"]),
         ]
     } else {
         let all = ["test", "--release", "--workspace", "--no-fail-fast"];
-        vec![Step::cargo("tests, doc tests", all).args(&features(cuda))]
+        vec![Step::cargo("tests, doc tests", all)]
     };
     steps.into_iter().map(with_test_environment).collect()
 }

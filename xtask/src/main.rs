@@ -8,6 +8,7 @@ mod checks;
 mod chromium;
 mod cuda;
 mod files;
+mod gpu;
 mod kernels;
 mod python;
 mod setup;
@@ -27,10 +28,12 @@ Commands:
   test           Set up, then run every check: format, lints, tests, documentation,
                  the browser package in a browser, and the GPU backends
   cuda           Build the program for NVIDIA's GPUs and check it; no GPU is needed
+  cuda test      Run the tests in one build with CUDA, on a stand-in for the driver
   cuda check     Assemble every kernel of training and evaluation for three kinds of GPU
   e2e            Run the end-to-end tests of the `avse` command line only
   kernels        Run the tests of the similarity engine's kernels for ARM (emulated) and WebAssembly
   bench [ARGS]   Build and run `avse bench [ARGS]`, for example `cargo xtask bench model`
+  gpu            Pack an archive that tries a machine with NVIDIA GPUs, rehearse it
   web build      Build the browser package and the demo page with its data
   web serve      The same, then serve the page on this machine
   web test       The same, then run the tests in Node.js and in a browser only
@@ -119,6 +122,7 @@ for the export (AVSE_WEB_PEERS_PYTHON names another Python); AVSE_CHROMIUM names
 
 const CUDA: &str = "\
 Usage: cargo xtask cuda
+       cargo xtask cuda test
        cargo xtask cuda check [--binary FILE] [--full] [--only TEXT] [--no-table]
 
 The first builds the program for NVIDIA's GPUs (target/release/avse) and checks it: its
@@ -126,8 +130,11 @@ size, what `avse doctor` says, encoding and a training step on the CPU. No GPU, 
 no CUDA toolkit is needed. Burn's compiler is linked with LLVM 23 (400 MB in the user's local
 data, 92 MB to fetch): what is there is used, else Burn's own download, else PyPI.
 
-`check` runs training and evaluation of that program on GPUs that a stand-in for the driver
-(tests/cuda) pretends: A100, H200 and B200. Every kernel that is launched, and every
+`test` builds the workspace's tests with CUDA, too, and runs all that need no GPU, those of
+the command line with a stand-in for the driver (tests/cuda).
+
+`check` runs training and evaluation of that program on GPUs that the stand-in pretends:
+A100, H200 and B200. Every kernel that is launched, and every
 candidate that tuning tries, is assembled by NVIDIA's ptxas (from PyPI, into cargo's target
 folder). Errors fail; registers, spills and shared memory of the kernels, and launches,
 waits, allocations and copies of a step, are written to bench/cuda.md.
@@ -165,6 +172,7 @@ fn main() -> ExitCode {
         ("e2e", _) if wants_help => say(E2E),
         ("kernels", _) if wants_help => say(KERNELS),
         ("bench", [first]) if first == "--help" || first == "-h" => say(BENCH),
+        ("gpu", _) if wants_help || rest.is_empty() => say(gpu::HELP),
         ("web", _) if wants_help => say(WEB),
         ("setup", []) => {
             setup::run();
@@ -192,26 +200,28 @@ fn main() -> ExitCode {
             let bench = ["run", "--release", "-p", "trainer-native", "--", "bench"];
             forward(Step::cargo("bench", bench).args(rest))
         }
+        ("cuda", [what]) if what == "test" => code(checks::with_cuda()),
         ("cuda", [what, rest @ ..]) if what == "check" => match cuda::check::Options::read(rest) {
             Some((binary, options)) => code(cuda::check::check(&binary, &options)),
-            None => {
-                eprintln!(
-                    "cargo xtask cuda check: cannot understand `{}`\n\n{CUDA}",
-                    rest.join(" ")
-                );
-                ExitCode::from(2)
-            }
+            None => misunderstood("cuda check", rest, CUDA),
+        },
+        ("gpu", rest) => match gpu::run(rest) {
+            Some(succeeded) => code(succeeded),
+            None => misunderstood("gpu", rest, gpu::HELP),
         },
         ("web", []) => say(WEB),
         ("web", [what]) if what == "check" => code(checks::wasm()),
         ("web", [what]) if what == "build" => code(web::build(web::Native::Fresh)),
         ("web", [what]) if what == "test" => code(browser::run()),
         ("web", [what, rest @ ..]) if what == "serve" => code(web::serve(rest)),
-        _ => {
-            eprintln!("cargo xtask: cannot understand `{}`\n\n{HELP}", args.join(" "));
-            ExitCode::from(2)
-        }
+        _ => misunderstood("", &args, HELP),
     }
+}
+
+fn misunderstood(command: &str, arguments: &[String], help: &str) -> ExitCode {
+    let name = format!("cargo xtask {command}");
+    eprintln!("{}: cannot understand `{}`\n\n{help}", name.trim_end(), arguments.join(" "));
+    ExitCode::from(2)
 }
 
 fn say(text: &str) -> ExitCode {

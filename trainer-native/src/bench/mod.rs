@@ -3,9 +3,11 @@
 //! Each phase of the model runs in a process of its own ([`Job::run_in_child`]), so that its peak memory is
 //! its own too. The similarity engine is measured in [`similarity`], the training loader in [`loader`], whole steps
 //! and evaluations in [`training`], beside their peers.
+//! [`GpuJob`] is one piece of work on any device.
 
 mod child;
 mod flops;
+mod gpu;
 pub mod loader;
 mod memory;
 mod peers;
@@ -17,6 +19,7 @@ pub mod training;
 mod workload;
 
 pub use child::own_program;
+pub use gpu::{CollectiveCheck, Counted, DeviceMemory, GpuJob, GpuMeasurement, check_collective};
 pub use memory::{MemoryReport, TOLERANCE as MEMORY_TOLERANCE, memory};
 pub use peers::{PEERS, Peer};
 pub use phase::{CHILD_ARGUMENTS, Job, Measurement, Phase, Summary};

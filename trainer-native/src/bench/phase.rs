@@ -158,8 +158,8 @@ impl Job {
         let device = device::choose(&workload.gpu_id)?;
         device.seed(workload.seed);
         let run_seconds = match phase {
-            Phase::Images => images(workload, &device)?,
-            Phase::Captions => captions(workload, &device)?,
+            Phase::Images => timed(phase, workload, images(workload, &device)?)?,
+            Phase::Captions => timed(phase, workload, captions(workload, &device)?)?,
             Phase::Step => steps(workload, self.method, &device)?,
         };
         Ok(Measurement {
@@ -173,56 +173,103 @@ impl Job {
     }
 }
 
-fn images(workload: &Workload, device: &Device) -> Result<Vec<f64>> {
+/// Encodes a batch of images again and again.
+pub(super) fn images(
+    workload: &Workload,
+    device: &Device,
+) -> Result<impl FnMut(usize) -> Result<()> + use<>> {
     let (model, batch, side) =
         (network(workload, device)?, workload.image_batch, workload.model.image_size);
     let plan = workload.model.sampling.fixed_plan(ImageTower::grid(&workload.model), batch);
-    let host = pixels(workload, batch);
-    timed(Phase::Images, workload, |_| {
+    let (host, device) = (pixels(workload, batch), device.clone());
+    Ok(move |_| {
         let data = TensorData::new(host.clone(), [batch, 3, side, side]);
-        read(model.encode_images(Tensor::from_data(data, device), &plan))
+        read(model.encode_images(Tensor::from_data(data, &device), &plan))
     })
 }
 
-fn captions(workload: &Workload, device: &Device) -> Result<Vec<f64>> {
-    let model = network(workload, device)?;
+/// Encodes a batch of captions again and again.
+pub(super) fn captions(
+    workload: &Workload,
+    device: &Device,
+) -> Result<impl FnMut(usize) -> Result<()> + use<>> {
+    let (model, device) = (network(workload, device)?, device.clone());
     let tokens = tokens(workload, workload.caption_batch);
-    timed(Phase::Captions, workload, |_| {
-        read(model.encode_captions(token_tensor(&tokens, device), &tokens.lengths))
+    Ok(move |_| read(model.encode_captions(token_tensor(&tokens, &device), &tokens.lengths)))
+}
+
+fn steps(workload: &Workload, method: Method, device: &Device) -> Result<Vec<f64>> {
+    let mut trainee = Trainee::new(workload, method, device)?;
+    timed(Phase::Step, workload, |run| {
+        trainee.step(run)?;
+        wait(device)
     })
 }
 
-/// Steps as `avse train` takes them, with its default optimiser and loss.
-fn steps(workload: &Workload, method: Method, device: &Device) -> Result<Vec<f64>> {
-    let device = device.clone().autodiff();
-    let config = TrainConfig::default();
-    let model = network(workload, &device)?;
-    let optimiser = Optimiser::new(&model, &config.optimiser);
-    let scale = LossScale::new(method.precision);
-    let every = config.log_every(&device);
-    let place = (0, device.clone());
-    let mut replica = Some(Replica::new(place, model, optimiser, scale, every));
-    let alone = HostCollective::new(1);
-    let batch = workload.step_batch;
-    let (pixels, tokens) = (pixels(workload, batch), tokens(workload, batch));
-    let grid = ImageTower::grid(&workload.model);
-    let plan = workload.model.sampling.random_plan(grid, batch, &mut rng(workload));
-    let batch = Batch { pixels, tokens, plan };
-    timed(Phase::Step, workload, |run| {
-        let objective =
-            Objective { model: &workload.model, loss: &config.loss, negatives: Negatives::All };
-        let (rate, seed) = (config.optimiser.learning_rate, workload.seed + run as u64);
+/// A network of random weights in training, and the batch that all its steps take: as `avse train` does it, with
+/// its default optimiser and loss.
+pub(super) struct Trainee<'a> {
+    workload: &'a Workload,
+    method: Method,
+    config: TrainConfig,
+    replica: Option<Replica>,
+    batch: Batch,
+    alone: HostCollective,
+    /// Losses of the steps whose figures have been read.
+    pub(super) losses: Vec<f64>,
+}
+
+impl<'a> Trainee<'a> {
+    pub(super) fn new(workload: &'a Workload, method: Method, device: &Device) -> Result<Self> {
+        let device = device.clone().autodiff();
+        let config = TrainConfig::default();
+        let model = network(workload, &device)?;
+        let optimiser = Optimiser::new(&model, &config.optimiser);
+        let scale = LossScale::new(method.precision);
+        let every = config.log_every(&device);
+        let replica = Some(Replica::new((0, device), model, optimiser, scale, every));
+        let count = workload.step_batch;
+        let (pixels, tokens) = (pixels(workload, count), tokens(workload, count));
+        let grid = ImageTower::grid(&workload.model);
+        let plan = workload.model.sampling.random_plan(grid, count, &mut rng(workload));
+        let batch = Batch { pixels, tokens, plan };
+        let (alone, losses) = (HostCollective::new(1), Vec::new());
+        Ok(Self { workload, method, config, replica, batch, alone, losses })
+    }
+
+    /// One step, which the device may still be at. Nothing after a step that failed, which took the weights with
+    /// it.
+    pub(super) fn step(&mut self, run: usize) -> Result<()> {
+        let objective = Objective {
+            model: &self.workload.model,
+            loss: &self.config.loss,
+            negatives: Negatives::All,
+        };
+        let (rate, seed) = (self.config.optimiser.learning_rate, self.workload.seed + run as u64);
+        let plan = StepPlan { step: run + 1, objective, method: self.method, rate, seed };
         // Given away for the step: nothing else may hold its weights.
-        if let Some(before) = replica.take() {
-            let plan = StepPlan { step: run + 1, objective, method, rate, seed };
-            let mut after = before.step(&batch, &plan, &alone)?;
-            if after.should_read() {
-                after.read(&mut |_| Ok(()))?;
-            }
-            replica = Some(after);
+        let Some(before) = self.replica.take() else { return Ok(()) };
+        self.replica = Some(before.step(&self.batch, &plan, &self.alone)?);
+        match &self.replica {
+            Some(replica) if replica.should_read() => self.read(),
+            _ => Ok(()),
         }
-        device.sync().map_err(|e| device_failed(&e))
-    })
+    }
+
+    /// Waits for the steps so far and takes note of their losses.
+    pub(super) fn read(&mut self) -> Result<()> {
+        let Some(replica) = &mut self.replica else { return Ok(()) };
+        let losses = &mut self.losses;
+        replica.read(&mut |report| {
+            losses.push(report.loss);
+            Ok(())
+        })
+    }
+}
+
+/// Waits until the device has done everything.
+pub(super) fn wait(device: &Device) -> Result<()> {
+    device.sync().map_err(|e| device_failed(&e))
 }
 
 /// The whole network, as evaluation and training hold it, also where one tower would do.

@@ -1,6 +1,7 @@
 //! `avse bench`: speed and memory of this build on this machine.
 
 mod gallery;
+mod gpu;
 mod loader;
 mod memory;
 mod model;
@@ -52,6 +53,10 @@ enum What {
     Training(training::TrainingArgs),
     /// A gallery of random embeddings: seconds, and anonymous memory, of building and searching it
     Gallery(gallery::GalleryArgs),
+    /// One piece of work on one device: seconds, and what its memory held, as JSON
+    ///
+    /// For trying a machine with GPUs; bench/gpu/run.py asks for one after the other.
+    Gpu(gpu::GpuArgs),
     /// One phase, as `model` starts it: the job as JSON on standard input
     #[command(hide = true)]
     Phase,
@@ -73,6 +78,7 @@ impl Args {
             What::Loader(args) => args.run()?,
             What::Gallery(args) => args.run()?,
             What::Training(args) => args.run()?,
+            What::Gpu(args) => args.run()?,
             What::Phase => println!("{}", Job::answer(&standard_input()?)?),
             What::Evaluation => println!("{}", EvaluationJob::answer(&standard_input()?)?),
         }

@@ -172,7 +172,7 @@ fn swin_sizes(swin: &SwinConfig, side: usize) -> (f64, f64, f64) {
 }
 
 /// Bytes of everything that there is one of for each weight.
-fn weights(sizes: &Sizes, method: Method) -> f64 {
+pub(crate) fn weights(sizes: &Sizes, method: Method) -> f64 {
     let narrow = if method.precision == Precision::F32 { 0.0 } else { HALF };
     sizes.parameters * (COPIES * NUMBER + narrow)
 }

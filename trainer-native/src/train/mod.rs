@@ -55,7 +55,7 @@ use crate::{Error, Result, evaluate};
 
 pub use average::WeightAverage;
 pub use check::DryRun;
-pub use collective::{Collective, HostCollective, Membership};
+pub use collective::{Collective, HostCollective, Membership, nccl};
 pub use config::{
     Clip, LossConfig, MatrixUpdate, OptimiserConfig, Progress, Schedule, TrainConfig,
 };

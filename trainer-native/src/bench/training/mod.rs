@@ -17,6 +17,7 @@ use crate::{Error, Result};
 
 pub use evaluation::EvaluationJob;
 pub use rows::{TrainingRow, table};
+pub use set::network;
 
 /// Largest difference of two scores, sums of four cosines, that is rounding.
 const AGREEMENT: f64 = 1e-3;

@@ -31,8 +31,16 @@ pub(super) struct Counts {
     pub captions: usize,
 }
 
-/// Writes `network.json`: sizes by the names that Hugging Face gives them.
+/// Writes `network.json`, see [`network`].
 pub(super) fn write_network(folder: &Path, workload: &Workload) -> Result<()> {
+    write(&folder.join("network.json"), &files::json(&network(workload)?)?)
+}
+
+/// Sizes by the names that Hugging Face gives them, as peers read them.
+///
+/// # Errors
+/// Another image backbone than ViT.
+pub fn network(workload: &Workload) -> Result<serde_json::Value> {
     let model = &workload.model;
     let ImageBackboneConfig::Vit(vit) = &model.image else {
         return Err(Error::Usage("the peer knows ViT only".into()));
@@ -42,7 +50,7 @@ pub(super) fn write_network(folder: &Path, workload: &Workload) -> Result<()> {
     let plan = model.sampling.fixed_plan(grid, 1);
     // The patches of each view, not its centre: some are equally near, and chance would decide.
     let kept: Vec<&[u32]> = plan.indices.chunks(plan.kept).collect();
-    let network = json!({
+    Ok(json!({
         "embed_size": model.embed_size,
         "block_size": model.block_size,
         "image_size": model.image_size,
@@ -74,8 +82,7 @@ pub(super) fn write_network(folder: &Path, workload: &Workload) -> Result<()> {
             "hidden_dropout_prob": text.hidden_dropout_prob,
             "attention_probs_dropout_prob": text.attention_probs_dropout_prob,
         },
-    });
-    write(&folder.join("network.json"), &files::json(&network)?)
+    }))
 }
 
 /// Writes photographs, captions, vocabulary and a bundle of random weights.

@@ -47,14 +47,21 @@ pub trait Collective: Send + Sync {
 }
 
 /// The group for replicas on these devices: NCCL where it is installed and all are NVIDIA GPUs of this build, else
-/// the host's memory.
+/// the host's memory, as also for one alone.
 pub fn between(devices: &[Device]) -> Box<dyn Collective> {
+    let group = if devices.len() > 1 { nccl(devices) } else { None };
+    group.unwrap_or_else(|| Box::new(HostCollective::new(devices.len())))
+}
+
+/// NCCL's group of these devices, also of a single one; none where not all are NVIDIA GPUs of this build.
+pub fn nccl(devices: &[Device]) -> Option<Box<dyn Collective>> {
     #[cfg(feature = "cuda")]
-    if devices.len() > 1 && devices.iter().all(is_cuda) && has_nccl() {
+    if !devices.is_empty() && devices.iter().all(is_cuda) && has_nccl() {
         let devices = devices.iter().map(|device| device.clone().inner()).collect();
-        return Box::new(CudaCollective::new(devices));
+        return Some(Box::new(CudaCollective::new(devices)));
     }
-    Box::new(HostCollective::new(devices.len()))
+    let _ = devices;
+    None
 }
 
 #[cfg(feature = "cuda")]

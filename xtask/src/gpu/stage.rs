@@ -1,0 +1,103 @@
+//! The archive's folder.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::programs::{build_into, c_library, libraries_into};
+use super::{folder, python, text};
+use crate::shell::{Step, root};
+
+/// Side of the emoji's pictures in pixels. The recipe's network looks at 48; the usual 96 would not fit.
+const SIDE: &str = "48";
+
+/// Files of the repository and their places in the folder.
+const FILES: [(&str, &str); 7] = [
+    ("bench/peers/avse_torch.py", "avse_torch.py"),
+    ("bench/memory.json", "memory.json"),
+    ("bench/gpu/resume.toml", "resume.toml"),
+    ("data/emoji.toml", "emoji.toml"),
+    ("data/emoji-model", "emoji-model"),
+    ("tests/fixtures/parity", "parity"),
+    ("bench/gpu/README.md", "README.md"),
+];
+
+/// Scripts of bench/gpu that run on the other machine.
+const SCRIPTS: [&str; 7] =
+    ["run.py", "parts.py", "process.py", "record.py", "machine.py", "kernels.py", "peer.py"];
+
+/// Makes the folder anew; what takes long is made only where it is not there yet.
+pub fn stage(out: &Path) -> bool {
+    let _ = fs::remove_dir_all(out);
+    let programs = out.join("bin");
+    let made = fs::create_dir_all(&programs).is_ok()
+        && build_into(&programs)
+        && libraries_into(&out.join("lib"), &programs.join("avse"))
+        && emoji(&programs.join("avse"), &out.join("emoji"));
+    if !made {
+        return false;
+    }
+    let copies = FILES.map(|(from, to)| (root().join(from), out.join(to)));
+    let scripts = SCRIPTS.map(|name| (root().join("bench/gpu").join(name), out.join(name)));
+    for (from, to) in copies.iter().chain(&scripts) {
+        if let Err(error) = copy(from, to) {
+            eprintln!("{}: {error}", from.display());
+            return false;
+        }
+    }
+    let about = about(&programs);
+    print!("{about}");
+    fs::write(out.join("archive.json"), about).is_ok()
+}
+
+/// The emoji set in the official layout, its pictures in one tar file.
+fn emoji(avse: &Path, out: &Path) -> bool {
+    let set = folder().join(format!("emoji-{SIDE}"));
+    let words = ["--size".into(), SIDE.into(), "--out".into(), text(&set)];
+    if !Step::new("emoji", avse, ["data", "emoji"]).args(&words).run() {
+        return false;
+    }
+    let copied = fs::create_dir_all(out).and_then(|()| {
+        for entry in fs::read_dir(&set)? {
+            let path = entry?.path();
+            if path.is_file()
+                && let Some(name) = path.file_name()
+            {
+                fs::copy(&path, out.join(name))?;
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = copied {
+        eprintln!("{}: {error}", set.display());
+        return false;
+    }
+    let words = [text(&set.join("images")), text(&out.join("images.tar"))];
+    python("pictures", "pictures.py").args(&words).run()
+}
+
+/// What the archive is, as JSON.
+fn about(programs: &Path) -> String {
+    let git = |words: [&str; 3]| Step::new("git", "git", words).output().unwrap_or_default();
+    let changed = !git(["status", "--porcelain", "-uno"]).is_empty();
+    let rustc = Step::new("rustc", "rustc", ["--version"]).output().unwrap_or_default();
+    let needs = c_library(&programs.join("avse")).unwrap_or_default();
+    format!(
+        "{{\n \"commit\": \"{}\",\n \"changed\": {changed},\n \"rustc\": \"{rustc}\",\n \"glibc\": \"{needs}\",\n \
+         \"picture_side\": {SIDE}\n}}\n",
+        git(["rev-parse", "--verify", "HEAD"]),
+    )
+}
+
+/// A file, or a folder with what is in it.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    if from.is_file() {
+        return fs::copy(from, to).map(drop);
+    }
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        copy(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
