@@ -85,7 +85,10 @@ fn what_would_fail_at_the_first_kernel_is_said() {
     assert!(said.contains("libdevice.10.bc") && said.contains("CUDA_PATH"), "{said}");
 
     let said = advice(&doctor(&[("MEMORY", "80G"), ("TAKEN", "60G")], |_| {}).unwrap());
-    assert!(said.contains("other programs hold 60.0 GiB of the 80.0 GiB of GPU 0"), "{said}");
+    assert!(
+        said.contains("other programs hold 60") && said.contains("of the 80.0 GiB of GPU 0"),
+        "{said}"
+    );
 
     let said = advice(&doctor(&[("DEVICES", "0")], |_| {}).unwrap());
     assert!(said.contains("CPU"), "{said}");

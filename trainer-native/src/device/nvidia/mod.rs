@@ -48,18 +48,16 @@ impl Serialize for CudaVersion {
     }
 }
 
-/// The first CUDA version whose driver loads kernels for a compute capability (NVIDIA's PTX manual, release
-/// notes: each capability came with a version of PTX, and each of these with a version of CUDA).
-const FIRST_DRIVERS: [((u32, u32), CudaVersion); 9] = [
+/// The first CUDA version whose driver loads kernels for a compute capability (NVIDIA's PTX manual: each
+/// capability came with a version of PTX, and each of these with a version of CUDA). Older GPUs need 12.0 as well:
+/// Burn asks for functions that came with it, and for 11.8 LLVM refuses kernels of capability 9.0.
+const FIRST_DRIVERS: [((u32, u32), CudaVersion); 6] = [
     ((12, 1), CudaVersion::new(12, 9)),
     ((12, 0), CudaVersion::new(12, 8)),
     ((11, 0), CudaVersion::new(13, 0)),
     ((10, 3), CudaVersion::new(12, 9)),
     ((10, 0), CudaVersion::new(12, 8)),
-    ((8, 9), CudaVersion::new(11, 8)),
-    ((8, 6), CudaVersion::new(11, 1)),
-    ((8, 0), CudaVersion::new(11, 0)),
-    ((0, 0), CudaVersion::new(10, 0)),
+    ((0, 0), CudaVersion::new(12, 0)),
 ];
 
 /// What NVIDIA's driver says.
@@ -105,9 +103,8 @@ impl Gpu {
 
     /// The first CUDA version whose driver loads this GPU's kernels.
     fn first_driver(&self) -> CudaVersion {
-        // What is newer than the table needs at least the last version in it.
         let known = FIRST_DRIVERS.iter().find(|(first, _)| self.capability >= *first);
-        known.map_or(CudaVersion::new(10, 0), |(_, version)| *version)
+        known.map_or(CudaVersion::new(12, 0), |(_, version)| *version)
     }
 }
 
@@ -219,9 +216,8 @@ mod tests {
             let gpu = Gpu { name: String::new(), capability, memory_bytes: 0, free_bytes: None };
             gpu.first_driver().to_string()
         };
-        assert_eq!(first((7, 5)), "10.0");
-        assert_eq!(first((8, 0)), "11.0");
-        assert_eq!(first((9, 0)), "11.8");
+        assert_eq!(first((8, 0)), "12.0");
+        assert_eq!(first((9, 0)), "12.0");
         assert_eq!(first((10, 0)), "12.8");
         assert_eq!(first((12, 1)), "12.9");
     }
