@@ -85,7 +85,8 @@ pub(crate) fn merge_heads(context: Tensor<4>) -> Tensor<3> {
 /// `softmax(q k^T / sqrt(d) + bias) v` over `[B, heads, T, d]` tensors.
 ///
 /// Outside training the backend's fused attention is used, which has no dropout and no gradient of its
-/// own; but not for f32 on a GPU, where the kernel that Burn picks may multiply in f16 whatever the type.
+/// own; but not for f32 on a GPU where Burn chooses kernels by timing: one of them multiplies in f16 whatever
+/// the type.
 pub(crate) fn attend(
     query: Tensor<4>,
     key: Tensor<4>,
@@ -95,7 +96,8 @@ pub(crate) fn attend(
 ) -> Tensor<4> {
     let [batch, heads, length, size] = query.dims();
     let device = query.device();
-    let fused = device == Device::flex() || query.dtype() != DType::F32;
+    let by_timing = cfg!(feature = "gpu-runtime") && device != Device::flex();
+    let fused = !(by_timing && query.dtype() == DType::F32);
     if fused && !device.is_autodiff() {
         let bias = bias.map(|bias| bias.expand([batch, heads, length, length]));
         return attention(query, key, value, None, bias, AttentionModuleOptions::default());
