@@ -29,7 +29,10 @@ pub fn run_all() -> ExitCode {
         for step in tests() {
             results.check(step);
         }
-        results.check(cuda::standin_tests());
+        // The driver's library has this form on Linux.
+        if cfg!(target_os = "linux") {
+            results.check(cuda::standin_tests());
+        }
         in_the_browser(&mut results);
         for step in lints() {
             results.check(step);
