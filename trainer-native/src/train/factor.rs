@@ -4,6 +4,8 @@ use burn::tensor::Tensor;
 
 /// What tensors are multiplied by.
 #[derive(Clone, Debug)]
+// There are a few of these at a time.
+#[allow(clippy::large_enum_variant)]
 pub enum Factor {
     /// Known here.
     Number(f32),

@@ -23,6 +23,8 @@ pub struct Verdict {
 
 /// A number of steps.
 #[derive(Clone, Debug)]
+// There are a few of these at a time.
+#[allow(clippy::large_enum_variant)]
 pub enum Count {
     /// Known here.
     Number(usize),

@@ -63,7 +63,7 @@ fn erf_and_density(x: f32) -> (f32, f32) {
 /// `u = sqrt(2 / pi) (x + 0.044715 x^3)`.
 #[inline(always)]
 fn tanh_weight(x: f32) -> (f32, f32) {
-    const TWICE_SCALE: f32 = 1.595_769_1; // 2 sqrt(2 / pi)
+    const TWICE_SCALE: f32 = 1.595_769; // 2 sqrt(2 / pi)
     const CUBIC: f32 = 0.044_715;
     let square = x * x;
     let decay = exp(-(TWICE_SCALE * x * (1.0 + CUBIC * square)).abs());
