@@ -95,7 +95,7 @@ pub struct LossScale {
     steady: u32,
     /// Whether it moves; without f16 it is 1 for ever.
     pub moves: bool,
-    /// Steps that [`DeviceScale`] has left out.
+    /// Steps that the device has left out.
     #[serde(default)]
     pub left_out: usize,
 }
