@@ -17,11 +17,11 @@ DICTIONARY = 256 << 20
 class Compressed:
     """A file that counts what goes in and what comes out."""
 
-    def __init__(self, path, quick):
+    def __init__(self, path):
         self.file = open(path, "wb")
         filters = [
             {"id": lzma.FILTER_X86},
-            {"id": lzma.FILTER_LZMA2, "preset": 1 if quick else 9 | lzma.PRESET_EXTREME, "dict_size": DICTIONARY},
+            {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": DICTIONARY},
         ]
         self.compressor = lzma.LZMACompressor(lzma.FORMAT_XZ, filters=filters)
         self.read = self.written = 0
@@ -50,7 +50,7 @@ def main():
     limit = float(sys.argv[3]) if len(sys.argv) > 3 else None
     files = sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: (group(path.relative_to(folder)), path))
     beside = out.with_name(out.name + ".part")
-    stream = Compressed(beside, "--quick" in sys.argv)
+    stream = Compressed(beside)
     rows = {}
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.USTAR_FORMAT) as tar:
         for path in files:

@@ -50,7 +50,7 @@ def by_kind(rows):
         entry["launches"] += launches
     longest = sorted(rows, key=lambda row: -row[1])[:MOST]
     return {
-        "seconds": sum(row[1] for row in rows),
+        "kernel_seconds": sum(row[1] for row in rows),
         "launches": sum(row[2] for row in rows),
         "kinds": dict(sorted(kinds.items(), key=lambda item: -item[1]["seconds"])),
         "longest": [{"name": name, "seconds": seconds, "launches": count} for name, seconds, count in longest],

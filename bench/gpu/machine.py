@@ -147,11 +147,32 @@ class Smi:
 
 def physical(device):
     """The driver's number of the GPU that programs call `device`."""
-    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    name = visible(device)
+    return int(name) if name.isdigit() else int(device)
+
+
+def visible(device):
+    """What CUDA_VISIBLE_DEVICES is set to, so that programs see no GPU but the one that they call `device` now."""
+    names = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     number = int(device)
-    if number < len(visible) and visible[number].isdigit():
-        return int(visible[number])
-    return number
+    return names[number] if number < len(names) else device
+
+
+def nccl_folder(work):
+    """A folder that has NCCL under a name that Burn tries (`libnccl.so.2`, which packages install, is none); None without
+    NCCL."""
+    found = []
+    for folder in python_folders():
+        found += glob.glob(os.path.join(glob.escape(folder), "nvidia", "nccl", "lib", "libnccl.so.2"))
+    found += glob.glob("/usr/lib/*/libnccl.so.2")
+    if not found:
+        return None
+    folder = os.path.join(work, "nccl")
+    os.makedirs(folder, exist_ok=True)
+    link = os.path.join(folder, "libnccl.so")
+    if not os.path.lexists(link):
+        os.symlink(found[0], link)
+    return folder
 
 
 class MemoryWatch:

@@ -21,7 +21,7 @@ sys.path[:0] = [str(here), str(here.parent / "peers")]
 
 import torch  # noqa: E402
 
-from avse_torch import Avse, regulariser, triplet_loss  # noqa: E402
+from avse_torch import Avse, groups, regulariser, triplet_loss  # noqa: E402
 
 # As many as bench/gpu.rs takes between two waits.
 TOGETHER = 4
@@ -43,16 +43,8 @@ class Training:
         if options.compile:
             for block in blocks(self.model):
                 block.compile(dynamic=False)
-        backbones = {
-            *map(id, self.model.img_enc.visual_encoder.parameters()),
-            *map(id, self.model.txt_enc.bert.parameters()),
-        }
-        groups = [
-            {"params": [p for p in self.model.parameters() if id(p) not in backbones], "lr": 2e-4},
-            {"params": [p for p in self.model.parameters() if id(p) in backbones], "lr": 2e-5},
-        ]
         cuda = device.type == "cuda"
-        self.optimiser = torch.optim.AdamW(groups, weight_decay=1e-4, fused=cuda)
+        self.optimiser = torch.optim.AdamW(groups(self.model), weight_decay=1e-4, fused=cuda)
         side, tokens = network["image_size"], network["caption_tokens"]
         self.pixels = torch.rand(options.batch, 3, side, side) * 4 - 2
         self.ids = torch.randint(network["bert"]["vocab_size"], (options.batch, tokens))
@@ -101,7 +93,7 @@ def measure(training, options):
         "batch": options.batch,
         "precision": options.precision,
         "compiled": options.compile,
-        "attention": training.model.img_enc.visual_encoder.config._attn_implementation,
+        "attention": getattr(training.model.img_enc.visual_encoder.config, "_attn_implementation", None),
         "warmup_seconds": warmup,
         "run_seconds": timed,
         "per_second": options.batch * len(timed) / sum(timed),

@@ -24,6 +24,8 @@ class Outcome:
 
     def why(self):
         """In words, for the record; None when all is well."""
+        if self.timed_out and self.code is None:
+            return "no time was left"
         if self.timed_out:
             return f"ended after its {self.seconds:.0f} s"
         if self.code == 0:
@@ -78,7 +80,7 @@ def call(command, limit, *, env=None, cwd=None, log=None, quiet=False, interrupt
     shown = [os.path.basename(str(command[0])), *map(str, command[1:])]
     began = time.monotonic()
     if limit <= 0:
-        return Outcome(shown, None, 0.0, True, "", ["no time was left"])
+        return Outcome(shown, None, 0.0, True, "", ["no time was left before it began"])
     try:
         process = subprocess.Popen(
             [str(word) for word in command],

@@ -43,8 +43,9 @@ class Run:
         self.part, self.part_end, self.record = None, self.end, None
         self.avse = self.here("bin", "avse")
         self.python, self.peer_state = None, None
-        self.formula = self.read_formula()
-        self.cubecl = f'[environment]\npath = {{ directory = {json.dumps(self.file("cubecl"))} }}\n'
+        # avse leaves both to a file of the user's, so the file has to name both.
+        folder = json.dumps(self.file("cubecl"))
+        self.cubecl = f"[environment]\npath = {{ directory = {folder} }}\n\n[compilation]\ncache = true\n"
         with open(self.file("cubecl.toml"), "w", encoding="utf-8") as file:
             file.write(self.cubecl)
         os.makedirs(self.file("logs"), exist_ok=True)
@@ -60,17 +61,12 @@ class Run:
         """A file of this run."""
         return os.path.join(self.work, *names)
 
-    def read_formula(self):
-        try:
-            with open(self.here("memory.json"), encoding="utf-8") as file:
-                return json.load(file)
-        except (OSError, ValueError):
-            return {}
-
     def environment(self):
-        """What programs see: their caches in this run's folder, CUDA's math library where it was found, no hub, and no
-        Vulkan or OpenGL driver, on which the tests would run once more."""
+        """What programs see: their caches in this run's folder, CUDA's math library and NCCL where they were found, no hub,
+        and no Vulkan or OpenGL driver, on which the tests would run once more."""
         env = dict(os.environ)
+        # Tests would fail for want of a Vulkan driver there.
+        env.pop("CI", None)
         env.update(
             XDG_CACHE_HOME=self.file("cache"),
             TORCHINDUCTOR_CACHE_DIR=self.file("inductor"),
@@ -84,13 +80,15 @@ class Run:
         folder, _ = machine.cuda_path(self.work)
         if folder:
             env["CUDA_PATH"] = folder
+        self.nccl = machine.nccl_folder(self.work)
+        if self.nccl:
+            env["LD_LIBRARY_PATH"] = joined(env.get("LD_LIBRARY_PATH"), self.nccl)
         return env
 
     def use_own_libraries(self):
         """Has our programs take the archive's C++ library, where the machine's is missing or too old; not PyTorch, which
         may need a newer one."""
-        paths = [self.here("lib"), self.env.get("LD_LIBRARY_PATH")]
-        self.env = {**self.env, "LD_LIBRARY_PATH": ":".join(path for path in paths if path)}
+        self.env = {**self.env, "LD_LIBRARY_PATH": joined(self.here("lib"), self.env.get("LD_LIBRARY_PATH"))}
         self.own_libraries = True
 
     def left(self):
@@ -140,6 +138,11 @@ class Run:
         return ["--dataset", "emoji", "--data_path", folder, "--images", self.here("emoji", "images.tar")]
 
 
+def joined(*paths):
+    """Those that there are, as an environment variable lists them."""
+    return ":".join(path for path in paths if path)
+
+
 def one(run, record, name, part, limit, later):
     """A part, whatever becomes of it."""
     now = time.monotonic()
@@ -172,16 +175,20 @@ def main():
     parser.add_argument("--out", default="avse-gpu.json", help="what is found (avse-gpu.json)")
     parser.add_argument("--device", default="0", help="a GPU's number, or cpu for a rehearsal (0)")
     parser.add_argument("--tiny", action="store_true", help="tiny sizes, to try the script; cpu implies it")
-    parser.add_argument("--only", nargs="+", metavar="PART", help="these parts: " + ", ".join(p[0] for p in parts.PARTS))
+    names = [part[0] for part in parts.PARTS]
+    parser.add_argument("--only", nargs="+", choices=names, metavar="PART", help="doctor and these parts: " + ", ".join(names))
     parser.add_argument("--peer-python", help="a Python that has torch and transformers, or none")
     parser.add_argument("--work", help="folder for everything else; kept (a temporary one, removed)")
     options = parser.parse_args()
     if options.device != "cpu" and not options.device.isdigit():
         parser.error("--device: a number or cpu")
     options.tiny = options.tiny or options.device == "cpu"
-    chosen = [part for part in parts.PARTS if not options.only or part[0] in options.only]
-    if not chosen:
-        parser.error("--only: no such part")
+    # The other parts need what the doctor finds out.
+    chosen = [part for part in parts.PARTS if not options.only or part[0] in ("doctor", *options.only)]
+    if options.work and os.path.isdir(options.work) and os.listdir(options.work):
+        parser.error("--work: the folder is not empty")
+    if os.path.exists(options.out):
+        os.replace(options.out, options.out + ".previous")
 
     try:
         with open(os.path.join(HERE, "archive.json"), encoding="utf-8") as file:

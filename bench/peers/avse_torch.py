@@ -159,6 +159,15 @@ class Avse(nn.Module):
         return products.max(dim=2).values.sum(-1)
 
 
+def groups(model):
+    """Parameters for the optimiser: heads at 2e-4, backbones at a tenth."""
+    backbones = {*map(id, model.img_enc.visual_encoder.parameters()), *map(id, model.txt_enc.bert.parameters())}
+    return [
+        {"params": [p for p in model.parameters() if id(p) not in backbones], "lr": 2e-4},
+        {"params": [p for p in model.parameters() if id(p) in backbones], "lr": 2e-5},
+    ]
+
+
 def triplet_loss(scores, margin=0.2):
     """Hardest negatives of both directions, summed."""
     right = scores.diagonal()

@@ -28,7 +28,7 @@ from safetensors.torch import load_file  # noqa: E402
 from torch.utils.data import DataLoader, Dataset  # noqa: E402
 from transformers import BertTokenizer  # noqa: E402
 
-from avse_torch import Avse, regulariser, triplet_loss  # noqa: E402
+from avse_torch import Avse, groups, regulariser, triplet_loss  # noqa: E402
 
 torch.set_num_threads(threads)
 cv2.setNumThreads(1)
@@ -47,15 +47,7 @@ class Training:
 
     def __init__(self):
         self.model = Avse(network).train()
-        backbones = {
-            *map(id, self.model.img_enc.visual_encoder.parameters()),
-            *map(id, self.model.txt_enc.bert.parameters()),
-        }
-        groups = [
-            {"params": [p for p in self.model.parameters() if id(p) not in backbones], "lr": 2e-4},
-            {"params": [p for p in self.model.parameters() if id(p) in backbones], "lr": 2e-5},
-        ]
-        self.optimiser = torch.optim.AdamW(groups, weight_decay=1e-4)
+        self.optimiser = torch.optim.AdamW(groups(self.model), weight_decay=1e-4)
 
     def step(self, batch):
         side, tokens = network["image_size"], network["caption_tokens"]

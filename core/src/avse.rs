@@ -16,7 +16,7 @@ use crate::weights::{
     Bundle, BundleContents, LoadReport, Manifest, Naming, Precision, StateDict, Towers,
     VerifiedFiles, load_into, state_dict_of,
 };
-use crate::{Error, Result};
+use crate::{Error, Result, is_cpu};
 
 /// A network with all that turns pictures and sentences into its inputs.
 #[derive(Clone)]
@@ -101,7 +101,7 @@ impl Avse {
         let (model, report) = match towers {
             Towers::Both => {
                 let (mut model, report) = load_into(network, weights, Naming::OFFICIAL)?;
-                if *device == Device::flex() {
+                if is_cpu(device) {
                     model.image = model.image.for_cpu();
                 }
                 (model, report)

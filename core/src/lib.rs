@@ -5,6 +5,7 @@
 mod avse;
 pub mod chain;
 pub mod config;
+mod device;
 mod error;
 pub mod gallery;
 pub mod image;
@@ -18,5 +19,6 @@ pub mod text;
 pub mod weights;
 
 pub use avse::{Avse, token_tensor};
+pub use device::is_cpu;
 pub use error::{Error, GpuFailure, Result};
 pub use model::AvseModel;

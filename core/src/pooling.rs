@@ -18,6 +18,7 @@ pub use self::mask::TokenMask;
 
 use self::known::KnownWeights;
 use crate::config::PoolingConfig;
+use crate::is_cpu;
 use crate::layers::init::default_linear;
 
 /// Value of a masked token before the sort, and of a masked score before the softmax.
@@ -278,15 +279,6 @@ fn weighted_by_sorting(columns: Tensor<3>, weights: Tensor<3>) -> Tensor<3> {
 /// The same products in the order of the values.
 fn weighted_by_ranks(columns: Tensor<3>, weights: Tensor<3>) -> Tensor<3> {
     columns.clone() * weights.gather(2, ranks::descending(columns.detach()))
-}
-
-/// Whether sorting there is more than a detour.
-fn is_cpu(device: &Device) -> bool {
-    #[cfg(feature = "training")]
-    if *device == Device::flex().autodiff() {
-        return true;
-    }
-    *device == Device::flex()
 }
 
 /// `[length, size]` sinusoidal codes: even columns sine, odd columns cosine of the

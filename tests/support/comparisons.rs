@@ -65,11 +65,12 @@ pub fn relative_l2(actual: &[f32], expected: &[f32]) -> f64 {
     off.sqrt() / if size > 0.0 { size.sqrt() } else { 1.0 }
 }
 
-/// The largest `|actual - expected|`; infinite where a number is not finite.
+/// The largest `|actual - expected|`; infinite where a number on either side is not finite.
 pub fn largest(actual: &[f32], expected: &[f32]) -> f64 {
     assert_eq!(actual.len(), expected.len());
     let pairs = actual.iter().zip(expected);
     pairs
-        .map(|(a, e)| if a.is_finite() { f64::from(*a - *e).abs() } else { f64::INFINITY })
+        .map(|(a, e)| f64::from(*a - *e).abs())
+        .map(|off| if off.is_finite() { off } else { f64::INFINITY })
         .fold(0.0, f64::max)
 }

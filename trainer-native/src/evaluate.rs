@@ -170,12 +170,13 @@ fn shape(avse: &Avse, blocks: usize) -> BlockShape {
 /// Embeddings `[B, blocks * width]` as unit blocks in host memory.
 ///
 /// # Errors
-/// [`Error::Usage`] when the device does not give them back.
+/// [`Error::Device`] when the device does not give them back.
 pub fn host_blocks(embeddings: Tensor<2>, avse: &Avse) -> Result<Vec<f32>> {
     unit_blocks(embeddings, avse.config.block_size)
-        .into_data()
+        .try_into_data()
+        .map_err(|e| Error::Device(e.to_string()))?
         .try_to_vec()
-        .map_err(|e| Error::Usage(format!("embeddings cannot be read back: {e}")))
+        .map_err(|e| Error::Device(e.to_string()))
 }
 
 /// Scores of all pairs, in memory.

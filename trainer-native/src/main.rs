@@ -16,7 +16,9 @@ fn main() -> ExitCode {
     #[cfg(feature = "gpu")]
     trainer_native::device::kernels::keep();
     report_panics();
-    match Cli::run() {
+    let outcome = Cli::run();
+    trainer_native::device::finish();
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");
@@ -25,7 +27,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Reports panics, but those that are no defects. When whoever reads the output has gone (`avse doctor | head`), ends
+/// Reports panics, except those that are no defects. When whoever reads the output has gone (`avse doctor | head`), ends
 /// as programs do that the signal SIGPIPE ends.
 fn report_panics() {
     let usual = std::panic::take_hook();
@@ -36,7 +38,7 @@ fn report_panics() {
             std::process::exit(141);
         }
         // Training says in words what has no room on a GPU.
-        if message.contains("out of device memory") {
+        if message.contains("out of device memory") && trainer_native::train::explains_panics() {
             return;
         }
         usual(panic);

@@ -10,6 +10,7 @@ use crate::browser;
 use crate::chromium;
 use crate::cuda::{self, llvm};
 use crate::files::text;
+use crate::gpu;
 use crate::setup::{self, WASM};
 use crate::shell::{Step, root, target};
 use crate::web::{self, Native};
@@ -29,9 +30,10 @@ pub fn run_all() -> ExitCode {
         for step in tests() {
             results.check(step);
         }
-        // The driver's library has this form on Linux.
+        // The driver's library has this form on Linux, and the script is for Linux.
         if cfg!(target_os = "linux") {
             results.check(cuda::standin_tests());
+            results.record("gpu script", gpu::rehearse_faults);
         }
         in_the_browser(&mut results);
         for step in lints() {

@@ -8,6 +8,7 @@ use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 
 use super::init::transformer_linear;
+use crate::is_cpu;
 
 /// Sizes of a [`SelfAttention`] layer.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +97,7 @@ pub(crate) fn attend(
 ) -> Tensor<4> {
     let [batch, heads, length, size] = query.dims();
     let device = query.device();
-    let by_timing = cfg!(feature = "gpu-runtime") && device != Device::flex();
+    let by_timing = cfg!(feature = "gpu-runtime") && !is_cpu(&device);
     let fused = !(by_timing && query.dtype() == DType::F32);
     if fused && !device.is_autodiff() {
         let bias = bias.map(|bias| bias.expand([batch, heads, length, length]));

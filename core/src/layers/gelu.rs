@@ -8,7 +8,9 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-use burn::tensor::{DType, Device, FloatDType, Tensor, activation};
+use burn::tensor::{DType, FloatDType, Tensor, activation};
+
+use crate::is_cpu;
 
 /// `sqrt(2 / pi)`: twice the normal density at 0, and what the tanh form scales by.
 const SCALE: f64 = FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
@@ -18,7 +20,7 @@ const CUBIC: f64 = 0.044715;
 /// `x (1 + erf(x / sqrt 2)) / 2` of every element, whatever the shape and the float type.
 pub fn gelu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
     // Burn's is exact there, and one pass over memory either way.
-    if input.device() == Device::flex() {
+    if is_cpu(&input.device()) {
         return activation::gelu(input);
     }
     weighted(

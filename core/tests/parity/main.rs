@@ -15,6 +15,8 @@ mod fixture;
 mod gelu;
 #[path = "../../../tests/support/gpus.rs"]
 mod gpus;
+#[path = "../../../tests/support/gradients.rs"]
+mod gradients;
 #[path = "../../../tests/support/left_out.rs"]
 mod left_out;
 mod metrics;

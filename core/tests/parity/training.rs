@@ -1,7 +1,7 @@
 //! One training step of the whole model, with every gradient.
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Gradients, Tensor};
+use burn::module::Module;
+use burn::tensor::Tensor;
 
 use avse_core::AvseModel;
 use avse_core::config::ModelConfig;
@@ -16,6 +16,7 @@ use super::compare::{TOWER, values};
 use super::comparisons::largest;
 use super::devices::{Run, on_each_device};
 use super::fixture::Fixture;
+use super::gradients::GradientsAsWeights;
 
 /// Losses are sums of many terms: compared relative to their size.
 const LOSS_RELATIVE: f64 = 1e-5;
@@ -183,21 +184,6 @@ impl Losses {
             hardest: triplet.forward(scores, Negatives::Hardest),
             regulariser: regulariser.forward(images, config.sampling.views),
         }
-    }
-}
-
-/// Replaces every parameter by its gradient, zero where it has none.
-struct GradientsAsWeights<'a> {
-    gradients: &'a Gradients,
-}
-
-impl ModuleMapper for GradientsAsWeights<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let gradients = self.gradients;
-        param.map(|tensor| match tensor.grad(gradients) {
-            Some(gradient) => gradient,
-            None => tensor.inner().zeros_like(),
-        })
     }
 }
 

@@ -10,7 +10,7 @@ use super::phase::{Trainee, captions, images, wait};
 use super::{Phase, Workload, flops};
 use crate::machine::peak_memory;
 use crate::train::memory::{Layers, Sizes, weights};
-use crate::train::{Collective, HostCollective, Method, nccl};
+use crate::train::{Collective, HostCollective, Membership, Method, Precision, nccl, room};
 use crate::{Error, Result, device};
 
 /// Steps between two waits for the device: enough that it never runs out of work, few enough that the time limit
@@ -53,8 +53,8 @@ pub struct GpuMeasurement {
     pub losses: Vec<f64>,
     /// Bytes in use and reserved by the device's allocator at the end; it gives nothing back by itself, so what is
     /// reserved is its peak.
-    pub device_memory: Option<DeviceMemory>,
-    /// What the memory formula (`avse bench memory`) counts for this step.
+    pub device_memory: Option<HeldMemory>,
+    /// What the memory formula for GPUs counts for this step.
     pub counted: Option<Counted>,
     /// Largest resident memory of the process on the host.
     pub host_peak_bytes: Option<u64>,
@@ -62,7 +62,7 @@ pub struct GpuMeasurement {
 
 /// What the device's allocator holds, in bytes.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct DeviceMemory {
+pub struct HeldMemory {
     /// Taken by tensors.
     pub in_use: u64,
     /// Taken from the device.
@@ -76,6 +76,8 @@ pub struct Counted {
     pub weights: f64,
     /// Numbers that a graph keeps at once.
     pub kept: f64,
+    /// The peak that the formula for GPUs says, in bytes.
+    pub predicted: f64,
 }
 
 impl GpuJob {
@@ -93,7 +95,7 @@ impl GpuJob {
         let (warmup_seconds, run_seconds) = match phase {
             Phase::Images => self.encoded(images(workload, &device)?)?,
             Phase::Captions => self.encoded(captions(workload, &device)?)?,
-            Phase::Step => self.steps(&device, &mut losses)?,
+            Phase::Step => room::explained(None, &device, || self.steps(&device, &mut losses))?,
         };
         let batch = phase.batch(workload);
         let mean = run_seconds.iter().sum::<f64>() / run_seconds.len() as f64;
@@ -107,23 +109,27 @@ impl GpuJob {
             warmup_seconds,
             run_seconds,
             losses,
-            device_memory: device.memory_pool_usage().map(|usage| DeviceMemory {
+            device_memory: device.memory_pool_usage().map(|usage| HeldMemory {
                 in_use: usage.bytes_in_use,
                 reserved: usage.bytes_reserved,
             }),
-            counted: self.counted()?,
+            counted: self.counted(&device)?,
             host_peak_bytes: peak_memory(),
         })
     }
 
-    fn counted(&self) -> Result<Option<Counted>> {
+    fn counted(&self, device: &Device) -> Result<Option<Counted>> {
         if self.phase != Phase::Step {
             return Ok(None);
         }
         let workload = &self.workload;
-        let sizes = Sizes::of(&workload.model, workload.caption_tokens, Layers::Plain)?;
+        let fused = device::is_cpu(device) && self.method.precision == Precision::F32;
+        let layers = if fused { Layers::Fused } else { Layers::Plain };
+        let sizes = Sizes::of(&workload.model, workload.caption_tokens, layers)?;
         let kept = sizes.kept(workload.step_batch, self.method);
-        Ok(Some(Counted { weights: weights(&sizes, self.method), kept }))
+        let formula = room::formula(self.method.precision);
+        let predicted = formula.predict(&sizes, workload.step_batch, self.method);
+        Ok(Some(Counted { weights: weights(&sizes, self.method), kept, predicted }))
     }
 
     /// Warm-up and timed runs of something that waits for its own result.
@@ -191,7 +197,7 @@ pub struct CollectiveCheck {
     /// Largest difference from what the sums and the collections are.
     pub error: f64,
     /// Seconds of adding up `bytes` on all devices, the best of a few.
-    pub seconds: f64,
+    pub sum_seconds: f64,
     /// Size of what is added up.
     pub bytes: usize,
 }
@@ -223,19 +229,21 @@ pub fn check_collective(gpu_ids: &str) -> Result<CollectiveCheck> {
         devices: devices.iter().map(device::describe).collect(),
         through,
         error: 0.0,
-        seconds: f64::INFINITY,
+        sum_seconds: f64::INFINITY,
         bytes: NUMBERS * size_of::<f32>(),
     };
     for outcome in outcomes {
         let (error, seconds) = outcome?;
         found.error = larger(found.error, error);
-        found.seconds = found.seconds.min(seconds);
+        found.sum_seconds = found.sum_seconds.min(seconds);
     }
     Ok(found)
 }
 
 /// Largest error, and seconds of the fastest sum.
 fn exchange(collective: &dyn Collective, rank: usize, device: &Device) -> Result<(f64, f64)> {
+    // One that fails ends the others' wait.
+    let membership = Membership::new(collective, rank);
     let world = collective.world();
     let own = |rank: usize| (0..NUMBERS).map(move |at| (at % 1000) as f32 + rank as f32);
     let tensor = |values: Vec<f32>| {
@@ -261,13 +269,13 @@ fn exchange(collective: &dyn Collective, rank: usize, device: &Device) -> Result
     for (rank, row) in all.into_iter().enumerate() {
         error = worst(error, row, own(rank).take(1000))?;
     }
+    membership.done();
     Ok((error, fastest))
 }
 
 fn worst(before: f64, found: Tensor<1>, expected: impl Iterator<Item = f32>) -> Result<f64> {
-    let data =
-        found.try_into_data().map_err(|e| Error::Usage(format!("the device failed: {e:?}")))?;
-    let values = data.try_to_vec::<f32>().map_err(|e| Error::Usage(format!("{e:?}")))?;
+    let data = found.try_into_data().map_err(|e| Error::Device(e.to_string()))?;
+    let values = data.try_to_vec::<f32>().map_err(|e| Error::Device(e.to_string()))?;
     Ok(values.into_iter().zip(expected).fold(before, |worst, (found, expected)| {
         larger(worst, f64::from((found - expected).abs()))
     }))

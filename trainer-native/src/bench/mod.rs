@@ -19,7 +19,7 @@ pub mod training;
 mod workload;
 
 pub use child::own_program;
-pub use gpu::{CollectiveCheck, Counted, DeviceMemory, GpuJob, GpuMeasurement, check_collective};
+pub use gpu::{CollectiveCheck, Counted, GpuJob, GpuMeasurement, HeldMemory, check_collective};
 pub use memory::{MemoryReport, TOLERANCE as MEMORY_TOLERANCE, memory};
 pub use peers::{PEERS, Peer};
 pub use phase::{CHILD_ARGUMENTS, Job, Measurement, Phase, Summary};

@@ -213,7 +213,10 @@ pub(super) struct Trainee<'a> {
     method: Method,
     config: TrainConfig,
     replica: Option<Replica>,
+    /// Without its pixels.
     batch: Batch,
+    /// `[B, 3, R, R]`, on the autodiff device: a run has the next batch there before it is needed.
+    pixels: Tensor<4>,
     alone: HostCollective,
     /// Losses of the steps whose figures have been read.
     pub(super) losses: Vec<f64>,
@@ -227,18 +230,19 @@ impl<'a> Trainee<'a> {
         let optimiser = Optimiser::new(&model, &config.optimiser);
         let scale = LossScale::new(method.precision);
         let every = config.log_every(&device);
-        let replica = Some(Replica::new((0, device), model, optimiser, scale, every));
         let count = workload.step_batch;
-        let (pixels, tokens) = (pixels(workload, count), tokens(workload, count));
+        let side = workload.model.image_size;
+        let data = TensorData::new(pixels(workload, count), [count, 3, side, side]);
+        let (pixels, tokens) = (Tensor::from_data(data, &device), tokens(workload, count));
         let grid = ImageTower::grid(&workload.model);
         let plan = workload.model.sampling.random_plan(grid, count, &mut rng(workload));
-        let batch = Batch { pixels, tokens, plan };
+        let batch = Batch { pixels: Vec::new(), tokens, plan };
         let (alone, losses) = (HostCollective::new(1), Vec::new());
-        Ok(Self { workload, method, config, replica, batch, alone, losses })
+        let replica = Some(Replica::new((0, device), model, optimiser, scale, every));
+        Ok(Self { workload, method, config, replica, batch, pixels, alone, losses })
     }
 
-    /// One step, which the device may still be at. Nothing after a step that failed, which took the weights with
-    /// it.
+    /// One step, which the device may still be at. Does nothing after a failed step: the weights are gone.
     pub(super) fn step(&mut self, run: usize) -> Result<()> {
         let objective = Objective {
             model: &self.workload.model,
@@ -249,7 +253,8 @@ impl<'a> Trainee<'a> {
         let plan = StepPlan { step: run + 1, objective, method: self.method, rate, seed };
         // Given away for the step: nothing else may hold its weights.
         let Some(before) = self.replica.take() else { return Ok(()) };
-        self.replica = Some(before.step(&self.batch, &plan, &self.alone)?);
+        let pixels = self.pixels.clone();
+        self.replica = Some(before.step_with(&self.batch, pixels, &plan, &self.alone)?);
         match &self.replica {
             Some(replica) if replica.should_read() => self.read(),
             _ => Ok(()),
@@ -308,7 +313,7 @@ fn read(embeddings: Tensor<2>) -> Result<()> {
 }
 
 fn device_failed(error: &dyn std::fmt::Debug) -> Error {
-    Error::Usage(format!("the device failed: {error:?}"))
+    Error::Device(format!("{error:?}"))
 }
 
 fn rng(workload: &Workload) -> ChaCha8Rng {

@@ -126,7 +126,7 @@ pub struct Args {
     #[arg(long)]
     resume: bool,
     /// Steps whose loss and gradient norm are read from the device together; reading waits for the device
-    /// (0: 1 on the CPU, 16 on GPUs). Every step's are in the log
+    /// (0: 1 on the CPU, 16 on GPUs). Every step's are in the event files
     #[arg(long = "log-every", alias = "log_every", default_value_t = 0)]
     log_every: usize,
     /// Steps between checkpoints within an epoch (0: only after each epoch)
@@ -165,7 +165,11 @@ impl Args {
     /// Whatever stopped the run, in words for its user.
     pub fn run(self, matches: &ArgMatches) -> Result<ExitCode> {
         self.ignored.warn(matches);
-        let devices = device::choose_all(&self.gpu_id, self.multi_gpu.is_some_and(|on| on != 0));
+        let several = self.multi_gpu.is_some_and(|on| on != 0);
+        let devices = device::choose_all(&self.gpu_id, several);
+        if several && devices.as_ref().is_ok_and(|devices| devices.len() == 1) {
+            eprintln!("warning: --multi_gpu: there is one device");
+        }
         let config = self.resolve(matches)?;
         if self.dry_run {
             return dry_run(&config, DryRun::of(&config, devices, self.resume));

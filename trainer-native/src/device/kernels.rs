@@ -6,7 +6,7 @@ use cubecl_runtime::config::cache::CacheConfig;
 use cubecl_runtime::config::{CubeClRuntimeConfig, RuntimeConfig};
 use toml::{Table, Value};
 
-/// The folder, in that of the user's caches; `None` where the system has no such. It may be deleted at any time.
+/// The folder, in that of the user's caches; `None` where the system has no folder of caches. It may be deleted at any time.
 pub fn folder() -> Option<PathBuf> {
     let variable =
         |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -20,8 +20,8 @@ pub fn folder() -> Option<PathBuf> {
     Some(caches?.join("avse").join("kernels"))
 }
 
-/// Has Burn's GPU backends keep them there, unless a cubecl.toml or burn.toml of the user says otherwise. To be
-/// called before any device is used.
+/// Has Burn's GPU backends keep them there. Where the user has a cubecl.toml or burn.toml that sets anything, that file
+/// alone counts. To be called before any device is used.
 pub fn keep() {
     let written = CubeClRuntimeConfig::from_current_dir();
     let kept = folder().and_then(|folder| in_folder(&written, folder));
@@ -53,6 +53,7 @@ mod tests {
         assert!(
             matches!(&kept.environment.path, CacheConfig::Directory(path) if path.ends_with("avse"))
         );
+        assert_eq!(Table::try_from(&kept).unwrap()["compilation"]["cache"], Value::Boolean(true));
         let mut own = CubeClRuntimeConfig::default();
         own.environment.path = CacheConfig::Local;
         assert!(in_folder(&own, "/cache/avse".into()).is_none());

@@ -11,7 +11,8 @@ pub struct DeviceMemory {
     pub total: u64,
 }
 
-/// What NVIDIA's driver says about a GPU of this build; nothing is known of other devices.
+/// What NVIDIA's driver says about a GPU of this build; nothing is known of other devices. Opens a context on the GPU,
+/// which takes a moment.
 pub fn memory(device: &Device) -> Option<DeviceMemory> {
     #[cfg(feature = "cuda")]
     {
@@ -26,7 +27,7 @@ pub fn memory(device: &Device) -> Option<DeviceMemory> {
     }
 }
 
-/// Bytes that this process holds of a device's memory, where its backend tells.
+/// Bytes of a device's memory that this process holds, over all streams, where its backend tells.
 pub fn held(device: &Device) -> Option<u64> {
     device.clone().inner().memory_pool_usage().map(|usage| usage.bytes_reserved)
 }

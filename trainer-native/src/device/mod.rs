@@ -7,12 +7,28 @@ mod memory;
 #[cfg(feature = "cuda")]
 pub mod nvidia;
 
+use std::sync::{Mutex, PoisonError};
+
 use burn::tensor::Device;
 
 use crate::{Error, Result};
 
+pub use avse_core::is_cpu;
 pub use backend::Backend;
 pub use memory::{DeviceMemory, held, memory};
+
+/// The GPUs that this program has begun to use.
+static CHOSEN: Mutex<Vec<Device>> = Mutex::new(Vec::new());
+
+/// Waits for what the GPUs still do, at the program's end: their threads compile kernels, and must not be at it when
+/// the compiler's own data is taken apart.
+pub fn finish() {
+    let chosen = std::mem::take(&mut *CHOSEN.lock().unwrap_or_else(PoisonError::into_inner));
+    for device in chosen {
+        // What fails here was queued and is wanted by nobody.
+        let _ = device.sync();
+    }
+}
 
 /// The device for `--gpu-id`: the GPU with that number, or the first one for `auto`, when this program was
 /// built with a GPU backend; else the CPU.
@@ -45,13 +61,17 @@ pub fn choose(name: &str) -> Result<Device> {
         return Ok(Device::flex());
     }
     let number = number.unwrap_or(0);
-    let names: Vec<_> = devices.iter().map(describe).collect();
-    check_number(number, backend, &names)?;
+    let Some(device) = devices.get(number) else {
+        // Names are asked for only here: that opens the devices.
+        let names: Vec<_> = devices.iter().map(describe).collect();
+        return Err(no_such_gpu(number, backend, &names));
+    };
     #[cfg(feature = "cuda")]
     if backend == Backend::Cuda {
         nvidia::check(number)?;
     }
-    Ok(devices[number].clone())
+    CHOSEN.lock().unwrap_or_else(PoisonError::into_inner).push(device.clone());
+    Ok(device.clone())
 }
 
 /// The devices for `--gpu-id`, a list such as `0,2`; without `several` the first of them. With `several`,
@@ -78,17 +98,14 @@ pub fn choose_all(names: &str, several: bool) -> Result<Vec<Device>> {
     if several && names == ["auto"] {
         let all = Backend::in_use().map(Backend::devices).unwrap_or_default();
         if all.len() > 1 {
-            return Ok(all);
+            return (0..all.len()).map(|number| choose(&number.to_string())).collect();
         }
-    }
-    if several && names.len() == 1 {
-        eprintln!("warning: --multi_gpu: there is one device");
     }
     let count = if several { names.len() } else { 1 };
     let devices = names.into_iter().take(count).map(choose).collect::<Result<Vec<_>>>()?;
     // `0,auto` has two names for one.
     for (at, device) in devices.iter().enumerate() {
-        if *device != Device::flex() && devices[..at].contains(device) {
+        if !is_cpu(device) && devices[..at].contains(device) {
             let name = describe(device);
             return Err(Error::Usage(format!("--gpu-id: {name} is named twice")));
         }
@@ -96,11 +113,8 @@ pub fn choose_all(names: &str, several: bool) -> Result<Vec<Device>> {
     Ok(devices)
 }
 
-/// Refuses a number that no GPU has, naming those that there are.
-fn check_number(number: usize, backend: Backend, found: &[String]) -> Result<()> {
-    if number < found.len() {
-        return Ok(());
-    }
+/// The error for a number that no GPU has, which names those that there are.
+fn no_such_gpu(number: usize, backend: Backend, found: &[String]) -> Error {
     let there_is = match found {
         [] => format!(
             "{} finds none (`avse doctor` says what is missing; --gpu-id cpu runs on the CPU)",
@@ -111,17 +125,12 @@ fn check_number(number: usize, backend: Backend, found: &[String]) -> Result<()>
             format!("there is {}", named.collect::<Vec<_>>().join(", "))
         }
     };
-    Err(Error::Usage(format!("--gpu-id {number}: no such GPU; {there_is}")))
-}
-
-/// Whether a device is the CPU, where results need not be waited for.
-pub fn is_cpu(device: &Device) -> bool {
-    device.clone().inner() == Device::flex()
+    Error::Usage(format!("--gpu-id {number}: no such GPU; {there_is}"))
 }
 
 /// How the device is called in reports.
 pub fn describe(device: &Device) -> String {
-    if *device == Device::flex() {
+    if is_cpu(device) {
         return "CPU (flex)".into();
     }
     #[cfg(feature = "gpu")]
@@ -138,10 +147,9 @@ mod tests {
     #[test]
     fn numbers_without_a_gpu_are_refused_by_name() {
         let found = ["First", "Second"].map(String::from);
-        assert!(check_number(1, Backend::Cuda, &found).is_ok());
-        let error = check_number(2, Backend::Cuda, &found).unwrap_err().to_string();
+        let error = no_such_gpu(2, Backend::Cuda, &found).to_string();
         assert_eq!(error, "--gpu-id 2: no such GPU; there is 0 (First), 1 (Second)");
-        let error = check_number(0, Backend::Vulkan, &[]).unwrap_err().to_string();
+        let error = no_such_gpu(0, Backend::Vulkan, &[]).to_string();
         assert!(error.contains("vulkan finds none") && error.contains("cpu"), "{error}");
     }
 

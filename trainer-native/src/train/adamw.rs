@@ -1,7 +1,7 @@
 //! AdamW (Loshchilov and Hutter, 2019) that obeys a [`Verdict`].
 //!
-//! Burn's own knows the number of steps on the host only, and has no step that leaves no trace. The state, and so
-//! its record, is Burn's.
+//! Burn's own knows the number of steps on the host only, and cannot skip one on the device. The state, and so its
+//! record, is Burn's.
 
 use burn::optim::{AdamWState, AdaptiveMomentumState, LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor};
@@ -32,8 +32,7 @@ impl Optimizer for AdamW {
         gradient: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let verdict = self.verdict.get();
-        let gradient = verdict.factor.times(gradient);
+        let (verdict, gradient) = self.verdict.judge(gradient);
         let AdaptiveMomentumState { time, moment_1, moment_2, .. } = match state {
             Some(state) => state.0.momentum,
             None => AdaptiveMomentumState::new(0, gradient.zeros_like(), gradient.zeros_like()),
@@ -69,15 +68,86 @@ fn corrected<const D: usize>(
     time: usize,
     verdict: &Verdict,
 ) -> Tensor<D> {
-    match &verdict.left_out_before {
-        Count::Number(left_out) => {
-            let taken = time.saturating_sub(*left_out).max(1);
+    match &verdict.skipped_before {
+        Count::Number(skipped) => {
+            let taken = time.saturating_sub(*skipped).max(1);
             moment.div_scalar(1.0 - beta.powi(taken as i32))
         }
-        Count::Tensor(left_out) => {
-            let taken = left_out.clone().neg().add_scalar(time as f32);
+        Count::Tensor(skipped) => {
+            let taken = skipped.clone().neg().add_scalar(time as f32).clamp_min(1.0);
             let power = Tensor::full([1], beta, &taken.device()).powf(taken);
             moment / power.neg().add_scalar(1.0).unsqueeze()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::TensorData;
+
+    const LIMIT: f32 = 2.0;
+
+    fn vector(values: [f32; 2]) -> Tensor<1> {
+        Tensor::from_data(TensorData::from(values), &Device::flex())
+    }
+
+    fn norm(gradient: [f32; 2]) -> f32 {
+        gradient.iter().map(|value| value * value).sum::<f32>().sqrt()
+    }
+
+    /// Weights after some steps, each with the verdict on its gradient.
+    fn trained(steps: impl IntoIterator<Item = ([f32; 2], Verdict)>) -> [f32; 2] {
+        let verdict = Current::new();
+        let adamw = AdamW { weight_decay: 1e-2, verdict: verdict.clone() };
+        let (mut weights, mut state) = (vector([1.0, -2.0]), None);
+        for (gradient, of_step) in steps {
+            verdict.set(of_step);
+            (weights, state) = adamw.step(0.1, weights, vector(gradient), state);
+        }
+        weights.into_data().try_to_vec::<f32>().unwrap().try_into().unwrap()
+    }
+
+    /// A step that the device skips changes neither weights nor moments nor the number of steps.
+    #[test]
+    fn a_skipped_step_is_as_if_it_had_not_been() {
+        let gradients = [[0.3, -4.0], [f32::NAN, 1.0], [-0.7, 0.2]];
+        let here = |gradient| Verdict::of_number(norm(gradient), LIMIT, Count::Number(0));
+        let whole = trained([gradients[0], gradients[2]].map(|it| (it, here(it))));
+        let one = |number: f32| Tensor::from_data(TensorData::from([number]), &Device::flex());
+        let mut skipped = 0.0;
+        let there = gradients.map(|gradient| {
+            let norm = one(norm(gradient));
+            let sound = norm.clone().is_finite();
+            let verdict = Verdict::of_tensor(norm, LIMIT, sound, Count::Tensor(one(skipped)));
+            skipped += f32::from(u8::from(gradient[0].is_nan()));
+            (gradient, verdict)
+        });
+        for (left, right) in trained(there).into_iter().zip(whole) {
+            assert!((left - right).abs() < 1e-6, "{left} {right}");
+        }
+        // Also where it is the first.
+        let first = trained([
+            (
+                gradients[1],
+                Verdict::of_tensor(
+                    one(f32::NAN),
+                    LIMIT,
+                    one(f32::NAN).is_finite(),
+                    Count::Tensor(one(0.0)),
+                ),
+            ),
+            (
+                gradients[0],
+                Verdict::of_tensor(
+                    one(norm(gradients[0])),
+                    LIMIT,
+                    one(1.0).is_finite(),
+                    Count::Tensor(one(1.0)),
+                ),
+            ),
+        ]);
+        let alone = trained([(gradients[0], here(gradients[0]))]);
+        assert!(first.iter().zip(alone).all(|(left, right)| (left - right).abs() < 1e-6));
     }
 }

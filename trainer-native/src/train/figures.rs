@@ -73,7 +73,7 @@ impl Figures {
             let (loss, gradient_norm) = (f64::from(values[0]), f64::from(values[1]));
             let skipped = !gradient_norm.is_finite() && scale.overflowed();
             if skipped {
-                scale.left_out += usize::from(by_device);
+                scale.skipped += usize::from(by_device);
             } else {
                 check("loss", loss, step)?;
                 check("gradient norm", gradient_norm, step)?;
@@ -162,7 +162,7 @@ mod tests {
         let mut scale = LossScale::new(Precision::F16);
         let mut figures = steps(&[[3.0, f32::INFINITY], [2.0, f32::NAN], [2.0, 1.0]]);
         figures.read(&mut scale, true).unwrap();
-        assert_eq!((scale.factor, scale.left_out), (65_536.0 / 4.0, 2));
+        assert_eq!((scale.factor, scale.skipped), (65_536.0 / 4.0, 2));
         let skipped: Vec<bool> = figures.read.iter().map(|report| report.skipped).collect();
         assert_eq!(skipped, [true, true, false]);
     }

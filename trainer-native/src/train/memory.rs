@@ -66,13 +66,10 @@ impl Sizes {
         let views = config.sampling.views as f64;
         let text = &config.text;
         let text_tokens = caption_tokens as f64;
-        let shape = LayerShape {
-            width: text.hidden_size,
-            inner: text.intermediate_size,
-            heads: text.num_attention_heads,
-            dropout: text.hidden_dropout_prob > 0.0,
-            attention_dropout: text.attention_probs_dropout_prob > 0.0,
-        };
+        let shape = LayerShape::new(
+            [text.hidden_size, text.intermediate_size, text.num_attention_heads],
+            [text.hidden_dropout_prob, text.attention_probs_dropout_prob],
+        );
         let text_layer = layer(text_tokens, text_tokens, shape);
         let text_layers = text.num_hidden_layers as f64;
         let text_between = text_tokens * text.hidden_size as f64;
@@ -82,19 +79,18 @@ impl Sizes {
         // Linear layer, mask, ranks and weights of the pooling over E numbers a token.
         let head =
             |tokens: f64, width: f64| tokens * (2.0 * width + 4.0 * config.embed_size as f64);
-        let pixels = 3.0 * (config.image_size as f64).powi(2);
+        // On a GPU the next batch lies beside the one in use.
+        let batches = if layers == Layers::Plain { 2.0 } else { 1.0 };
+        let pixels = batches * 3.0 * (config.image_size as f64).powi(2);
         let outside =
             pixels + head(views * kept, output) + head(text_tokens, text.hidden_size as f64);
         let (image_graph, image_part, image_between) = match &config.image {
             ImageBackboneConfig::Vit(vit) => {
                 let tokens = views * (kept + 1.0);
-                let shape = LayerShape {
-                    width: vit.hidden_size,
-                    inner: vit.intermediate_size,
-                    heads: vit.num_attention_heads,
-                    dropout: vit.hidden_dropout_prob > 0.0,
-                    attention_dropout: vit.attention_probs_dropout_prob > 0.0,
-                };
+                let shape = LayerShape::new(
+                    [vit.hidden_size, vit.intermediate_size, vit.num_attention_heads],
+                    [vit.hidden_dropout_prob, vit.attention_probs_dropout_prob],
+                );
                 let one = layer(tokens, kept + 1.0, shape);
                 let layers = vit.num_hidden_layers as f64;
                 (layers * one, one, layers * tokens * vit.hidden_size as f64)
@@ -135,6 +131,14 @@ struct LayerShape {
     heads: usize,
     dropout: bool,
     attention_dropout: bool,
+}
+
+impl LayerShape {
+    /// From the Hugging Face sizes and rates: width, inner width, heads; dropout, attention dropout.
+    fn new([width, inner, heads]: [usize; 3], [dropout, attention_dropout]: [f64; 2]) -> Self {
+        let (dropout, attention_dropout) = (dropout > 0.0, attention_dropout > 0.0);
+        Self { width, inner, heads, dropout, attention_dropout }
+    }
 }
 
 /// What an encoder layer in tensor operations keeps of `tokens` tokens in sequences of `length`: two numbers for

@@ -27,7 +27,7 @@ mod position;
 mod precision;
 mod random;
 mod replica;
-mod room;
+pub(crate) mod room;
 mod run;
 mod start;
 mod stop;
@@ -47,7 +47,7 @@ use burn::tensor::Device;
 use self::checkpoint::{Snapshot, put_aside};
 use self::keeper::{Keeper, Kept};
 use self::position::{Position, Share};
-use self::room::Room;
+use self::room::{Room, explained};
 use self::run::Run;
 use crate::data::Split;
 use crate::device::is_cpu;
@@ -60,6 +60,7 @@ pub use config::{
     Clip, LossConfig, MatrixUpdate, OptimiserConfig, Progress, Schedule, TrainConfig,
 };
 pub use curves::{read_log, training_charts};
+pub use factor::Factor;
 pub use figures::StepReport;
 pub use gradients::{Computed, Method, Place};
 pub use info::{RunInfo, SplitInfo};
@@ -70,6 +71,7 @@ pub use optimiser::Optimiser;
 pub use picture_cache::{CacheSize, PictureCache};
 pub use precision::{LossScale, Precision};
 pub use replica::{Replica, StepPlan, replicate};
+pub use room::explains_panics;
 pub use start::{Start, open_datasets};
 use stop::UnderWay;
 pub use stop::{STOP, stop_on_ctrl_c};
@@ -287,13 +289,15 @@ impl Trainer {
     }
 
     fn evaluate(&self) -> Result<RetrievalMetrics> {
-        evaluate::evaluate_split(&self.current()?, &self.validation, false).map_err(|error| {
-            match error {
-                Error::Core(avse_core::Error::Shape(message)) => {
-                    Error::Usage(format!("validation: {message}. {EXPLODED}"))
-                }
-                other => other,
+        let current = self.current()?;
+        let device = &self.replicas[0].device;
+        let evaluated =
+            explained(None, device, || evaluate::evaluate_split(&current, &self.validation, false));
+        evaluated.map_err(|error| match error {
+            Error::Core(avse_core::Error::Shape(message)) => {
+                Error::Usage(format!("validation: {message}. {EXPLODED}"))
             }
+            other => other,
         })
     }
 

@@ -18,8 +18,8 @@ pub struct Muon {
 impl Optimizer for Muon {
     type State<const D: usize> = ReadOnHost<MuonState<D>>;
 
-    /// A step that the device leaves out changes no weights, but lets the momentum fade, which Burn keeps to
-    /// itself: only a run that ends there may leave out a step in this way.
+    /// When the device skips a step, the weights stay, but Burn's momentum still decays. So this is used only where a
+    /// skipped step ends the run.
     fn step<const D: usize>(
         &self,
         rate: LearningRate,
@@ -27,11 +27,10 @@ impl Optimizer for Muon {
         gradient: Tensor<D>,
         state: Option<Self::State<D>>,
     ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let verdict = self.verdict.get();
-        let gradient = verdict.factor.times(gradient);
-        let gradient = match &verdict.left_out {
+        let (verdict, gradient) = self.verdict.judge(gradient);
+        let gradient = match &verdict.skipped {
             None => gradient,
-            Some(left_out) => gradient.mask_fill(left_out.clone().unsqueeze(), 0.0),
+            Some(skipped) => gradient.mask_fill(skipped.clone().unsqueeze(), 0.0),
         };
         let mut then = None;
         let weights = verdict.change(weights, |weights| {

@@ -21,7 +21,7 @@ use crate::{Error, Result};
 pub struct Optimiser {
     groups: Vec<Group>,
     clip_limit: f32,
-    can_leave_out: bool,
+    can_skip: bool,
     verdict: Current,
 }
 
@@ -69,13 +69,13 @@ impl Optimiser {
         }
         groups.push(Group { optimiser: adamw(), ids: set(backbones.ids), share });
         let clip_limit = Clip::limit(config.clip, config.grad_clip) as f32;
-        let can_leave_out = config.matrices != MatrixUpdate::Muon;
-        Self { groups, clip_limit, can_leave_out, verdict }
+        let can_skip = config.matrices != MatrixUpdate::Muon;
+        Self { groups, clip_limit, can_skip, verdict }
     }
 
-    /// Whether a step that the device leaves out leaves no trace in its state.
-    pub fn can_leave_out(&self) -> bool {
-        self.can_leave_out
+    /// Whether the device can skip a step so that its state stays as it was.
+    pub fn can_skip(&self) -> bool {
+        self.can_skip
     }
 
     /// The largest norm of the gradients that passes.

@@ -95,16 +95,16 @@ pub struct LossScale {
     steady: u32,
     /// Whether it moves; without f16 it is 1 for ever.
     pub moves: bool,
-    /// Steps that the device has left out.
+    /// Steps that the device skipped.
     #[serde(default)]
-    pub left_out: usize,
+    pub skipped: usize,
 }
 
 impl LossScale {
     /// The scale that a run in `precision` begins with.
     pub fn new(precision: Precision) -> Self {
         let moves = precision == Precision::F16;
-        Self { factor: if moves { START } else { 1.0 }, steady: 0, moves, left_out: 0 }
+        Self { factor: if moves { START } else { 1.0 }, steady: 0, moves, skipped: 0 }
     }
 
     /// After a step with finite gradients.
@@ -116,7 +116,7 @@ impl LossScale {
     }
 
     /// After gradients that overflowed: whether a smaller scale may help, so that the step is
-    /// left out and the run goes on.
+    /// skipped and the run goes on.
     pub fn overflowed(&mut self) -> bool {
         if !self.moves || self.factor <= 1.0 {
             return false;
@@ -134,8 +134,8 @@ pub struct DeviceScale {
     pub factor: Tensor<1>,
     /// `[1]`, steps since it was last changed.
     steady: Tensor<1>,
-    /// `[1]`, steps that were left out.
-    pub left_out: Tensor<1>,
+    /// `[1]`, steps that were skipped.
+    pub skipped: Tensor<1>,
 }
 
 impl DeviceScale {
@@ -146,13 +146,13 @@ impl DeviceScale {
         Self {
             factor: one(scale.factor as f32),
             steady: one(scale.steady as f32),
-            left_out: one(scale.left_out as f32),
+            skipped: one(scale.skipped as f32),
         }
     }
 
     /// After a step that overflowed, or did not (`[1]`).
     pub fn after(self, overflowed: Tensor<1, Bool>) -> Self {
-        let Self { factor, steady, left_out } = self;
+        let Self { factor, steady, skipped } = self;
         let steady = steady.add_scalar(1.0);
         let patient = steady.clone().greater_equal_scalar(PATIENCE as f32);
         let grown = patient.bool_and(overflowed.clone().bool_not());
@@ -160,7 +160,7 @@ impl DeviceScale {
         Self {
             factor: up.mask_where(overflowed.clone(), factor.div_scalar(2.0)),
             steady: steady.mask_fill(grown.bool_or(overflowed.clone()), 0.0),
-            left_out: left_out + overflowed.float(),
+            skipped: skipped + overflowed.float(),
         }
     }
 }
@@ -186,20 +186,20 @@ mod tests {
         let mut here = LossScale::new(Precision::F16);
         let device = Device::flex();
         let mut there = DeviceScale::new(&here, &device);
-        let mut left_out = 0;
+        let mut skipped = 0;
         for step in 0..5000 {
             let overflowed = step % 2100 < 3;
             match overflowed {
                 true => assert!(here.overflowed()),
                 false => here.passed(),
             }
-            left_out += u32::from(overflowed);
+            skipped += u32::from(overflowed);
             let number = if overflowed { 1.0 } else { 0.0 };
             let flag = Tensor::<1>::full([1], number, &device).greater_scalar(0.5);
             there = there.after(flag);
             let factor = there.factor.clone().into_scalar::<f32>();
             assert_eq!((f64::from(factor), step), (here.factor, step));
         }
-        assert_eq!(there.left_out.into_scalar::<f32>(), left_out as f32);
+        assert_eq!(there.skipped.into_scalar::<f32>(), skipped as f32);
     }
 }

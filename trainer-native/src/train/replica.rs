@@ -33,7 +33,7 @@ pub struct Replica {
     /// The same after all steps, where the device decides about overflows.
     device_scale: Option<DeviceScale>,
     /// Steps whose figures are read together; 1: in each step, before the weights change.
-    read_every: usize,
+    log_every: usize,
     figures: Figures,
     /// Where its work is queued in a thread of its own, and the copies of its batches: the same for the whole
     /// run, since Burn keeps a pool of memory for each.
@@ -55,15 +55,16 @@ pub struct StepPlan<'a> {
 }
 
 impl Replica {
-    /// A replica on an autodiff device, which reads its steps' figures when there are `read_every` of them.
+    /// A replica on an autodiff device, which reads its steps' figures when there are `log_every` of them. With Muon
+    /// in f16 it reads each step: only the host can skip a step that overflowed there.
     pub fn new(
         (rank, device): (usize, Device),
         model: AvseModel,
         optimiser: Optimiser,
         scale: LossScale,
-        read_every: usize,
+        log_every: usize,
     ) -> Self {
-        let forgetful = scale.moves && !optimiser.can_leave_out();
+        let forgetful = scale.moves && !optimiser.can_skip();
         Self {
             rank,
             device,
@@ -71,7 +72,7 @@ impl Replica {
             optimiser,
             scale,
             device_scale: None,
-            read_every: if forgetful { 1 } else { read_every.max(1) },
+            log_every: if forgetful { 1 } else { log_every.max(1) },
             figures: Figures::default(),
             streams: [StreamId::allocate(), StreamId::allocate()],
         }
@@ -97,41 +98,36 @@ impl Replica {
     ///
     /// # Errors
     /// As there.
-    pub(super) fn step_with(
+    pub(crate) fn step_with(
         mut self,
         batch: &Batch,
         pixels: Tensor<4>,
         plan: &StepPlan<'_>,
         collective: &dyn Collective,
     ) -> Result<Self> {
-        let place = Place {
-            device: &self.device,
-            collective,
-            rank: self.rank,
-            seed: plan.seed,
-            scale: self.scale.factor,
-        };
-        if self.read_every > 1 && self.scale.moves && self.device_scale.is_none() {
+        if self.log_every > 1 && self.scale.moves && self.device_scale.is_none() {
             self.device_scale = Some(DeviceScale::new(&self.scale, &self.device));
         }
         let scale = match &self.device_scale {
             Some(there) => Factor::Tensor(there.factor.clone()),
             None => Factor::Number(self.scale.factor as f32),
         };
-        let input = Input { batch, pixels, scale };
+        let place =
+            Place { device: &self.device, collective, rank: self.rank, seed: plan.seed, scale };
+        let input = Input { batch, pixels };
         let (gradients, loss) =
             plan.method.gradients(&self.model, input, &plan.objective, &place)?;
         let norm = self.agreed(global_norm(&self.model, &gradients, &self.device), collective)?;
         self.figures.add(plan.step, plan.rate, loss.clone(), norm.clone());
         let limit = self.optimiser.clip_limit();
-        let verdict = if self.read_every > 1 {
+        let verdict = if self.log_every > 1 {
             self.unread_verdict(loss, norm, limit)
         } else {
             self.figures.read(&mut self.scale, false)?;
             match self.figures.last() {
                 Some(StepReport { gradient_norm, skipped: false, .. }) => {
-                    let left_out = Count::Number(self.scale.left_out);
-                    Verdict::of_number(*gradient_norm as f32, limit, left_out)
+                    let skipped = Count::Number(self.scale.skipped);
+                    Verdict::of_number(*gradient_norm as f32, limit, skipped)
                 }
                 _ => return Ok(self),
             }
@@ -144,18 +140,23 @@ impl Replica {
     fn unread_verdict(&mut self, loss: Tensor<1>, norm: Tensor<1>, limit: f32) -> Verdict {
         let finite_norm = norm.clone().is_finite();
         let is_sound = finite_norm.clone().bool_and(loss.is_finite());
-        let left_out = match &self.device_scale {
-            Some(there) => Count::Tensor(there.left_out.clone()),
-            None => Count::Number(self.scale.left_out),
+        let skipped = match &self.device_scale {
+            Some(there) => Count::Tensor(there.skipped.clone()),
+            None => Count::Number(self.scale.skipped),
         };
         let scale = self.device_scale.take();
         self.device_scale = scale.map(|there| there.after(finite_norm.bool_not()));
-        Verdict::of_tensor(norm, limit, is_sound, left_out)
+        Verdict::of_tensor(norm, limit, is_sound, skipped)
     }
 
     /// Whether so many steps have been taken that their figures should be read.
     pub fn should_read(&self) -> bool {
-        self.figures.len() >= self.read_every
+        self.figures.len() >= self.log_every
+    }
+
+    /// Whether steps have been taken whose figures were not handed over.
+    pub fn has_unread(&self) -> bool {
+        self.figures.len() > 0
     }
 
     /// Waits for the steps taken so far and hands over their figures, in order.

@@ -1,5 +1,8 @@
 //! Whether a step has room on a GPU, and what would have.
 
+use std::any::Any;
+use std::cell::Cell;
+
 use avse_core::config::ModelConfig;
 use burn::tensor::Device;
 
@@ -18,6 +21,14 @@ const MARGIN: f64 = 0.95;
 /// Captions whose length is looked at.
 const SAMPLE: usize = 1000;
 
+/// The formula for GPUs.
+pub fn formula(precision: Precision) -> Formula {
+    match precision {
+        Precision::F32 => SINGLE,
+        Precision::Bf16 | Precision::F16 => HALF,
+    }
+}
+
 /// The step of a run, in numbers.
 pub struct Room {
     sizes: Sizes,
@@ -33,7 +44,7 @@ struct Way {
 }
 
 impl Room {
-    /// Of a run; `None` for networks whose memory is not predicted.
+    /// Of a run, for one of its devices; `None` for networks whose memory is not predicted.
     pub fn of(
         config: &TrainConfig,
         model: &ModelConfig,
@@ -45,11 +56,7 @@ impl Room {
     }
 
     fn bytes(&self, method: Method) -> f64 {
-        let formula = match method.precision {
-            Precision::F32 => SINGLE,
-            Precision::Bf16 | Precision::F16 => HALF,
-        };
-        formula.predict(&self.sizes, self.batch, method)
+        formula(method.precision).predict(&self.sizes, self.batch, method)
     }
 
     /// What would fit into so many bytes: with and without computing layers again, the largest pieces each.
@@ -177,6 +184,22 @@ fn longest_caption(preparation: &Preparation) -> usize {
     longest.max().unwrap_or(2).clamp(2, preparation.max_tokens)
 }
 
+thread_local! {
+    static EXPLAINING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a panic of this thread for want of GPU memory becomes an error in words, so that nobody else need report
+/// it.
+pub fn explains_panics() -> bool {
+    EXPLAINING.get()
+}
+
+/// What a panic said.
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> Option<&str> {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+}
+
 /// A step's outcome, with a device's failure in words for the user.
 ///
 /// # Errors
@@ -187,15 +210,16 @@ pub fn explained<T>(
     work: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
     // Burn panics where a result cannot be read.
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+    let before = EXPLAINING.replace(true);
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    EXPLAINING.set(before);
+    match outcome {
         Ok(Err(Error::Device(failure))) => {
             Err(Room::explain(room, device, &failure).unwrap_or(Error::Device(failure)))
         }
         Ok(outcome) => outcome,
         Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            match text.and_then(|text| Room::explain(room, device, text)) {
+            match panic_text(&*panic).and_then(|text| Room::explain(room, device, text)) {
                 Some(error) => Err(error),
                 None => std::panic::resume_unwind(panic),
             }

@@ -16,7 +16,7 @@ use super::loader::{EpochLoader, Preparation, Shard};
 use super::objective::Objective;
 use super::position::Position;
 use super::replica::{Replica, StepPlan};
-use super::room::{Room, explained};
+use super::room::{Room, explained, panic_text};
 use super::{Progress, STOP, TrainConfig};
 use crate::{Error, Result};
 
@@ -158,8 +158,11 @@ impl Run {
                 watcher.sound(&replica)?;
             }
         }
-        replica.read(&mut |report| watcher.report(report))?;
-        watcher.sound(&replica)?;
+        // A step after which a checkpoint is due has been read, and the checkpoint written.
+        if replica.has_unread() {
+            replica.read(&mut |report| watcher.report(report))?;
+            watcher.sound(&replica)?;
+        }
         membership.done();
         Ok(replica)
     }
@@ -189,7 +192,5 @@ impl Run {
 }
 
 fn crashed(rank: usize, panic: &(dyn std::any::Any + Send)) -> Error {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
-    Error::Usage(format!("replica {rank} crashed: {text}"))
+    Error::Usage(format!("replica {rank} crashed: {}", panic_text(panic).unwrap_or("a panic")))
 }

@@ -1,4 +1,4 @@
-//! What becomes of a step's gradients: clipped, and left out where they are no numbers.
+//! What becomes of a step's gradients: they are clipped, and the step is skipped where the loss or the norm is not finite.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,11 +14,11 @@ const EPSILON: f32 = 1e-6;
 pub struct Verdict {
     /// What they are multiplied by, so that their norm is within the limit.
     pub factor: Factor,
-    /// `[1]`, where the device alone knows it: whether the step must leave no trace, because a number in it
-    /// is none.
-    pub left_out: Option<Tensor<1, Bool>>,
-    /// Earlier steps that the device has left out.
-    pub left_out_before: Count,
+    /// `[1]`, where the device alone knows it: true where the loss or the norm is not finite, so that nothing may
+    /// change.
+    pub skipped: Option<Tensor<1, Bool>>,
+    /// Earlier steps that the device skipped.
+    pub skipped_before: Count,
 }
 
 /// A number of steps.
@@ -34,9 +34,9 @@ pub enum Count {
 
 impl Verdict {
     /// Clips gradients whose norm is known here, and a number.
-    pub fn of_number(norm: f32, limit: f32, left_out_before: Count) -> Self {
+    pub fn of_number(norm: f32, limit: f32, skipped_before: Count) -> Self {
         let factor = if norm > limit { (limit / (norm + EPSILON)).min(1.0) } else { 1.0 };
-        Self { factor: Factor::Number(factor), left_out: None, left_out_before }
+        Self { factor: Factor::Number(factor), skipped: None, skipped_before }
     }
 
     /// The same for gradients whose `norm` `[1]` is on the device, and no step where `is_sound` `[1]` is false.
@@ -44,29 +44,29 @@ impl Verdict {
         norm: Tensor<1>,
         limit: f32,
         is_sound: Tensor<1, Bool>,
-        left_out_before: Count,
+        skipped_before: Count,
     ) -> Self {
         let within = norm.clone().lower_equal_scalar(limit);
         let limit = Tensor::full([1], limit, &norm.device());
         let factor = (limit / norm.add_scalar(EPSILON)).clamp_max(1.0);
         Self {
             factor: Factor::Tensor(factor.mask_fill(within, 1.0)),
-            left_out: Some(is_sound.bool_not()),
-            left_out_before,
+            skipped: Some(is_sound.bool_not()),
+            skipped_before,
         }
     }
 
-    /// What `change` makes of a tensor, or the tensor as it is where the step is left out.
+    /// What `change` makes of a tensor, or the tensor as it is where the step is skipped.
     pub fn change<const D: usize>(
         &self,
         tensor: Tensor<D>,
         change: impl FnOnce(Tensor<D>) -> Tensor<D>,
     ) -> Tensor<D> {
-        match &self.left_out {
+        match &self.skipped {
             None => change(tensor),
-            Some(left_out) => {
+            Some(skipped) => {
                 // Not expanded: Burn fuses the broadcast, but no expansion, with what is before and after it.
-                change(tensor.clone()).mask_where(left_out.clone().unsqueeze(), tensor)
+                change(tensor.clone()).mask_where(skipped.clone().unsqueeze(), tensor)
             }
         }
     }
@@ -82,14 +82,16 @@ impl Current {
         Self(Arc::new(Mutex::new(Verdict::of_number(0.0, 1.0, Count::Number(0)))))
     }
 
-    /// Says it.
+    /// Sets it for the coming update.
     pub fn set(&self, verdict: Verdict) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = verdict;
     }
 
-    /// Asks for it.
-    pub fn get(&self) -> Verdict {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// A copy of it, and a gradient multiplied by its factor.
+    pub fn judge<const D: usize>(&self, gradient: Tensor<D>) -> (Verdict, Tensor<D>) {
+        let verdict = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let gradient = verdict.factor.times(gradient);
+        (verdict, gradient)
     }
 }
 
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_leaves_no_trace() {
+    fn a_skipped_step_leaves_no_trace() {
         for norm in [f32::NAN, f32::INFINITY] {
             let sound = one(norm).is_finite();
             let verdict = Verdict::of_tensor(one(norm), 2.0, sound, Count::Number(0));

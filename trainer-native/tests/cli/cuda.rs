@@ -90,8 +90,9 @@ fn what_would_fail_at_the_first_kernel_is_said() {
         "{said}"
     );
 
-    let said = advice(&doctor(&[("DEVICES", "0")], |_| {}).unwrap());
-    assert!(said.contains("CPU"), "{said}");
+    let none = doctor(&[("DEVICES", "0")], |_| {}).unwrap();
+    assert_eq!(none["default_device"], "CPU (flex)");
+    assert!(advice(&none).contains("cuda"), "{}", advice(&none));
 }
 
 /// Before a run begins, not at its first kernel.
@@ -112,6 +113,12 @@ fn a_gpu_that_cannot_compute_is_refused() {
     }
     let old = [("CAPABILITY", "10.0"), ("DRIVER", "12040")];
     train(&old, "0", "toolkit").fails_with(&["too old", "12.4", "12.8"]);
+    // All GPUs at once are looked at as well.
+    let all = arguments.iter().map(String::as_str).filter(|it| !["--gpu-id", "cpu"].contains(it));
+    let all: Vec<_> = all.chain(["--multi_gpu", "1"]).collect();
+    let mut command = on(&machine, &[("DEVICES", "2")], &fixture, &all);
+    let said = outcome(command.env("CUDA_PATH", fixture.path("nowhere")));
+    said.fails_with(&["--gpu-id 0", "libdevice.10.bc"]);
     train(&[], "3", "toolkit").fails_with(&["--gpu-id 3: no such GPU"]);
     assert!(!fixture.path("run").exists());
 }

@@ -11,8 +11,8 @@ use avse_core::image::ImageTower;
 use avse_core::loss::Negatives;
 use avse_core::text::tokenizer::CaptionTokenizer;
 use avse_core::weights::{Naming, state_dict_of};
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::module::Module;
+use burn::tensor::Device;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
@@ -21,24 +21,10 @@ use trainer_native::pretrained::{Backbones, Heads, from_backbones};
 use trainer_native::train::{Batch, LossConfig, Objective};
 
 use self::checkpoints::{bert, swin, vit};
+use super::gradients::GradientsAsWeights;
 
 /// Images and captions of the step.
 const BATCH: usize = 2;
-
-/// Replaces every parameter by its gradient, zero where it has none.
-struct GradientsAsWeights<'a> {
-    gradients: &'a Gradients,
-}
-
-impl ModuleMapper for GradientsAsWeights<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let gradients = self.gradients;
-        param.map(|tensor| match tensor.grad(gradients) {
-            Some(gradient) => gradient,
-            None => tensor.inner().zeros_like(),
-        })
-    }
-}
 
 /// Whether AVSE never uses a parameter, or its true gradient is zero.
 fn has_no_gradient(name: &str) -> bool {

@@ -14,6 +14,8 @@ mod evaluation;
 mod export_web;
 mod full_size;
 mod gallery;
+#[path = "../../../tests/support/gradients.rs"]
+mod gradients;
 #[cfg(all(feature = "cuda", target_os = "linux"))]
 #[path = "../support/mod.rs"]
 mod hub;

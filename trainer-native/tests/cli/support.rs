@@ -20,7 +20,10 @@ pub const CONFIG: &str = include_str!("../../../tests/fixtures/tiny.toml");
 
 /// What a run of the binary ended with.
 pub struct Outcome {
+    /// `None` where a signal ended it.
     pub code: Option<i32>,
+    /// The same in words.
+    pub status: String,
     pub stdout: String,
     pub stderr: String,
 }
@@ -32,6 +35,8 @@ pub fn command(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Comman
         .args(arguments)
         .env("RAYON_NUM_THREADS", "2")
         .env("HF_ENDPOINT", "http://127.0.0.1:9")
+        // Kernels that earlier runs compiled are not this test's, nor are its own the user's.
+        .env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"))
         .stdin(Stdio::null());
     command
 }
@@ -45,6 +50,7 @@ pub fn outcome(command: &mut Command) -> Outcome {
     let output = command.output().unwrap();
     let outcome = Outcome {
         code: output.status.code(),
+        status: output.status.to_string(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     };
@@ -56,7 +62,7 @@ impl Outcome {
     /// Ended well.
     #[track_caller]
     pub fn succeeds(self) -> Self {
-        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        assert_eq!(self.code, Some(0), "{}\n{}", self.status, self.stderr);
         self
     }
 

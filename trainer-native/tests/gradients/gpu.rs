@@ -2,7 +2,7 @@
 //! operations, which the CPU leaves to fused ones, and draws made on a device.
 
 use burn::tensor::Device;
-use trainer_native::train::{HostCollective, Method, Place, replicate};
+use trainer_native::train::{Factor, HostCollective, Method, Place, replicate};
 
 use super::comparisons::{Comparisons, assert_none};
 use super::gpus::gpus;
@@ -36,7 +36,13 @@ fn a_gpu_backend_gives_the_gradients_of_the_processor() {
             let expected = alone(Method::default(), &model, &batch, &config);
             let there = replicate(&model, &config, device).unwrap();
             let (loss, group) = (loss(), HostCollective::new(1));
-            let place = Place { device, collective: &group, rank: 0, seed: SEED, scale: 1.0 };
+            let place = Place {
+                device,
+                collective: &group,
+                rank: 0,
+                seed: SEED,
+                scale: Factor::Number(1.0),
+            };
             for (how, method) in [("whole", Method::default()), ("cut", cut())] {
                 let objective = objective(&config, &loss);
                 let found = method.compute(&there, &batch, &objective, &place).unwrap();
@@ -58,7 +64,13 @@ fn a_gpu_backend_drops_the_same_when_a_piece_runs_again() {
             let batch = batch(&config, 2);
             let model = replicate(&network(&config), &config, device).unwrap();
             let (loss, group) = (loss(), HostCollective::new(1));
-            let place = Place { device, collective: &group, rank: 0, seed: SEED, scale: 1.0 };
+            let place = Place {
+                device,
+                collective: &group,
+                rank: 0,
+                seed: SEED,
+                scale: Factor::Number(1.0),
+            };
             let objective = objective(&config, &loss);
             let whole = cut().compute_whole(&model, &batch, &objective, &place);
             let again = cut().compute(&model, &batch, &objective, &place).unwrap();

@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use trainer_native::train::{
-    Batch, Collective, Computed, HostCollective, LossConfig, Method, Objective, Place,
+    Batch, Collective, Computed, Factor, HostCollective, LossConfig, Method, Objective, Place,
 };
 
 use super::comparisons::{Comparisons, largest, relative_l2};
@@ -119,10 +119,11 @@ pub fn alone(method: Method, model: &AvseModel, batch: &Batch, config: &ModelCon
 pub fn with_place<T>(
     collective: &dyn Collective,
     rank: usize,
-    scale: f64,
+    scale: f32,
     work: impl FnOnce(&Place<'_>) -> T,
 ) -> T {
     let device = device();
+    let scale = Factor::Number(scale);
     work(&Place { device: &device, collective, rank, seed: SEED, scale })
 }
 

@@ -1,11 +1,11 @@
 //! The archive's folder.
 
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use super::programs::{build_into, c_library, libraries_into};
-use super::{folder, python, text};
+use super::{folder, python};
+use crate::files::{copy, text};
 use crate::shell::{Step, root};
 
 /// Side of the emoji's pictures in pixels. The recipe's network looks at 48; the usual 96 would not fit.
@@ -14,7 +14,7 @@ const SIDE: &str = "48";
 /// Files of the repository and their places in the folder.
 const FILES: [(&str, &str); 7] = [
     ("bench/peers/avse_torch.py", "avse_torch.py"),
-    ("bench/memory.json", "memory.json"),
+    ("bench/gpu/parts", "parts"),
     ("bench/gpu/resume.toml", "resume.toml"),
     ("data/emoji.toml", "emoji.toml"),
     ("data/emoji-model", "emoji-model"),
@@ -23,18 +23,30 @@ const FILES: [(&str, &str); 7] = [
 ];
 
 /// Scripts of bench/gpu that run on the other machine.
-const SCRIPTS: [&str; 7] =
-    ["run.py", "parts.py", "process.py", "record.py", "machine.py", "kernels.py", "peer.py"];
+const SCRIPTS: [&str; 6] =
+    ["run.py", "process.py", "record.py", "machine.py", "kernels.py", "peer.py"];
 
 /// Makes the folder anew; what takes long is made only where it is not there yet.
 pub fn stage(out: &Path) -> bool {
-    let _ = fs::remove_dir_all(out);
     let programs = out.join("bin");
-    let made = fs::create_dir_all(&programs).is_ok()
+    let made = without_programs(out)
+        && fs::create_dir_all(&programs).is_ok()
         && build_into(&programs)
         && libraries_into(&out.join("lib"), &programs.join("avse"))
         && emoji(&programs.join("avse"), &out.join("emoji"));
     if !made {
+        return false;
+    }
+    let about = about(&programs);
+    print!("{about}");
+    fs::write(out.join("archive.json"), about).is_ok()
+}
+
+/// The folder anew with the repository's files alone.
+pub fn without_programs(out: &Path) -> bool {
+    let _ = fs::remove_dir_all(out);
+    if let Err(error) = fs::create_dir_all(out) {
+        eprintln!("{}: {error}", out.display());
         return false;
     }
     let copies = FILES.map(|(from, to)| (root().join(from), out.join(to)));
@@ -45,9 +57,7 @@ pub fn stage(out: &Path) -> bool {
             return false;
         }
     }
-    let about = about(&programs);
-    print!("{about}");
-    fs::write(out.join("archive.json"), about).is_ok()
+    true
 }
 
 /// The emoji set in the official layout, its pictures in one tar file.
@@ -87,17 +97,4 @@ fn about(programs: &Path) -> String {
          \"picture_side\": {SIDE}\n}}\n",
         git(["rev-parse", "--verify", "HEAD"]),
     )
-}
-
-/// A file, or a folder with what is in it.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    if from.is_file() {
-        return fs::copy(from, to).map(drop);
-    }
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        copy(&entry.path(), &to.join(entry.file_name()))?;
-    }
-    Ok(())
 }

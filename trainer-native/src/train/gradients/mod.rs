@@ -57,7 +57,7 @@ pub struct Place<'a> {
     pub seed: u64,
     /// What gradients are multiplied by inside of the backbones, see
     /// [`LossScale`](super::precision::LossScale).
-    pub scale: f64,
+    pub scale: Factor,
 }
 
 /// What a step takes.
@@ -66,8 +66,6 @@ pub(super) struct Input<'a> {
     pub batch: &'a Batch,
     /// `[B, 3, R, R]` on the autodiff device.
     pub pixels: Tensor<4>,
-    /// What gradients are multiplied by inside of the backbones, in place of the place's.
-    pub scale: Factor,
 }
 
 /// Gradients, and the loss they belong to.
@@ -102,8 +100,7 @@ impl Method {
         objective: &Objective<'_>,
         place: &Place<'_>,
     ) -> Result<Computed> {
-        let (pixels, scale) = (objective.pixels(batch, place.device), place.scale as f32);
-        let input = Input { batch, pixels, scale: Factor::Number(scale) };
+        let input = Input { batch, pixels: objective.pixels(batch, place.device) };
         let (gradients, loss) = self.gradients(model, input, objective, place)?;
         Ok(Computed { gradients, loss: f64::from(loss.into_scalar::<f32>()) })
     }
@@ -133,7 +130,8 @@ impl Method {
         place: &Place<'_>,
     ) -> Result<(GradientsParams, Tensor<1>)> {
         let device = place.device;
-        let Input { batch, pixels, scale } = input;
+        let Input { batch, pixels } = input;
+        let scale = &place.scale;
         let heads = Heads { model, objective, place, sync: self.sync_bn };
         let tokens = heads.common_padding(&batch.tokens)?;
         let tracked = self.precision.copy(model);
