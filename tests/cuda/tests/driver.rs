@@ -1,6 +1,6 @@
 //! The functions as a program calls them: through C, with two GPUs, from two threads.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char};
 use std::sync::Once;
 use std::thread;
 
@@ -27,32 +27,18 @@ unsafe extern "C" {
     fn cuEventSynchronize(event: usize) -> i32;
     fn cuGetErrorName(code: i32, name: *mut *const c_char) -> i32;
     fn ncclGetUniqueId(id: *mut [u8; 128]) -> i32;
-    fn ncclCommInitRank(comm: *mut *mut c_void, ranks: i32, id: Id, rank: i32) -> i32;
+    fn ncclCommInitRank(comm: *mut usize, ranks: i32, id: Id, rank: i32) -> i32;
     fn ncclAllReduce(
         from: u64,
         to: u64,
         count: usize,
         kind: i32,
         operation: i32,
-        comm: *mut c_void,
+        comm: usize,
         stream: usize,
     ) -> i32;
-    fn ncclSend(
-        from: u64,
-        count: usize,
-        kind: i32,
-        peer: i32,
-        comm: *mut c_void,
-        stream: usize,
-    ) -> i32;
-    fn ncclRecv(
-        to: u64,
-        count: usize,
-        kind: i32,
-        peer: i32,
-        comm: *mut c_void,
-        stream: usize,
-    ) -> i32;
+    fn ncclSend(from: u64, count: usize, kind: i32, peer: i32, comm: usize, stream: usize) -> i32;
+    fn ncclRecv(to: u64, count: usize, kind: i32, peer: i32, comm: usize, stream: usize) -> i32;
 }
 
 #[repr(C)]
@@ -178,7 +164,7 @@ fn collectives_between_two_threads() {
     let ranks = [0, 1].map(|rank: i32| {
         thread::spawn(move || {
             let stream = stream_on(rank);
-            let mut comm = std::ptr::null_mut();
+            let mut comm = 0;
             let mine = [1.0 + rank as f32, 10.0];
             let (from, to) = (upload(&mine, stream), upload(&[0.0; 2], stream));
             // SAFETY: pointers and sizes are those of the uploads.

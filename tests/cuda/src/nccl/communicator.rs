@@ -1,35 +1,24 @@
-//! The functions of `libnccl.so` between the pretended GPUs of one process: sums are really summed.
+//! One rank's end of a communicator: how the ranks find each other, sum and send messages.
 
 use std::collections::HashMap;
-use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::UniqueId;
 use crate::driver::current_device;
 use crate::machine::{Machine, machine};
 use crate::number::Kind;
 use crate::ticket::Ticket;
 
-/// `ncclResult_t`.
-const SUCCESS: i32 = 0;
-const SYSTEM_ERROR: i32 = 2;
-const INVALID_ARGUMENT: i32 = 4;
-/// 2.27.3.
-const VERSION: i32 = 22_703;
 /// How long a rank waits for the others to come. Real NCCL waits for ever.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// `ncclUniqueId`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct UniqueId([u8; 128]);
 
 /// One rank's end of a communicator.
 #[derive(Debug)]
 pub struct Communicator {
     group: Arc<Group>,
-    rank: usize,
-    device: usize,
+    pub(super) rank: usize,
+    pub(super) device: usize,
     state: Mutex<Counts>,
 }
 
@@ -74,19 +63,6 @@ fn groups() -> &'static Mutex<HashMap<UniqueId, Arc<Group>>> {
     GROUPS.get_or_init(Mutex::default)
 }
 
-/// Counts a call; `INVALID_ARGUMENT` is noted as a failure where `outcome` is an error.
-fn note(name: &'static str, outcome: Result<(), String>) -> i32 {
-    let Ok(mut machine) = machine() else { return SYSTEM_ERROR };
-    machine.record.call(name, 0);
-    match outcome {
-        Ok(()) => SUCCESS,
-        Err(reason) => {
-            machine.record.failure(name, &crate::error::Code::InvalidValue.because(reason));
-            INVALID_ARGUMENT
-        }
-    }
-}
-
 /// A copy of a GPU's memory.
 fn contents(machine: &Machine, address: u64, bytes: usize) -> Result<Vec<u8>, String> {
     machine.memory.holding(address, bytes as u64).ok_or("memory that is not allocated")?;
@@ -103,7 +79,12 @@ fn put(machine: &Machine, address: u64, bytes: &[u8]) -> Result<(), String> {
 }
 
 impl Communicator {
-    fn all_reduce(
+    /// How many ranks there are.
+    pub(super) fn ranks(&self) -> usize {
+        self.group.ranks
+    }
+
+    pub(super) fn all_reduce(
         &self,
         from: u64,
         to: u64,
@@ -158,7 +139,7 @@ impl Communicator {
         written.collect()
     }
 
-    fn send(&self, from: u64, bytes: usize, peer: usize) -> Result<(), String> {
+    pub(super) fn send(&self, from: u64, bytes: usize, peer: usize) -> Result<(), String> {
         let number = self.next(|counts| counts.sent.entry(peer).or_default());
         let mut machine = machine()?;
         machine.record.count("messages", 1);
@@ -174,7 +155,13 @@ impl Communicator {
         }
     }
 
-    fn receive(&self, to: u64, bytes: usize, peer: usize, stream: usize) -> Result<(), String> {
+    pub(super) fn receive(
+        &self,
+        to: u64,
+        bytes: usize,
+        peer: usize,
+        stream: usize,
+    ) -> Result<(), String> {
         let number = self.next(|counts| counts.received.entry(peer).or_default());
         let mut machine = machine()?;
         let ticket = Ticket::default();
@@ -214,7 +201,7 @@ fn deliver(
 }
 
 /// Joins a group and waits for all its ranks.
-fn join(ranks: usize, id: UniqueId, rank: usize) -> Result<Communicator, String> {
+pub(super) fn join(ranks: usize, id: UniqueId, rank: usize) -> Result<Communicator, String> {
     if rank >= ranks {
         return Err(format!("rank {rank} of {ranks}"));
     }
@@ -237,204 +224,4 @@ fn join(ranks: usize, id: UniqueId, rank: usize) -> Result<Communicator, String>
     }
     drop(shared);
     Ok(Communicator { group, rank, device: current_device(), state: Mutex::default() })
-}
-
-/// See `nccl.h`.
-///
-/// # Safety
-/// As NCCL asks.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ncclGetVersion(version: *mut i32) -> i32 {
-    // SAFETY: the program's promise.
-    unsafe { version.write(VERSION) };
-    note("ncclGetVersion", Ok(()))
-}
-
-/// See `nccl.h`.
-///
-/// # Safety
-/// As NCCL asks.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ncclGetUniqueId(id: *mut UniqueId) -> i32 {
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-    let mut bytes = [0; 128];
-    let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    bytes[..8].copy_from_slice(&number.to_le_bytes());
-    // SAFETY: the program's promise.
-    unsafe { id.write(UniqueId(bytes)) };
-    note("ncclGetUniqueId", Ok(()))
-}
-
-/// See `nccl.h`.
-///
-/// # Safety
-/// As NCCL asks.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ncclCommInitRank(
-    comm: *mut *mut Communicator,
-    ranks: i32,
-    id: UniqueId,
-    rank: i32,
-) -> i32 {
-    let joined = join(ranks as usize, id, rank as usize).map(|communicator| {
-        // SAFETY: the program's promise.
-        unsafe { comm.write(Box::into_raw(Box::new(communicator))) };
-    });
-    note("ncclCommInitRank", joined)
-}
-
-macro_rules! of_communicator {
-    ($($name:ident($communicator:ident $(, $argument:ident: $kind:ty)*) = $body:expr;)*) => {
-        $(
-            /// See `nccl.h`.
-            ///
-            /// # Safety
-            /// As NCCL asks.
-            #[unsafe(no_mangle)]
-            #[allow(non_snake_case, unused_unsafe)]
-            pub unsafe extern "C" fn $name($communicator: *const Communicator $(, $argument: $kind)*) -> i32 {
-                // SAFETY: communicators come from `ncclCommInitRank`.
-                let outcome = unsafe { $communicator.as_ref() }
-                    .ok_or_else(|| String::from("no communicator"))
-                    // SAFETY: pointers are the program's.
-                    .and_then(|$communicator| unsafe { $body });
-                note(stringify!($name), outcome)
-            }
-        )*
-    };
-}
-
-of_communicator! {
-    ncclCommCount(comm, count: *mut i32) = { count.write(comm.group.ranks as i32); Ok(()) };
-    ncclCommUserRank(comm, rank: *mut i32) = { rank.write(comm.rank as i32); Ok(()) };
-    ncclCommCuDevice(comm, device: *mut i32) = { device.write(comm.device as i32); Ok(()) };
-    ncclCommGetAsyncError(_comm, error: *mut i32) = { error.write(SUCCESS); Ok(()) };
-    ncclCommFinalize(_comm) = Ok(());
-}
-
-/// See `nccl.h`.
-///
-/// # Safety
-/// As NCCL asks.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ncclCommDestroy(comm: *mut Communicator) -> i32 {
-    if !comm.is_null() {
-        // SAFETY: from `ncclCommInitRank`, and given up here.
-        drop(unsafe { Box::from_raw(comm) });
-    }
-    note("ncclCommDestroy", Ok(()))
-}
-
-/// See `nccl.h`.
-///
-/// # Safety
-/// As NCCL asks.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ncclCommAbort(comm: *mut Communicator) -> i32 {
-    // SAFETY: the same contract.
-    unsafe { ncclCommDestroy(comm) }
-}
-
-/// See `nccl.h`. Operations begin at once here, and none waits in the call, so a group needs no more.
-#[unsafe(no_mangle)]
-pub extern "C" fn ncclGroupStart() -> i32 {
-    note("ncclGroupStart", Ok(()))
-}
-
-/// See `nccl.h`.
-#[unsafe(no_mangle)]
-pub extern "C" fn ncclGroupEnd() -> i32 {
-    note("ncclGroupEnd", Ok(()))
-}
-
-/// Runs one operation of a communicator.
-///
-/// # Safety
-/// The communicator is one of `ncclCommInitRank`.
-unsafe fn operate(
-    name: &'static str,
-    comm: *const Communicator,
-    kind: i32,
-    body: impl FnOnce(&Communicator, Kind) -> Result<(), String>,
-) -> i32 {
-    // SAFETY: the caller's promise.
-    let communicator = unsafe { comm.as_ref() }.ok_or_else(|| String::from("no communicator"));
-    let kind = Kind::of(kind).ok_or_else(|| format!("element type {kind}"));
-    note(name, communicator.and_then(|communicator| body(communicator, kind?)))
-}
-
-/// See `nccl.h`.
-///
-/// # Safety
-/// As NCCL asks.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ncclAllReduce(
-    from: *const c_void,
-    to: *mut c_void,
-    count: usize,
-    kind: i32,
-    operation: i32,
-    comm: *const Communicator,
-    stream: usize,
-) -> i32 {
-    // SAFETY: the program's promise.
-    unsafe {
-        operate("ncclAllReduce", comm, kind, |communicator, kind| {
-            communicator.all_reduce(from as u64, to as u64, count, kind, operation, stream)
-        })
-    }
-}
-
-/// See `nccl.h`.
-///
-/// # Safety
-/// As NCCL asks.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ncclSend(
-    from: *const c_void,
-    count: usize,
-    kind: i32,
-    peer: i32,
-    comm: *const Communicator,
-    _stream: usize,
-) -> i32 {
-    // SAFETY: the program's promise.
-    unsafe {
-        operate("ncclSend", comm, kind, |communicator, kind| {
-            communicator.send(from as u64, count * kind.bytes(), peer as usize)
-        })
-    }
-}
-
-/// See `nccl.h`.
-///
-/// # Safety
-/// As NCCL asks.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ncclRecv(
-    to: *mut c_void,
-    count: usize,
-    kind: i32,
-    peer: i32,
-    comm: *const Communicator,
-    stream: usize,
-) -> i32 {
-    // SAFETY: the program's promise.
-    unsafe {
-        operate("ncclRecv", comm, kind, |communicator, kind| {
-            communicator.receive(to as u64, count * kind.bytes(), peer as usize, stream)
-        })
-    }
-}
-
-/// See `nccl.h`.
-#[unsafe(no_mangle)]
-pub extern "C" fn ncclGetErrorString(code: i32) -> *const c_char {
-    let text = match code {
-        SUCCESS => c"no error",
-        SYSTEM_ERROR => c"unhandled system error",
-        INVALID_ARGUMENT => c"invalid argument",
-        _ => c"unknown result code",
-    };
-    text.as_ptr()
 }
