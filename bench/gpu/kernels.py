@@ -5,6 +5,7 @@ import re
 
 # The first that fits a kernel's name.
 KINDS = [
+    ("recurrent network", r"gru"),
     ("attention", r"attention|flash"),
     ("matrix products", r"matmul|gemm|gemv|vecmat|matvec|tiling|tensor_?core|cmma"),
     ("convolution", r"conv|im2col|col2im|pool"),

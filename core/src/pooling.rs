@@ -4,6 +4,7 @@
 //! distinct length of a batch, by a BiGRU over sinusoidal position codes; at inference once for
 //! each length that ever comes.
 
+mod gru;
 mod known;
 mod mask;
 mod ranks;
@@ -11,7 +12,7 @@ mod sorted;
 
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear};
-use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 pub use self::mask::TokenMask;
@@ -95,17 +96,12 @@ impl Gpo {
             }
             None => tokens,
         };
-        // Along the last dimension, where backends sort contiguous memory.
-        let columns = tokens.swap_dims(1, 2);
-        let [rows, width, length] = columns.dims();
-        let weights = weights.unsqueeze_dim::<3>(1).expand([rows, width, length]);
         // A masked value meets weight 0.
-        let weighted = if is_cpu(&columns.device()) {
-            weighted_by_sorting(columns, weights)
+        if is_cpu(&tokens.device()) {
+            weighted_by_sorting(tokens, weights)
         } else {
-            weighted_by_ranks(columns, weights)
-        };
-        weighted.sum_dim(2).squeeze_dim(2)
+            weighted_by_ranks(tokens, weights)
+        }
     }
 
     /// `[N, T]`: the weights of every row's sorted positions, 0 beyond its length.
@@ -170,8 +166,7 @@ impl Gpo {
         let steps = Tensor::<1, Int>::from_data(TensorData::new(steps, [width * count]), device);
         let inputs = codes.clone().select(0, steps).reshape([width, count, codes.dims()[1]]);
         let inputs = [codes.unsqueeze_dim(1), inputs];
-        let [forward, backward] =
-            if is_cpu(device) { self.run_each(inputs) } else { self.run_together(inputs) };
+        let [forward, backward] = gru::states(self.directions(), inputs);
         // Position p of row u was step length_u - 1 - p.
         let back: Vec<i32> = lengths
             .iter()
@@ -189,96 +184,35 @@ impl Gpo {
         (forward.swap_dims(0, 1) + backward).div_scalar(2.0)
     }
 
-    /// The weights and biases of both directions: of the inputs, of the state.
-    fn directions(&self) -> [[(&Param<Tensor<2>>, &Param<Tensor<1>>); 2]; 2] {
+    /// The parameters of both directions.
+    fn directions(&self) -> [gru::Direction<'_>; 2] {
         [
-            [(&self.weight_ih, &self.bias_ih), (&self.weight_hh, &self.bias_hh)],
-            [
-                (&self.weight_ih_reverse, &self.bias_ih_reverse),
-                (&self.weight_hh_reverse, &self.bias_hh_reverse),
-            ],
+            gru::Direction {
+                inputs: (&self.weight_ih, &self.bias_ih),
+                state: (&self.weight_hh, &self.bias_hh),
+            },
+            gru::Direction {
+                inputs: (&self.weight_ih_reverse, &self.bias_ih_reverse),
+                state: (&self.weight_hh_reverse, &self.bias_hh_reverse),
+            },
         ]
     }
-
-    /// The states of both directions: `[steps, 1, P]` and `[steps, rows, P] -> [steps, 1, H]` and
-    /// `[steps, rows, H]`, one after the other.
-    fn run_each(&self, [forward, backward]: [Tensor<3>; 2]) -> [Tensor<3>; 2] {
-        let [one, other] = self.directions();
-        [(one, forward), (other, backward)].map(|([of_inputs, of_state], inputs)| {
-            let [steps, rows, _] = inputs.dims();
-            let from_inputs = project(inputs, of_inputs);
-            let recurrent = of_state.0.val().transpose();
-            let bias = of_state.1.val().unsqueeze::<2>();
-            let mut state = Tensor::<2>::zeros([rows, recurrent.dims()[0]], &from_inputs.device());
-            let mut states = Vec::with_capacity(steps);
-            for step in 0..steps {
-                let input = from_inputs.clone().narrow(0, step, 1).squeeze_dim::<2>(0);
-                let from_state = state.clone().matmul(recurrent.clone()) + bias.clone();
-                state = cell(input, from_state, state);
-                states.push(state.clone());
-            }
-            Tensor::stack(states, 0)
-        })
-    }
-
-    /// As [`Gpo::run_each`] in half as many operations, for devices where each takes the same time, with as many
-    /// rows forwards as backwards.
-    fn run_together(&self, [forward, backward]: [Tensor<3>; 2]) -> [Tensor<3>; 2] {
-        let [steps, rows, _] = backward.dims();
-        let [one, other] = self.directions();
-        let forward = project(forward, one[0]);
-        let width = forward.dims()[2];
-        let forward = forward.expand([steps, rows, width]);
-        let from_inputs = Tensor::stack::<4>(vec![forward, project(backward, other[0])], 1);
-        let both = [one[1], other[1]];
-        let recurrent = both.map(|(weight, _)| weight.val().transpose()).to_vec();
-        let recurrent = Tensor::stack::<3>(recurrent, 0);
-        let bias = both.map(|(_, bias)| bias.val().unsqueeze::<2>()).to_vec();
-        let bias = Tensor::stack::<3>(bias, 0);
-        let shape = [2, rows, recurrent.dims()[1]];
-        let mut state = Tensor::<3>::zeros(shape, &from_inputs.device());
-        let mut states = Vec::with_capacity(steps);
-        for step in 0..steps {
-            let input = from_inputs.clone().narrow(0, step, 1).squeeze_dim::<3>(0);
-            let from_state = state.clone().matmul(recurrent.clone()) + bias.clone();
-            state = cell(input, from_state, state);
-            states.push(state.clone());
-        }
-        let states = Tensor::stack::<4>(states, 0);
-        [0, 1].map(|direction| states.clone().narrow(1, direction, 1).squeeze_dim(1))
-    }
 }
 
-/// A GRU's inputs `[steps, rows, P] -> [steps, rows, 3H]`.
-fn project(inputs: Tensor<3>, (weight, bias): (&Param<Tensor<2>>, &Param<Tensor<1>>)) -> Tensor<3> {
-    let width = bias.dims()[0];
-    inputs.matmul(weight.val().transpose().unsqueeze()) + bias.val().reshape([1, 1, width])
-}
-
-/// A step of a GRU: what comes of the input and of the state, `[.., 3H]`, and the state `[.., H]`.
-fn cell<const D: usize>(input: Tensor<D>, from_state: Tensor<D>, state: Tensor<D>) -> Tensor<D> {
-    let (last, hidden) = (D - 1, state.dims()[D - 1]);
-    let gates = sigmoid(
-        input.clone().narrow(last, 0, 2 * hidden) + from_state.clone().narrow(last, 0, 2 * hidden),
-    );
-    let reset = gates.clone().narrow(last, 0, hidden);
-    let update = gates.narrow(last, hidden, hidden);
-    let candidate = (input.narrow(last, 2 * hidden, hidden)
-        + reset * from_state.narrow(last, 2 * hidden, hidden))
-    .tanh();
-    // (1 - z) n + z h
-    candidate.clone() + update * (state - candidate)
-}
-
-/// `[N, D, T]`: the greatest value times the first weight, and so on.
-fn weighted_by_sorting(columns: Tensor<3>, weights: Tensor<3>) -> Tensor<3> {
+/// `[N, T, D]` and `[N, T] -> [N, D]`: the greatest value of a column times the first weight, and so on, added up.
+fn weighted_by_sorting(tokens: Tensor<3>, weights: Tensor<2>) -> Tensor<2> {
+    // Along the last dimension, where the CPU sorts contiguous memory.
+    let columns = tokens.swap_dims(1, 2);
+    let weights = weights.unsqueeze_dim::<3>(1).expand(columns.dims());
     let order = columns.clone().detach().argsort_descending(2);
-    columns.gather(2, order) * weights
+    (columns.gather(2, order) * weights).sum_dim(2).squeeze_dim(2)
 }
 
-/// The same products in the order of the values.
-fn weighted_by_ranks(columns: Tensor<3>, weights: Tensor<3>) -> Tensor<3> {
-    columns.clone() * weights.gather(2, ranks::descending(columns.detach()))
+/// The same with the products in the order of the tokens.
+fn weighted_by_ranks(tokens: Tensor<3>, weights: Tensor<2>) -> Tensor<2> {
+    let weights = weights.unsqueeze_dim::<3>(2).expand(tokens.dims());
+    let places = ranks::descending(tokens.clone().detach());
+    (tokens * weights.gather(1, places)).sum_dim(1).squeeze_dim(1)
 }
 
 /// `[length, size]` sinusoidal codes: even columns sine, odd columns cosine of the

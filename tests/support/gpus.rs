@@ -15,9 +15,9 @@ pub fn gpus() -> Vec<(&'static str, Device)> {
              it can",
         );
     }
-    #[cfg(feature = "cuda")]
+    #[cfg(feature = "cuda-backend")]
     let cuda = first(DeviceType::Cuda);
-    #[cfg(not(feature = "cuda"))]
+    #[cfg(not(feature = "cuda-backend"))]
     let cuda = None;
     let named = |name, device: Option<Device>| device.map(|device| (name, device));
     [named("wgpu", wgpu), named("cuda", cuda)].into_iter().flatten().collect()

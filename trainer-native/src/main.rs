@@ -11,7 +11,7 @@ static ALLOCATOR: TensorAllocator = TensorAllocator::new();
 fn main() -> ExitCode {
     TensorAllocator::prepare();
     // While there is no other thread.
-    #[cfg(feature = "cuda")]
+    #[cfg(feature = "cuda-backend")]
     trainer_native::device::nvidia::use_what_is_found();
     #[cfg(feature = "gpu")]
     trainer_native::device::kernels::keep();

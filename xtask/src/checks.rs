@@ -23,11 +23,16 @@ pub fn run_all() -> ExitCode {
     setup::run();
     let mut results = Results::default();
     results.check(Step::cargo("format", ["fmt", "--all", "--check"]));
-    // All test steps name the whole workspace, the parity suite included: with
-    // fewer packages cargo would choose other features and build Burn again.
-    let build = Step::cargo("build", ["test", "--release", "--workspace", "--no-run"]);
-    if results.check(with_test_environment(build)) {
-        for step in tests() {
+    let cuda = Cuda::find();
+    if cuda.is_none() && cfg!(target_os = "linux") && chromium::required() {
+        results.record("LLVM for CUDA", || false);
+    }
+    let build = workspace("build", ["test"], cuda.as_ref()).args(&["--no-run".into()]);
+    if results.check(build) {
+        if cuda.is_some() {
+            results.record("cuda program", || cuda::say_size(&web::avse()));
+        }
+        for step in tests(cuda.as_ref()) {
             results.check(step);
         }
         // The driver's library has this form on Linux, and the script is for Linux.
@@ -56,27 +61,6 @@ pub fn run_all() -> ExitCode {
         eprintln!("Failed: {}", failed.join(", "));
         ExitCode::FAILURE
     }
-}
-
-/// `cargo xtask cuda test`: the tests in a build that holds CUDA beside the CPU and wgpu, with a stand-in for NVIDIA's driver
-/// where tests look for one; whether they passed. The suites that run on wgpu are left out: with CUDA come Burn's
-/// fusion and its choice of kernels by timing, which take a software adapter half an hour.
-pub fn with_cuda() -> bool {
-    let Some(driver) = llvm::set_up().then(cuda::driver).flatten() else { return false };
-    let mut results = Results::default();
-    let all = ["test", "--release", "--workspace", "--features", "trainer-native/cuda"];
-    let built = results.check(Step::cargo("build", all).args(&["--no-run".to_owned()]));
-    if built {
-        results.record("cuda program", || cuda::say_size(&web::avse()));
-        for suite in [["--lib", "", ""], ["--test", "cli", "cuda"]] {
-            let words: Vec<_> =
-                suite.into_iter().filter(|word| !word.is_empty()).map(str::to_owned).collect();
-            let step = Step::cargo("tests", all).args(&words).env("AVSE_CUDA_STANDIN", &driver);
-            results.check(with_test_environment(step));
-        }
-    }
-    results.print(Duration::ZERO);
-    results.failed().is_empty()
 }
 
 /// The browser package and the demo page: built, which holds their size against the budget, and tested. Both
@@ -118,26 +102,47 @@ fn lints() -> Vec<Step> {
     ]
 }
 
+/// What lets the tests hold CUDA: LLVM, and the stand-in for NVIDIA's driver.
+struct Cuda {
+    driver: PathBuf,
+}
+
+impl Cuda {
+    fn find() -> Option<Self> {
+        let driver = (cfg!(target_os = "linux") && llvm::set_up()).then(cuda::driver).flatten()?;
+        Some(Self { driver })
+    }
+}
+
+/// A command of cargo for the tests of the whole workspace, the parity suite included: with fewer packages or other
+/// features cargo would build Burn again. One build holds the CPU, wgpu and CUDA.
+fn workspace<const N: usize>(name: &'static str, command: [&str; N], cuda: Option<&Cuda>) -> Step {
+    let step = Step::cargo(name, command).args(&["--release", "--workspace"].map(str::to_owned));
+    with_test_environment(match cuda {
+        Some(cuda) => step
+            .args(&["--features", "trainer-native/cuda-backend"].map(str::to_owned))
+            .env("AVSE_CUDA_STANDIN", &cuda.driver),
+        None => step,
+    })
+}
+
 /// The tests proper. nextest runs every test in a process of its own, which the
 /// suites that run on a GPU would pay for with compiled kernels, and it knows no
 /// documentation tests: those go to `cargo test`.
-fn tests() -> Vec<Step> {
+fn tests(cuda: Option<&Cuda>) -> Vec<Step> {
     let nextest = Step::cargo("nextest", ["nextest", "--version"]).output().is_some();
-    let steps = if nextest {
-        let without_gpu = ["-E", "not binary(parity) and not binary(similarity_gpu)"];
+    if nextest {
+        let without_gpu =
+            ["--no-fail-fast", "-E", "not binary(parity) and not binary(similarity_gpu)"];
         let with_gpu = ["--test", "parity", "--test", "similarity_gpu"];
         vec![
-            Step::cargo("tests", ["nextest", "run", "--release", "--workspace", "--no-fail-fast"])
-                .args(&without_gpu.map(str::to_owned)),
-            Step::cargo("tests on a GPU", ["test", "--release", "--workspace"])
-                .args(&with_gpu.map(str::to_owned)),
-            Step::cargo("doc tests", ["test", "--release", "--workspace", "--doc"]),
+            workspace("tests", ["nextest", "run"], cuda).args(&without_gpu.map(str::to_owned)),
+            workspace("tests on a GPU", ["test"], cuda).args(&with_gpu.map(str::to_owned)),
+            workspace("doc tests", ["test"], cuda).args(&["--doc".to_owned()]),
         ]
     } else {
-        let all = ["test", "--release", "--workspace", "--no-fail-fast"];
-        vec![Step::cargo("tests, doc tests", all)]
-    };
-    steps.into_iter().map(with_test_environment).collect()
+        vec![workspace("tests, doc tests", ["test"], cuda).args(&["--no-fail-fast".to_owned()])]
+    }
 }
 
 /// Type-checks both browser builds of the web crate and what they use of the core; whether they passed. Their flags

@@ -28,7 +28,6 @@ Commands:
   test           Set up, then run every check: format, lints, tests, documentation,
                  the browser package in a browser, and the GPU backends
   cuda           Build the program for NVIDIA's GPUs and check it; no GPU is needed
-  cuda test      Run the tests in one build with CUDA, on a stand-in for the driver
   cuda check     Assemble every kernel of training and evaluation for three kinds of GPU
   e2e            Run the end-to-end tests of the `avse` command line only
   kernels        Run the tests of the similarity engine's kernels for ARM (emulated) and WebAssembly
@@ -122,7 +121,6 @@ for the export (AVSE_WEB_PEERS_PYTHON names another Python); AVSE_CHROMIUM names
 
 const CUDA: &str = "\
 Usage: cargo xtask cuda
-       cargo xtask cuda test
        cargo xtask cuda check [--binary FILE] [--full] [--only TEXT] [--no-table]
 
 The first builds the program for NVIDIA's GPUs (target/release/avse) and checks it: its
@@ -130,8 +128,8 @@ size, what `avse doctor` says, encoding and a training step on the CPU. No GPU, 
 no CUDA toolkit is needed. Burn's compiler is linked with LLVM 23 (400 MB in the user's local
 data, 92 MB to fetch): what is there is used, else Burn's own download, else PyPI.
 
-`test` builds the workspace's tests with CUDA, too, and runs all that need no GPU, those of
-the command line with a stand-in for the driver (tests/cuda).
+`cargo xtask test` links CUDA, too, and runs the command line with a stand-in for the driver
+(tests/cuda).
 
 `check` runs training and evaluation of that program on GPUs that the stand-in pretends:
 A100, H200 and B200. Every kernel that is launched, and every
@@ -140,7 +138,7 @@ folder). Errors fail; registers, spills and shared memory of the kernels, and la
 waits, allocations and copies of a step, are written to bench/cuda.md.
 
   --binary FILE   The CUDA build of avse; target/release/avse
-  --full          Real sizes on all GPUs; without it the list that CI runs
+  --full          Real sizes on all GPUs; without it small ones
   --only TEXT     Only the cases with this in their name
   --no-table      Leave bench/cuda.md alone
 ";
@@ -200,7 +198,6 @@ fn main() -> ExitCode {
             let bench = ["run", "--release", "-p", "trainer-native", "--", "bench"];
             forward(Step::cargo("bench", bench).args(rest))
         }
-        ("cuda", [what]) if what == "test" => code(checks::with_cuda()),
         ("cuda", [what, rest @ ..]) if what == "check" => match cuda::check::Options::read(rest) {
             Some((binary, options)) => code(cuda::check::check(&binary, &options)),
             None => misunderstood("cuda check", rest, CUDA),

@@ -51,7 +51,7 @@ impl Backend {
     /// Whether this program was built with it.
     pub fn is_built(self) -> bool {
         match self {
-            Self::Cuda => cfg!(feature = "cuda"),
+            Self::Cuda => cfg!(feature = "cuda-backend"),
             Self::Rocm => cfg!(feature = "rocm"),
             Self::Metal => cfg!(feature = "metal"),
             Self::Vulkan => cfg!(feature = "vulkan"),
@@ -69,7 +69,7 @@ impl Backend {
         // With all features on, no arm is left for the last one.
         #[allow(unreachable_patterns)]
         match self {
-            #[cfg(feature = "cuda")]
+            #[cfg(feature = "cuda-backend")]
             Self::Cuda => Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec(),
             #[cfg(feature = "rocm")]
             Self::Rocm => Device::enumerate(burn::tensor::DeviceType::Rocm).into_vec(),

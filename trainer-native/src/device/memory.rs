@@ -14,13 +14,13 @@ pub struct DeviceMemory {
 /// What NVIDIA's driver says about a GPU of this build; nothing is known of other devices. Opens a context on the GPU,
 /// which takes a moment.
 pub fn memory(device: &Device) -> Option<DeviceMemory> {
-    #[cfg(feature = "cuda")]
+    #[cfg(feature = "cuda-backend")]
     {
         let device = device.clone().inner();
         let number = super::Backend::Cuda.devices().iter().position(|found| *found == device)?;
         super::nvidia::memory(number)
     }
-    #[cfg(not(feature = "cuda"))]
+    #[cfg(not(feature = "cuda-backend"))]
     {
         let _ = device;
         None

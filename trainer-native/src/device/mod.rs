@@ -4,7 +4,7 @@ mod backend;
 #[cfg(feature = "gpu")]
 pub mod kernels;
 mod memory;
-#[cfg(feature = "cuda")]
+#[cfg(feature = "cuda-backend")]
 pub mod nvidia;
 
 use std::sync::{Mutex, PoisonError};
@@ -66,7 +66,7 @@ pub fn choose(name: &str) -> Result<Device> {
         let names: Vec<_> = devices.iter().map(describe).collect();
         return Err(no_such_gpu(number, backend, &names));
     };
-    #[cfg(feature = "cuda")]
+    #[cfg(feature = "cuda-backend")]
     if backend == Backend::Cuda {
         nvidia::check(number)?;
     }
@@ -133,7 +133,7 @@ pub fn describe(device: &Device) -> String {
     if is_cpu(device) {
         return "CPU (flex)".into();
     }
-    #[cfg(feature = "gpu")]
+    #[cfg(any(feature = "gpu", feature = "cuda-backend"))]
     if let Some(identity) = device.identity() {
         return format!("{} {device:?}", identity.name);
     }

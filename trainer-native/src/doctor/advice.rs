@@ -19,7 +19,7 @@ fn driver(backend: Backend) -> (&'static str, &'static str) {
 /// A line for each thing that is missing; the GPU first.
 pub fn give(found: &Diagnosis) -> Vec<String> {
     let mut advice = gpu(found);
-    #[cfg(feature = "cuda")]
+    #[cfg(feature = "cuda-backend")]
     advice.extend(super::nvidia::advice(&found.nvidia));
     if !found.has("npm") {
         advice.push(
@@ -69,18 +69,18 @@ fn gpu(found: &Diagnosis) -> Vec<String> {
     }
     advice.push("no GPU can be used: everything runs on the CPU".into());
     let so_far = advice.len();
+    let built = |backend| of(backend).is_some_and(|report| report.built);
     for backend in [Backend::Cuda, Backend::Rocm, Backend::Vulkan] {
-        let built = of(backend).is_some_and(|report| report.built);
-        if !built && found.has(driver(backend).0) {
+        if !built(backend) && found.has(driver(backend).0) {
             let (library, command) = (driver(backend).0, backend.build_command());
             let hardware = backend.hardware();
             advice.push(format!("{library} is there: if there is a GPU ({hardware}), `{command}`"));
         }
     }
-    if cfg!(target_os = "macos") && !Backend::Metal.is_built() {
+    if cfg!(target_os = "macos") && !built(Backend::Metal) {
         advice.push(format!("for the GPU of a Mac, `{}`", Backend::Metal.build_command()));
     }
-    if advice.len() == so_far && Backend::in_use().is_none() {
+    if advice.len() == so_far && !Backend::ALL.into_iter().any(built) {
         let commands = [Backend::Cuda, Backend::Rocm, Backend::Vulkan];
         let commands = commands.map(|it| format!("`{}` ({})", it.build_command(), it.hardware()));
         advice.push(format!(

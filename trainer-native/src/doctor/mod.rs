@@ -2,7 +2,7 @@
 
 mod advice;
 mod data;
-#[cfg(feature = "cuda")]
+#[cfg(feature = "cuda-backend")]
 mod nvidia;
 mod search;
 mod text;
@@ -62,7 +62,7 @@ pub struct Diagnosis {
     /// Drivers' libraries and programs.
     pub sought: Vec<Sought>,
     /// What NVIDIA's driver and the files beside it are like.
-    #[cfg(feature = "cuda")]
+    #[cfg(feature = "cuda-backend")]
     pub nvidia: crate::device::nvidia::Nvidia,
     /// NVIDIA's GPUs as its driver names them.
     pub nvidia_gpus: Vec<NvidiaGpu>,
@@ -134,7 +134,7 @@ impl Diagnosis {
             backends,
             default_device,
             sought: search::all(),
-            #[cfg(feature = "cuda")]
+            #[cfg(feature = "cuda-backend")]
             nvidia: crate::device::nvidia::Nvidia::ask(),
             nvidia_gpus: search::nvidia_gpus(),
             hub: HubReport {

@@ -27,7 +27,7 @@ impl fmt::Display for Diagnosis {
                 device(f, &format!("{} {number}", backend.feature), found)?;
             }
         }
-        #[cfg(feature = "cuda")]
+        #[cfg(feature = "cuda-backend")]
         super::nvidia::rows(&self.nvidia, f)?;
         for gpu in &self.nvidia_gpus {
             let memory = size(gpu.memory_bytes);

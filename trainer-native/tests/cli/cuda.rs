@@ -1,7 +1,7 @@
 //! The program built with CUDA, on GPUs that a stand-in for the driver pretends to have (tests/cuda): what it says
 //! about them before it computes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -13,7 +13,7 @@ use super::published::TRAIN;
 use super::support::{Fixture, Outcome, command, outcome};
 
 /// The folder of the stand-in's libraries; `None`, said loudly, where it was not built.
-fn standin() -> Option<PathBuf> {
+pub fn standin() -> Option<PathBuf> {
     let folder = std::env::var_os("AVSE_CUDA_STANDIN").map(PathBuf::from);
     if folder.is_none() {
         missing(
@@ -23,21 +23,21 @@ fn standin() -> Option<PathBuf> {
     folder
 }
 
-/// The command on a machine with that driver and a toolkit; `settings` are the stand-in's, without their prefix.
-fn on(
-    machine: &PathBuf,
-    settings: &[(&str, &str)],
-    fixture: &Fixture,
-    arguments: &[&str],
-) -> Command {
-    let toolkit = fixture.path("toolkit/nvvm/libdevice");
-    std::fs::create_dir_all(&toolkit).unwrap();
-    std::fs::write(toolkit.join("libdevice.10.bc"), "").unwrap();
-    let mut command = command(arguments);
-    command.env("LD_LIBRARY_PATH", machine).env("CUDA_PATH", fixture.path("toolkit"));
+/// A command's machine: that driver, whose settings are given without their prefix, and a toolkit in `folder`.
+pub fn pretend(command: &mut Command, driver: &Path, folder: &Path, settings: &[(&str, &str)]) {
+    let library = folder.join("nvvm/libdevice");
+    std::fs::create_dir_all(&library).unwrap();
+    std::fs::write(library.join("libdevice.10.bc"), "").unwrap();
+    command.env("LD_LIBRARY_PATH", driver).env("CUDA_PATH", folder);
     for (name, value) in settings {
         command.env(format!("CUDA_STANDIN_{name}"), value);
     }
+}
+
+/// The command on such a machine.
+fn on(driver: &Path, settings: &[(&str, &str)], fixture: &Fixture, arguments: &[&str]) -> Command {
+    let mut command = command(arguments);
+    pretend(&mut command, driver, &fixture.path("toolkit"), settings);
     command
 }
 

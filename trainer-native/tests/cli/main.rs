@@ -4,7 +4,7 @@
 mod bad_bundles;
 mod bad_data;
 mod bad_options;
-#[cfg(all(feature = "cuda", target_os = "linux"))]
+#[cfg(all(feature = "cuda-backend", target_os = "linux"))]
 mod cuda;
 mod data_forms;
 mod demo;
@@ -16,7 +16,7 @@ mod full_size;
 mod gallery;
 #[path = "../../../tests/support/gradients.rs"]
 mod gradients;
-#[cfg(all(feature = "cuda", target_os = "linux"))]
+#[cfg(all(feature = "cuda-backend", target_os = "linux"))]
 #[path = "../support/mod.rs"]
 mod hub;
 #[cfg(unix)]

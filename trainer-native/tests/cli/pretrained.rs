@@ -41,7 +41,7 @@ pub fn write_vit(folder: &Path) {
 }
 
 /// A small Swin.
-#[cfg(feature = "cuda")]
+#[cfg(feature = "cuda-backend")]
 pub fn write_swin(folder: &Path) {
     use avse_core::config::SwinConfig;
     let swin = SwinConfig {

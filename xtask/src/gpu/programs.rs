@@ -10,8 +10,8 @@ use crate::shell::Step;
 /// A program by its name in the archive, and its kind as cargo names it.
 const PROGRAMS: [(&str, &str); 3] = [("avse", "bin"), ("parity", "test"), ("gradients", "test")];
 
-/// Builds all programs and puts them, stripped, into `folder`. One build of Burn serves the program and the tests, as in
-/// `cargo xtask cuda test`.
+/// Builds all programs and puts them, stripped, into `folder`. One build of Burn serves the program and the tests, with
+/// everything that makes a GPU fast.
 pub fn build_into(folder: &Path) -> bool {
     let tests = ["test", "--release", "--workspace", "--features", "trainer-native/cuda"];
     let chosen = ["--test", "parity", "--test", "gradients", "--no-run"];

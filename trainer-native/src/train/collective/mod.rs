@@ -3,17 +3,17 @@
 //! Nothing here is differentiable: gradients cross from one replica to another where the graph
 //! is cut (see [`super::gradients`]), so no replica ever waits inside of a backward pass.
 
-#[cfg(feature = "cuda")]
+#[cfg(feature = "cuda-backend")]
 mod cuda;
 mod host;
 
 use burn::tensor::{Device, Tensor};
 
-#[cfg(feature = "cuda")]
+#[cfg(feature = "cuda-backend")]
 use crate::device::nvidia::has_nccl;
 use crate::{Error, Result};
 
-#[cfg(feature = "cuda")]
+#[cfg(feature = "cuda-backend")]
 pub use cuda::CudaCollective;
 pub use host::HostCollective;
 
@@ -55,7 +55,7 @@ pub fn between(devices: &[Device]) -> Box<dyn Collective> {
 
 /// NCCL's group of these devices, also of a single one; none where not all are NVIDIA GPUs of this build.
 pub fn nccl(devices: &[Device]) -> Option<Box<dyn Collective>> {
-    #[cfg(feature = "cuda")]
+    #[cfg(feature = "cuda-backend")]
     if !devices.is_empty() && devices.iter().all(is_cuda) && has_nccl() {
         let devices = devices.iter().map(|device| device.clone().inner()).collect();
         return Some(Box::new(CudaCollective::new(devices)));
@@ -64,7 +64,7 @@ pub fn nccl(devices: &[Device]) -> Option<Box<dyn Collective>> {
     None
 }
 
-#[cfg(feature = "cuda")]
+#[cfg(feature = "cuda-backend")]
 fn is_cuda(device: &Device) -> bool {
     crate::device::Backend::Cuda.devices().contains(&device.clone().inner())
 }
