@@ -15,6 +15,7 @@ mod files;
 pub mod gallery;
 pub mod hub;
 mod json_entries;
+pub mod leave;
 pub mod machine;
 pub mod pretrained;
 mod progress;

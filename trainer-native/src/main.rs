@@ -35,7 +35,7 @@ fn report_panics() {
         let message = panic.payload_as_str().unwrap_or_default();
         if message.starts_with("failed printing to std") && message.to_lowercase().contains("pipe")
         {
-            std::process::exit(141);
+            trainer_native::leave::leave(141);
         }
         // Training says in words what has no room on a GPU.
         if message.contains("out of device memory") && trainer_native::train::explains_panics() {

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::leave::leave;
+
 /// Asked for by Ctrl-C: the run saves its last state and ends.
 pub static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -13,7 +15,7 @@ static RUNNING: AtomicBool = AtomicBool::new(false);
 pub fn stop_on_ctrl_c() {
     let handler = || {
         if !RUNNING.load(Ordering::Relaxed) || STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+            leave(130);
         }
         eprintln!("\nending after this step; again to end at once");
     };

@@ -17,6 +17,10 @@ pub struct Case {
     pub driver: u32,
     /// GPUs.
     pub devices: usize,
+    /// What else is special about them: settings of the stand-in, without their prefix.
+    pub machine: Vec<(&'static str, &'static str)>,
+    /// Words of the error that it ends with; `None` where it ends well.
+    pub refused: Option<&'static str>,
     /// How the program is called.
     pub work: Work,
     /// Whether its steps are counted: it runs twice, with more steps the second time.
@@ -77,6 +81,16 @@ intermediate_size = 256
 image_size = 64
 patch_size = 8
 ";
+/// So many patches that its attention maps fill gigabytes.
+const FINE_VIT: &str = "\
+model_type = \"vit\"
+hidden_size = 128
+num_hidden_layers = 4
+num_attention_heads = 4
+intermediate_size = 256
+image_size = 64
+patch_size = 2
+";
 const SMALL_SWIN: &str = "\
 model_type = \"swin\"
 image_size = 64
@@ -108,6 +122,8 @@ fn of_gpu(capability: &'static str, driver: u32) -> Vec<Case> {
         capability,
         driver,
         devices: 1,
+        machine: Vec::new(),
+        refused: None,
         work,
         counted: false,
         short: false,
@@ -165,6 +181,11 @@ fn of_gpu(capability: &'static str, driver: u32) -> Vec<Case> {
         on("10.0", train("train, small ResNet", SMALL_RESNET, &[])),
         on("8.0", train("train, small ViT, Muon, all negatives", MUON, &[])),
         Case { devices: 2, ..on("9.0", train("train on two GPUs, small ViT", SMALL_VIT, &two)) },
+        Case {
+            machine: vec![("MEMORY", "80G"), ("TAKEN", "78G@2000")],
+            refused: Some("This would fit: --micro-batch"),
+            ..on("8.0", train("out of memory in the middle", FINE_VIT, &[]))
+        },
     ]
 }
 

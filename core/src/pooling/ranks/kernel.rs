@@ -30,6 +30,7 @@ pub(super) fn places(values: CubeTensor) -> CubeTensor {
         &client,
         calculate_cube_count_elemwise(&client, threads, dim),
         dim,
+        values.required_address_type(),
         values.into_tensor_arg(),
         places.clone().into_tensor_arg(),
         OWN,
@@ -39,7 +40,7 @@ pub(super) fn places(values: CubeTensor) -> CubeTensor {
 }
 
 /// Neighbouring threads have neighbouring columns, so that they read neighbouring values.
-#[cube(launch)]
+#[cube(launch, address_type = "dynamic")]
 fn places_kernel<F: Float>(
     values: &Tensor<F>,
     places: &mut Tensor<i32>,
