@@ -138,7 +138,8 @@ folder). Errors fail; registers, spills and shared memory of the kernels, and la
 waits, allocations and copies of a step, are written to bench/cuda.md.
 
   --binary FILE   The CUDA build of avse; target/release/avse
-  --full          Real sizes on all GPUs; without it small ones
+  --full          Everything on all GPUs, and all candidates of tuning; without it every kind of work
+                  once, and the first candidate that works
   --only TEXT     Only the cases with this in their name
   --no-table      Leave bench/cuda.md alone
 ";

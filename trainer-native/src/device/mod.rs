@@ -63,7 +63,7 @@ pub fn choose(name: &str) -> Result<Device> {
     let number = number.unwrap_or(0);
     let Some(device) = devices.get(number) else {
         // Names are asked for only here: that opens the devices.
-        let names: Vec<_> = devices.iter().map(describe).collect();
+        let names: Vec<_> = devices.iter().map(name).collect();
         return Err(no_such_gpu(number, backend, &names));
     };
     #[cfg(feature = "cuda-backend")]
@@ -128,14 +128,23 @@ fn no_such_gpu(number: usize, backend: Backend, found: &[String]) -> Error {
     Error::Usage(format!("--gpu-id {number}: no such GPU; {there_is}"))
 }
 
-/// How the device is called in reports.
+/// How the device is called in reports: a GPU by its name and its number.
 pub fn describe(device: &Device) -> String {
+    let devices = Backend::in_use().map(Backend::devices).unwrap_or_default();
+    match devices.iter().position(|other| other == device) {
+        Some(number) => format!("{} (GPU {number})", name(device)),
+        None => name(device),
+    }
+}
+
+/// What its maker calls it.
+pub fn name(device: &Device) -> String {
     if is_cpu(device) {
         return "CPU (flex)".into();
     }
     #[cfg(any(feature = "gpu", feature = "cuda-backend"))]
     if let Some(identity) = device.identity() {
-        return format!("{} {device:?}", identity.name);
+        return identity.name;
     }
     format!("{device:?}")
 }

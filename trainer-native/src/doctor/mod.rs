@@ -13,7 +13,7 @@ use burn::tensor::{Device, FloatDType};
 use hf_hub::Cache;
 use serde::Serialize;
 
-use crate::device::{Backend, describe};
+use crate::device::{self, Backend};
 use crate::machine::{Machine, available_memory};
 
 pub use data::DatasetReport;
@@ -122,7 +122,7 @@ impl Diagnosis {
         let in_use = backends.iter().find(|backend| backend.built);
         let gpu = in_use.and_then(|backend| backend.devices.first());
         let default_device =
-            gpu.map_or_else(|| describe(&Device::flex()), |device| device.name.clone());
+            gpu.map_or_else(|| device::name(&Device::flex()), |device| device.name.clone());
         let cache = Cache::from_env();
         let folder = cache.path().clone();
         let endpoint = std::env::var("HF_ENDPOINT").ok().filter(|address| !address.is_empty());
@@ -171,7 +171,7 @@ impl BackendReport {
 impl DeviceReport {
     fn of(device: &Device) -> Self {
         Self {
-            name: describe(device),
+            name: device::name(device),
             f32: device.supports_dtype(FloatDType::F32),
             f16: device.supports_dtype(FloatDType::F16),
             bf16: device.supports_dtype(FloatDType::BF16),

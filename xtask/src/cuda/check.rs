@@ -14,6 +14,7 @@ use super::ptxas::{self, Assembled, Module, REGISTERS, Usage};
 use super::record::{Kernel, Record};
 use super::table;
 use super::tools::Tools;
+use crate::files::text;
 use crate::shell::target;
 
 /// What to check.
@@ -50,7 +51,7 @@ impl Options {
 pub struct Done {
     /// Which.
     pub case: Case,
-    /// What was recorded, of the longer run where there were two.
+    /// What was recorded: counters of the longest run, kernels and functions of all.
     pub record: Record,
     /// Counts of a step.
     pub per_step: Option<BTreeMap<String, f64>>,
@@ -121,7 +122,7 @@ fn run_all(
         if options.full { ALL_CANDIDATES } else { FIRST_CANDIDATES },
     )?;
     let wanted = |case: &Case| {
-        let short = options.full || options.only.is_some() || case.short;
+        let short = options.full || options.only.is_some() || case.short || case.counted;
         short && options.only.as_ref().is_none_or(|only| case.name.contains(only))
     };
     let cases: Vec<Case> = cases::all().into_iter().filter(wanted).collect();
@@ -129,23 +130,30 @@ fn run_all(
     let (mut done, mut modules) = (Vec::new(), Modules::new());
     for outcome in parallel::each(cases.len(), run) {
         let Ran { case, records, problem } = outcome?;
-        let Some((last, out)) = records.last() else { continue };
+        let Some((last, _)) = records.last() else { continue };
         let name = format!("{} on {}", case.name, case.capability);
         problems.extend(problem.map(|problem| format!("{name}: {problem}")));
-        if case.refused.is_none() {
-            problems.extend(last.failures.iter().map(|failure| format!("{name}: {failure}")));
+        let mut all = last.clone();
+        for (record, out) in &records {
+            all.join(record);
+            for kernel in record.kernels.keys() {
+                let file = out.join("ptx").join(format!("{}.ptx", kernel.module));
+                let ptxas = tools.ptxas(case.driver).to_owned();
+                modules.entry(kernel.module.clone()).or_insert(Module { file, ptxas });
+            }
         }
-        for kernel in last.kernels.keys() {
-            let file = out.join("ptx").join(format!("{}.ptx", kernel.module));
-            let ptxas = tools.ptxas(case.driver).to_owned();
-            modules.entry(kernel.module.clone()).or_insert(Module { file, ptxas });
+        if case.refused.is_none() {
+            problems.extend(all.failures.iter().map(|failure| format!("{name}: {failure}")));
         }
         let more = cases::STEPS.1 - cases::STEPS.0;
-        let short = records.first().filter(|_| records.len() > 1).map(|(short, _)| short);
+        let short = match records.as_slice() {
+            [_, (short, _), _] => Some(short),
+            _ => None,
+        };
         let per_step = short.map(|short| last.per_step(short, more));
         let kernels_per_step = short.map(|short| last.kernels_per_step(short, more));
         let kernels_per_step = kernels_per_step.unwrap_or_default();
-        done.push(Done { case, record: last.clone(), per_step, kernels_per_step });
+        done.push(Done { case, record: all, per_step, kernels_per_step });
     }
     Ok((done, modules))
 }
@@ -158,21 +166,26 @@ struct Ran {
     problem: Option<String>,
 }
 
-/// Runs a case, twice where its steps are counted.
+/// Runs a case. Where its steps are counted it runs three times: first to choose among candidates, then, with these choices
+/// kept, with fewer and with more steps.
 fn one(binary: &Path, case: &Case, tools: &Tools, work: &Path, folder: &Path) -> io::Result<Ran> {
     let began = Instant::now();
     fs::create_dir_all(folder)?;
     let mut ran = Ran { case: case.clone(), records: Vec::new(), problem: None };
-    for long in [false, true] {
-        if long && !case.counted {
-            break;
-        }
-        let out = folder.join(if long { "long" } else { "short" });
-        let outcome = run(binary, case, long, tools, (work, folder), &out)?;
+    let runs: &[(&str, bool)] = match case.counted {
+        true => &[("first", false), ("short", false), ("long", true)],
+        false => &[("first", false)],
+    };
+    if case.counted {
+        fs::write(folder.join("cubecl.toml"), kept(&folder.join("kernels")))?;
+    }
+    for (name, long) in runs {
+        let out = folder.join(name);
+        let outcome = run(binary, case, *long, tools, (work, folder), &out)?;
         ran.problem = ran.problem.or(outcome.err());
         ran.records.push((Record::of(&out), out));
     }
-    let (kernels, launches) = match ran.records.last() {
+    let (kernels, launches) = match ran.records.first() {
         Some((record, _)) => (record.kernels.len(), record.count("launches")),
         None => (0, 0),
     };
@@ -182,6 +195,14 @@ fn one(binary: &Path, case: &Case, tools: &Tools, work: &Path, folder: &Path) ->
         case.capability
     );
     Ok(ran)
+}
+
+/// Kernels and choices in `folder`, for the next run of the same case.
+fn kept(folder: &Path) -> String {
+    format!(
+        "[environment]\npath = {{ directory = {:?} }}\n\n[compilation]\ncache = true\n\n[autotune]\nlevel = \"minimal\"\n",
+        text(folder)
+    )
 }
 
 /// Of every choice the first candidate that works is taken: made-up times are close enough to the best that a GPU
@@ -238,13 +259,13 @@ fn run(
             stdin.write_all(input.as_bytes())?;
         }
         let output = child.wait_with_output()?;
-        let text = String::from_utf8_lossy(&output.stderr);
+        let said = String::from_utf8_lossy(&output.stderr);
         let as_expected = match case.refused {
             None => output.status.success(),
-            Some(words) => output.status.code() == Some(1) && text.contains(words),
+            Some(words) => output.status.code() == Some(1) && said.contains(words),
         };
         if !as_expected {
-            let last: Vec<_> = text.lines().rev().take(12).collect();
+            let last: Vec<_> = said.lines().rev().take(12).collect();
             let last: Vec<_> = last.into_iter().rev().collect();
             let line = arguments.join(" ");
             return Ok(Err(format!("avse {line}: {}\n{}", output.status, last.join("\n"))));

@@ -73,6 +73,15 @@ impl Record {
         }
     }
 
+    /// Adds the kernels, functions and failures of another run, but not what it counted.
+    pub fn join(&mut self, other: &Self) {
+        self.calls.extend(other.calls.iter().map(|(name, since)| (name.clone(), *since)));
+        for kernel in other.kernels.keys() {
+            self.kernels.entry(kernel.clone()).or_default();
+        }
+        self.failures.extend(other.failures.iter().cloned());
+    }
+
     /// A counter; 0 where nothing was counted.
     pub fn count(&self, name: &str) -> u64 {
         self.counters.get(name).copied().unwrap_or(0)
