@@ -63,7 +63,7 @@ pub fn choose(name: &str) -> Result<Device> {
     let number = number.unwrap_or(0);
     let Some(device) = devices.get(number) else {
         // Names are asked for only here: that opens the devices.
-        let names: Vec<_> = devices.iter().map(name).collect();
+        let names: Vec<_> = devices.iter().map(self::name).collect();
         return Err(no_such_gpu(number, backend, &names));
     };
     #[cfg(feature = "cuda-backend")]

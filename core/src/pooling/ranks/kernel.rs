@@ -49,7 +49,7 @@ fn places_kernel<F: Float>(
 ) {
     let length = values.shape(1);
     let width = values.shape(2);
-    let groups = (length + own - 1) / own;
+    let groups = length.div_ceil(own);
     let column = ABSOLUTE_POS % width;
     let group = ABSOLUTE_POS / width % groups;
     let row = ABSOLUTE_POS / width / groups;
