@@ -2,7 +2,8 @@
 
     python3 archive.py FOLDER OUT.tar.xz [LIMIT]     LIMIT: most megabytes, of 10^6 bytes
 
-The programs share much of their code: the dictionary is larger than all of them, so that each is compressed against those before it.
+The programs share much of their code: the dictionary reaches back over more than a whole program, so that each is compressed against the one
+before it.
 """
 
 import lzma
