@@ -1,10 +1,10 @@
-//! The end of the program in the middle of its work.
+//! Ending the program while it works.
 
-/// Ends the program at once. What is usually taken apart at the end stays as it is where kernels may be compiled in other
-/// threads: without the compiler's own data they would crash.
+/// Ends the program at once. With CUDA other threads may be compiling kernels; a usual exit would destroy the compiler's
+/// data under them, and they would crash.
 pub fn leave(code: u8) -> ! {
     #[cfg(all(feature = "cuda-backend", target_os = "linux", target_env = "gnu"))]
-    // SAFETY: nothing has to be kept; what was written to files is with the system.
+    // SAFETY: it takes a number and does not return.
     unsafe {
         libc::_exit(code.into())
     }

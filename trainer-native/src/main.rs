@@ -16,15 +16,12 @@ fn main() -> ExitCode {
     #[cfg(feature = "gpu")]
     trainer_native::device::kernels::keep();
     report_panics();
-    let outcome = Cli::run();
+    let code = Cli::run().unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    });
     trainer_native::device::finish();
-    match outcome {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    code
 }
 
 /// Reports panics, except those that are no defects. When whoever reads the output has gone (`avse doctor | head`), ends

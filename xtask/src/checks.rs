@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -23,21 +23,21 @@ pub fn run_all() -> ExitCode {
     setup::run();
     let mut results = Results::default();
     results.check(Step::cargo("format", ["fmt", "--all", "--check"]));
-    let cuda = Cuda::find();
-    if cuda.is_none() && cfg!(target_os = "linux") {
+    let driver = standin();
+    if driver.is_none() && cfg!(target_os = "linux") {
         if chromium::required() {
-            results.record("LLVM for CUDA", || false);
+            results.record("CUDA", || false);
         }
         let note =
             "*** LEFT OUT: CUDA was not linked, LLVM for it is missing: `cargo xtask cuda` ***\n";
         let _ = fs::write(left_out(), note);
     }
-    let build = workspace("build", ["test"], cuda.as_ref()).args(&["--no-run".into()]);
+    let build = workspace("build", ["test"], driver.as_deref()).args(&["--no-run".into()]);
     if results.check(build) {
-        if cuda.is_some() {
+        if driver.is_some() {
             results.record("cuda program", || cuda::say_size(&web::avse()));
         }
-        for step in tests(cuda.as_ref()) {
+        for step in tests(driver.as_deref()) {
             results.check(step);
         }
         // The driver's library has this form on Linux, and the script is for Linux.
@@ -107,26 +107,23 @@ fn lints() -> Vec<Step> {
     ]
 }
 
-/// What lets the tests hold CUDA: LLVM, and the stand-in for NVIDIA's driver.
-struct Cuda {
-    driver: PathBuf,
-}
-
-impl Cuda {
-    fn find() -> Option<Self> {
-        let driver = (cfg!(target_os = "linux") && llvm::set_up()).then(cuda::driver).flatten()?;
-        Some(Self { driver })
-    }
+/// The stand-in for NVIDIA's driver, where the tests can be linked with CUDA.
+fn standin() -> Option<PathBuf> {
+    (cfg!(target_os = "linux") && llvm::is_there()).then(cuda::driver).flatten()
 }
 
 /// A command of cargo for the tests of the whole workspace, the parity suite included: with fewer packages or other
 /// features cargo would build Burn again. One build holds the CPU, wgpu and CUDA.
-fn workspace<const N: usize>(name: &'static str, command: [&str; N], cuda: Option<&Cuda>) -> Step {
+fn workspace<const N: usize>(
+    name: &'static str,
+    command: [&str; N],
+    driver: Option<&Path>,
+) -> Step {
     let step = Step::cargo(name, command).args(&["--release", "--workspace"].map(str::to_owned));
-    with_test_environment(match cuda {
-        Some(cuda) => step
+    with_test_environment(match driver {
+        Some(driver) => step
             .args(&["--features", "trainer-native/cuda-backend"].map(str::to_owned))
-            .env("AVSE_CUDA_STANDIN", &cuda.driver),
+            .env("AVSE_CUDA_STANDIN", driver),
         None => step,
     })
 }
@@ -134,19 +131,19 @@ fn workspace<const N: usize>(name: &'static str, command: [&str; N], cuda: Optio
 /// The tests proper. nextest runs every test in a process of its own, which the
 /// suites that run on a GPU would pay for with compiled kernels, and it knows no
 /// documentation tests: those go to `cargo test`.
-fn tests(cuda: Option<&Cuda>) -> Vec<Step> {
+fn tests(driver: Option<&Path>) -> Vec<Step> {
     let nextest = Step::cargo("nextest", ["nextest", "--version"]).output().is_some();
     if nextest {
         let without_gpu =
             ["--no-fail-fast", "-E", "not binary(parity) and not binary(similarity_gpu)"];
         let with_gpu = ["--test", "parity", "--test", "similarity_gpu"];
         vec![
-            workspace("tests", ["nextest", "run"], cuda).args(&without_gpu.map(str::to_owned)),
-            workspace("tests on a GPU", ["test"], cuda).args(&with_gpu.map(str::to_owned)),
-            workspace("doc tests", ["test"], cuda).args(&["--doc".to_owned()]),
+            workspace("tests", ["nextest", "run"], driver).args(&without_gpu.map(str::to_owned)),
+            workspace("tests on a GPU", ["test"], driver).args(&with_gpu.map(str::to_owned)),
+            workspace("doc tests", ["test"], driver).args(&["--doc".to_owned()]),
         ]
     } else {
-        vec![workspace("tests, doc tests", ["test"], cuda).args(&["--no-fail-fast".to_owned()])]
+        vec![workspace("tests, doc tests", ["test"], driver).args(&["--no-fail-fast".to_owned()])]
     }
 }
 

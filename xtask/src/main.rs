@@ -48,6 +48,8 @@ Installs what is missing and leaves alone what is there:
   - a software Vulkan driver for the GPU half of the parity suite (apt-get, as root
     or with sudo that asks no password; Debian and Ubuntu only)
   - a Chromium for the browser tests (the same way)
+  - on Linux LLVM 23, with which tests are linked for CUDA (400 MB in the user's local data, 92 MB to fetch:
+    Burn's own download, else PyPI)
 None of them is required to build `avse`: what cannot be installed is named loudly,
 and the checks that need it are skipped or fail by name.
 ";

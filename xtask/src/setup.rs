@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::chromium;
+use crate::cuda::llvm;
 use crate::shell::{Step, root};
 
 /// The target of browser builds.
@@ -16,6 +17,9 @@ pub fn run() {
     npm_packages();
     vulkan_driver();
     chromium();
+    if cfg!(target_os = "linux") {
+        llvm::set_up();
+    }
 }
 
 fn ready(what: &str) {

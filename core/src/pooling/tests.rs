@@ -41,23 +41,3 @@ fn ranks_weigh_as_sorting_does() {
         assert!((a - b).abs().max().into_scalar::<f32>() < 1e-6);
     }
 }
-
-#[test]
-fn both_directions_together_are_the_same_as_each() {
-    use burn::tensor::Distribution;
-    let device = Device::flex();
-    let gpo = Gpo::new(&PoolingConfig::default(), &device);
-    for rows in [1, 4] {
-        let random = |rows| {
-            let shape = [7, rows, PoolingConfig::default().position_size];
-            Tensor::<3>::random(shape, Distribution::Default, &device)
-        };
-        let inputs = [random(1), random(rows)];
-        let [forward, backward] = gru::each(gpo.directions(), inputs.clone());
-        let [forwards, backward_too] = gru::together(gpo.directions(), inputs);
-        assert_eq!(forwards.dims(), backward.dims());
-        for difference in [forwards - forward, backward_too - backward] {
-            assert!(difference.abs().max().into_scalar::<f32>() < 1e-6);
-        }
-    }
-}

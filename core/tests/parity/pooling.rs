@@ -1,6 +1,7 @@
 //! Generalised pooling alone, forward and backward.
 
 use avse_core::config::PoolingConfig;
+use avse_core::is_cpu;
 use avse_core::pooling::{Gpo, TokenMask};
 use avse_core::weights::Naming;
 use burn::module::Module;
@@ -94,6 +95,9 @@ fn states_of_any_width_are_those_of_the_processor() {
         let (weights, gradients) = on(&processor);
         assert!(gradients.iter().any(|value| *value != 0.0) || width == 1);
         on_each_device(|run| {
+            if is_cpu(&run.device) {
+                return;
+            }
             let (weights_there, gradients_there) = on(&run.device.clone().autodiff());
             let named = |what: &str| format!("{what}, {hidden_size} wide, {width} long");
             let error = largest(&weights_there, &weights);
@@ -128,7 +132,7 @@ fn equal_values_keep_their_order() {
             })
             .collect();
         on_each_device(|run| {
-            if run.device == Device::flex() {
+            if is_cpu(&run.device) {
                 return;
             }
             let device = run.device.clone().autodiff();

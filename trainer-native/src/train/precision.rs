@@ -96,7 +96,7 @@ pub struct LossScale {
     /// Whether it moves; without f16 it is 1 for ever.
     pub moves: bool,
     /// Steps that the device skipped.
-    #[serde(default)]
+    #[serde(default, alias = "left_out")]
     pub skipped: usize,
 }
 

@@ -150,7 +150,9 @@ fn published_commands_could_start() {
         assert!(said.stderr.contains("no problems"), "{line}: {}", said.stderr);
         let devices = said.stdout.lines().find(|line| line.starts_with("# devices: ")).unwrap();
         let wanted = if line.contains("--multi_gpu") { 4 } else { 1 };
+        let last = format!("(GPU {})", wanted - 1);
         assert_eq!(devices.split(", ").count(), wanted, "{line}: {devices}");
+        assert!(devices.contains("H200 (GPU 0)") && devices.ends_with(&last), "{line}: {devices}");
     }
     assert!(hub.requests() > 0, "the weights came from the hub");
     assert!(!fixture.path("runs").exists());

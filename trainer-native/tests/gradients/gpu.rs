@@ -22,6 +22,11 @@ fn on_each_gpu(name: &str, test: impl Fn(&Device, &Comparisons)) {
     assert_none(failures);
 }
 
+/// The one place of a step on this device.
+fn place<'a>(device: &'a Device, group: &'a HostCollective) -> Place<'a> {
+    Place { device, collective: group, rank: 0, seed: SEED, scale: Factor::Number(1.0) }
+}
+
 /// Backbones in pieces whose layers are computed again.
 fn cut() -> Method {
     Method { micro_batch: 3, recompute: true, ..Method::default() }
@@ -36,13 +41,7 @@ fn a_gpu_backend_gives_the_gradients_of_the_processor() {
             let expected = alone(Method::default(), &model, &batch, &config);
             let there = replicate(&model, &config, device).unwrap();
             let (loss, group) = (loss(), HostCollective::new(1));
-            let place = Place {
-                device,
-                collective: &group,
-                rank: 0,
-                seed: SEED,
-                scale: Factor::Number(1.0),
-            };
+            let place = place(device, &group);
             for (how, method) in [("whole", Method::default()), ("cut", cut())] {
                 let objective = objective(&config, &loss);
                 let found = method.compute(&there, &batch, &objective, &place).unwrap();
@@ -64,13 +63,7 @@ fn a_gpu_backend_drops_the_same_when_a_piece_runs_again() {
             let batch = batch(&config, 2);
             let model = replicate(&network(&config), &config, device).unwrap();
             let (loss, group) = (loss(), HostCollective::new(1));
-            let place = Place {
-                device,
-                collective: &group,
-                rank: 0,
-                seed: SEED,
-                scale: Factor::Number(1.0),
-            };
+            let place = place(device, &group);
             let objective = objective(&config, &loss);
             let whole = cut().compute_whole(&model, &batch, &objective, &place);
             let again = cut().compute(&model, &batch, &objective, &place).unwrap();

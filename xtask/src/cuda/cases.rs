@@ -172,10 +172,13 @@ fn of_gpu(capability: &'static str, driver: u32) -> Vec<Case> {
             "8.0",
             train("train and evaluate, small ViT, hardest negatives", SMALL_VIT, &[]),
         )),
-        train(
-            "train, small ViT, f16, micro-batch 4",
-            SMALL_VIT,
-            &["--precision", "f16", "--micro-batch", "4"],
+        on(
+            "10.0",
+            train(
+                "train, small ViT, f16, micro-batch 4",
+                SMALL_VIT,
+                &["--precision", "f16", "--micro-batch", "4"],
+            ),
         ),
         on("9.0", train("train, small Swin, bf16, micro-batch 4, recompute", SMALL_SWIN, &pieces)),
         on("10.0", train("train, small ResNet", SMALL_RESNET, &[])),

@@ -8,17 +8,18 @@ mod gradient;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::{DType, Shape, Tensor};
 use burn_cubecl::CubeBackend;
 
 use super::kernels;
+use crate::is_cpu;
 
 /// The widest state whose weights a thread keeps in registers: 255 of 32 bits are the most on NVIDIA's GPUs.
 const WIDEST: usize = 64;
 
-/// Whether a kernel exists for states of this width.
-pub(super) fn fits(hidden: usize) -> bool {
-    hidden <= WIDEST
+/// Whether the kernels take these inputs and states of this width: f32 on a GPU, not too wide.
+pub(super) fn fits(inputs: &Tensor<3>, hidden: usize) -> bool {
+    !is_cpu(&inputs.device()) && inputs.dtype() == DType::F32 && hidden <= WIDEST
 }
 
 /// The states `[steps, G, rows, H]` of `G` layers, from their inputs `[steps, G, rows, 3H]` (multiplied by the weights
@@ -30,7 +31,7 @@ pub(super) fn states(from_inputs: Tensor<4>, recurrent: Tensor<3>, bias: Tensor<
     Tensor::from_dispatch(record).narrow(3, 0, hidden)
 }
 
-/// What a GPU backend can do beside Burn's operations. All tensors are f32.
+/// What the GPU backends can do besides Burn's own operations. All tensors are f32.
 #[backend_extension(
     Cube,
     Fusion: cfg(feature = "gpu-runtime"),

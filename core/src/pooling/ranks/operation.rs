@@ -12,7 +12,7 @@ pub(super) fn descending(values: Tensor<3>) -> Tensor<3, Int> {
     Tensor::from_dispatch(Dispatch::places(values.into_dispatch()))
 }
 
-/// What a GPU backend can do beside Burn's operations.
+/// What the GPU backends can do besides Burn's own operations.
 #[backend_extension(Cube, Fusion: cfg(feature = "gpu-runtime"))]
 pub(super) trait Ranking: Backend {
     /// The places of `[N, T, D]` among the T, without a gradient.

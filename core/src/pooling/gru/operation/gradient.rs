@@ -6,7 +6,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, TensorMetadata};
-use burn::tensor::{Shape, Slice};
+use burn::tensor::{FloatDType, Shape, Slice};
 
 use super::Recurrent;
 
@@ -51,7 +51,7 @@ impl<B: Recurrent> Backward<B, 3> for Gru {
         if let Some(node) = of_recurrent {
             let states = columns(&record, 0, hidden);
             let start = Shape::new([1, groups, rows, hidden]);
-            let start = B::float_zeros(start, &states.device(), burn::tensor::FloatDType::F32);
+            let start = B::float_zeros(start, &states.device(), FloatDType::F32);
             let all = [groups, rows, hidden].map(|length| Slice::from(0..length));
             let until = [Slice::from(0..steps - 1), all[0], all[1], all[2]];
             let before = B::float_cat(vec![start, B::float_slice(states, &until)], 0);
