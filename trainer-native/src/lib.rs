@@ -18,6 +18,7 @@ mod json_entries;
 pub mod leave;
 pub mod machine;
 pub mod pretrained;
+mod program;
 mod progress;
 pub mod report;
 pub mod runs;
@@ -25,3 +26,4 @@ mod scores;
 pub mod train;
 
 pub use error::{Error, Result};
+pub use program::run;

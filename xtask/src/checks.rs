@@ -93,8 +93,8 @@ fn in_the_browser(results: &mut Results) {
 /// variable changes away from the real builds.
 fn lints() -> Vec<Step> {
     let folder = text(&target().join("lint"));
-    let features =
-        ["cuda", "rocm", "metal", "vulkan", "wgpu"].map(|name| format!("trainer-native/{name}"));
+    let features = ["cuda", "rocm", "metal", "vulkan", "wgpu", "archive"]
+        .map(|name| format!("trainer-native/{name}"));
     let with_all = |step: Step| {
         let arguments = ["--release", "--workspace", "--target-dir", &folder, "--features"];
         step.args(&arguments.map(str::to_owned)).args(&[features.join(",")]).env("DOCS_RS", "1")

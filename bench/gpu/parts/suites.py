@@ -25,7 +25,7 @@ def suite(name):
             # They take the first GPU that they see.
             env["CUDA_VISIBLE_DEVICES"] = machine.visible(run.device)
         # One at a time: a GPU's kernels are compiled once a process, and a hanging test is known by name.
-        command = [run.here("bin", name), "--test-threads", "1", "--nocapture"]
+        command = [run.avse, name, "--test-threads", "1", "--nocapture"]
         answer = run.call(name, command, run.left(), env=env)
         lines = []
         if os.path.exists(report):
@@ -55,7 +55,7 @@ def tests_of(text):
     """Result of every test; one that began and did not end was cut off, or took the process with it."""
     tests, current = {}, None
     for line in text.splitlines():
-        begun = re.match(r"test (\S+) \.\.\. ?", line)
+        begun = re.match(r"test (\S+)\s+\.\.\. ?", line)
         if begun:
             current = begun[1]
             tests[current] = "not ended"

@@ -6,8 +6,7 @@ use super::compare::SCORE;
 use super::devices::on_each_device;
 use super::fixture::Fixture;
 
-#[test]
-fn scores_of_all_cases() {
+pub fn scores_of_all_cases() {
     on_each_device(|run| {
         let fixture = Fixture::open("aeom");
         let width = fixture.json["config"]["block_dim"].as_u64().unwrap() as usize;

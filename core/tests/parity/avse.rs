@@ -49,8 +49,7 @@ pub fn recorded_plan(fixture: &Fixture) -> ViewPlan {
     ViewPlan::from_indices(shape[0], shape[1], shape[2], indices).unwrap()
 }
 
-#[test]
-fn evaluation() {
+pub fn evaluation() {
     on_each_device(|run| {
         let device = &run.device;
         let fixture = Fixture::open("avse_eval");
@@ -90,8 +89,7 @@ fn evaluation() {
     });
 }
 
-#[test]
-fn sampled_patches() {
+pub fn sampled_patches() {
     for name in ["avse_eval", "avse_train"] {
         let fixture = Fixture::open(name);
         let config = config(&fixture);

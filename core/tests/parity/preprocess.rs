@@ -2,12 +2,11 @@
 
 use avse_core::image::pixels::{Preprocess, RgbImage};
 
-use crate::fixture::Fixture;
+use super::fixture::Fixture;
 
 const TOLERANCE: f32 = 1e-4;
 
-#[test]
-fn resized_and_normalised_as_officially() {
+pub fn resized_and_normalised_as_officially() {
     let fixture = Fixture::open("preprocess");
     let constants = |key: &str| {
         [0, 1, 2].map(|channel| fixture.json["config"][key][channel].as_f64().unwrap() as f32)

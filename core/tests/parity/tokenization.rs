@@ -2,7 +2,7 @@
 
 use avse_core::text::tokenizer::CaptionTokenizer;
 
-use crate::fixture::Fixture;
+use super::fixture::Fixture;
 
 fn tokenizer(fixture: &Fixture) -> CaptionTokenizer {
     let vocab = fixture.json["config"]["vocab"].as_str().unwrap();
@@ -36,8 +36,7 @@ fn compare(fixture: &Fixture, tokenizer: &CaptionTokenizer, key: &str, ids: &str
     assert_eq!(batch.ids.iter().map(|&id| i64::from(id)).collect::<Vec<_>>(), ids);
 }
 
-#[test]
-fn captions_and_corner_cases_have_the_official_ids() {
+pub fn captions_and_corner_cases_have_the_official_ids() {
     let fixture = Fixture::open("tokenization");
     let tokenizer = tokenizer(&fixture);
     let again = CaptionTokenizer::from_json(&tokenizer.to_json().unwrap()).unwrap();

@@ -16,8 +16,7 @@ fn config<T: serde::de::DeserializeOwned>(fixture: &Fixture) -> T {
     serde_json::from_value(fixture.json["config"].clone()).expect("`config`")
 }
 
-#[test]
-fn vit_at_native_and_enlarged_resolution() {
+pub fn vit_at_native_and_enlarged_resolution() {
     on_each_device(|run| {
         let device = &run.device;
         let fixture = Fixture::open("vit_tower");
@@ -41,8 +40,7 @@ fn vit_at_native_and_enlarged_resolution() {
     });
 }
 
-#[test]
-fn swin_in_every_padding_case() {
+pub fn swin_in_every_padding_case() {
     on_each_device(|run| {
         let device = &run.device;
         let fixture = Fixture::open("swin_tower");
@@ -70,8 +68,7 @@ fn swin_in_every_padding_case() {
 
 /// A map smaller than the window (where the official code raises) is one clamped window,
 /// and leaves no trace in the model.
-#[test]
-fn swin_smaller_than_its_window() {
+pub fn swin_smaller_than_its_window() {
     on_each_device(|run| {
         let device = &run.device;
         let fixture = Fixture::open("swin_tower");
@@ -85,8 +82,7 @@ fn swin_smaller_than_its_window() {
     });
 }
 
-#[test]
-fn bert_with_and_without_padding() {
+pub fn bert_with_and_without_padding() {
     on_each_device(|run| {
         let device = &run.device;
         let fixture = Fixture::open("bert_tower");
@@ -102,8 +98,7 @@ fn bert_with_and_without_padding() {
 }
 
 /// `config.json` keys that we do not know, or of another model type, do not pass silently.
-#[test]
-fn hugging_face_configs() {
+pub fn hugging_face_configs() {
     let fixture = Fixture::open("bert_tower");
     let mut json: Value = fixture.json["config"].clone();
     json["model_type"] = "roberta".into();

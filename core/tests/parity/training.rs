@@ -23,8 +23,7 @@ const LOSS_RELATIVE: f64 = 1e-5;
 /// Gradients whose true value is zero, see the fixtures' README.
 const ZERO_GRADIENT: f64 = 1e-4;
 
-#[test]
-fn training_step() {
+pub fn training_step() {
     on_each_device(|run| {
         let device = &run.device.clone().autodiff();
         let fixture = Fixture::open("avse_train");
@@ -114,8 +113,7 @@ fn training_step() {
     });
 }
 
-#[test]
-fn size_augmentation() {
+pub fn size_augmentation() {
     on_each_device(|run| {
         let device = &run.device.clone().autodiff();
         let fixture = Fixture::open("avse_train");

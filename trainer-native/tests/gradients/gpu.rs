@@ -32,8 +32,7 @@ fn cut() -> Method {
     Method { micro_batch: 3, recompute: true, ..Method::default() }
 }
 
-#[test]
-fn a_gpu_backend_gives_the_gradients_of_the_processor() {
+pub fn a_gpu_backend_gives_the_gradients_of_the_processor() {
     on_each_gpu("gradients of the processor", |device, comparisons| {
         for backbone in ["vit", "swin"] {
             let config = config(backbone, 0.0);
@@ -55,8 +54,7 @@ fn a_gpu_backend_gives_the_gradients_of_the_processor() {
 }
 
 /// A device that queues its operations must draw the same masks when a piece runs again.
-#[test]
-fn a_gpu_backend_drops_the_same_when_a_piece_runs_again() {
+pub fn a_gpu_backend_drops_the_same_when_a_piece_runs_again() {
     on_each_gpu("dropout again", |device, comparisons| {
         for backbone in ["vit", "swin"] {
             let config = config(backbone, 0.3);

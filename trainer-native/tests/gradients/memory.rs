@@ -13,8 +13,7 @@ fn methods() -> [Method; 4] {
     [method(2, false), method(3, false), method(0, true), method(3, true)]
 }
 
-#[test]
-fn pieces_and_parts_give_the_gradients_of_one_graph() {
+pub fn pieces_and_parts_give_the_gradients_of_one_graph() {
     let comparisons = &Comparisons::new("pieces and parts", "cpu");
     for backbone in ["vit", "swin"] {
         let config = config(backbone, 0.0);
@@ -32,8 +31,7 @@ fn pieces_and_parts_give_the_gradients_of_one_graph() {
 }
 
 /// With dropout everywhere, and the same masks.
-#[test]
-fn dropout_draws_the_same_when_a_piece_runs_again() {
+pub fn dropout_draws_the_same_when_a_piece_runs_again() {
     let comparisons = &Comparisons::new("dropout again", "cpu");
     for backbone in ["vit", "swin"] {
         let config = config(backbone, 0.3);

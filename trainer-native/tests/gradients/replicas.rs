@@ -42,8 +42,7 @@ fn together(
     })
 }
 
-#[test]
-fn replicas_give_the_gradients_of_the_global_batch() {
+pub fn replicas_give_the_gradients_of_the_global_batch() {
     let comparisons = &Comparisons::new("replicas", "cpu");
     for backbone in ["vit", "swin"] {
         let config = config(backbone, 0.0);
@@ -66,8 +65,7 @@ fn replicas_give_the_gradients_of_the_global_batch() {
 
 /// Without `sync_bn` batch norm sees each replica's captions alone, padded to their own longest; the hardest negatives are still those
 /// of all.
-#[test]
-fn only_batch_norm_is_local_without_sync_bn() {
+pub fn only_batch_norm_is_local_without_sync_bn() {
     let comparisons = &Comparisons::new("replicas without sync_bn", "cpu");
     let config = config("vit", 0.0);
     let (model, batch) = (network(&config), batch(&config, 5));
@@ -132,8 +130,7 @@ fn steps(world: usize, model: &AvseModel, config: &ModelConfig) -> Vec<Vec<f64>>
     })
 }
 
-#[test]
-fn twenty_steps_follow_the_single_device() {
+pub fn twenty_steps_follow_the_single_device() {
     let config = config("vit", 0.0);
     let model = network(&config);
     let single = steps(1, &model, &config).remove(0);
@@ -149,8 +146,7 @@ fn twenty_steps_follow_the_single_device() {
 }
 
 /// Running statistics with `sync_bn` are those of the global batch.
-#[test]
-fn running_statistics_are_global_with_sync_bn() {
+pub fn running_statistics_are_global_with_sync_bn() {
     let config = config("vit", 0.0);
     let (model, batch) = (network(&config), batch(&config, 6));
     let running = |model: &AvseModel| -> Vec<f32> {
@@ -180,8 +176,7 @@ fn running_statistics_are_global_with_sync_bn() {
     });
 }
 
-#[test]
-fn a_crashed_replica_ends_the_step_of_the_others() {
+pub fn a_crashed_replica_ends_the_step_of_the_others() {
     let config = config("vit", 0.0);
     let (model, batch) = (network(&config), batch(&config, 7));
     let group = HostCollective::new(2);

@@ -1,4 +1,4 @@
-//! The programs of the archive: built, found, stripped.
+//! The program of the archive: built, found, stripped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,14 +7,12 @@ use crate::cuda::llvm;
 use crate::files::text;
 use crate::shell::Step;
 
-/// A program by its name in the archive, and its kind as cargo names it.
-const PROGRAMS: [(&str, &str); 3] = [("avse", "bin"), ("parity", "test"), ("gradients", "test")];
-
-/// Builds all programs and puts them, stripped, into `folder`. One build of Burn serves the program and the tests, with
-/// everything that makes a GPU fast.
-pub fn build_into(folder: &Path) -> bool {
-    let tests = ["test", "--release", "--workspace", "--features", "trainer-native/cuda"];
-    let chosen = ["--test", "parity", "--test", "gradients", "--no-run"];
+/// Builds the program, `avse` with the test suites in it, with everything that makes a GPU fast, and writes it, stripped,
+/// to `out`.
+pub fn build(out: &Path) -> bool {
+    let features = "trainer-native/cuda,trainer-native/archive";
+    let tests = ["test", "--release", "--workspace", "--features", features];
+    let chosen = ["--test", "archive", "--no-run"];
     let said = ["--message-format", "json-render-diagnostics"];
     let arguments: Vec<String> = chosen.iter().chain(&said).map(|&word| word.to_owned()).collect();
     if !llvm::set_up() {
@@ -23,13 +21,11 @@ pub fn build_into(folder: &Path) -> bool {
     let Some(messages) = Step::cargo("build", tests).args(&arguments).captured() else {
         return false;
     };
-    PROGRAMS.into_iter().all(|(name, kind)| match executable(&messages, name, kind) {
-        Some(built) => stripped(&built, &folder.join(name)),
-        None => {
-            eprintln!("cargo built no {kind} {name}");
-            false
-        }
-    })
+    let Some(built) = executable(&messages, "archive") else {
+        eprintln!("cargo built no test `archive`");
+        return false;
+    };
+    stripped(&built, out)
 }
 
 /// Puts the C++ library that a program was linked with into `folder`, for machines that have none or an older one.
@@ -60,14 +56,10 @@ fn newest_version(table: &str) -> Option<String> {
     Some(newest.iter().map(u32::to_string).collect::<Vec<_>>().join("."))
 }
 
-/// The file of a program in cargo's messages, of which each line is one.
-fn executable(messages: &str, name: &str, kind: &str) -> Option<PathBuf> {
-    let (name, kind) = (format!(r#""name":"{name}""#), format!(r#""kind":["{kind}"]"#));
-    // The program's own unit tests are a `bin` built as a test.
-    let is_test = format!(r#""test":{}}}"#, kind.contains("test"));
-    let mut lines = messages
-        .lines()
-        .filter(|line| [&name, &kind, &is_test].iter().all(|part| line.contains(part.as_str())));
+/// The file of a test's program in cargo's messages, of which each line is one.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    let (name, kind) = (format!(r#""name":"{name}""#), r#""kind":["test"]"#);
+    let mut lines = messages.lines().filter(|line| line.contains(&name) && line.contains(kind));
     lines.find_map(|line| string(line, "executable")).map(PathBuf::from)
 }
 
@@ -88,20 +80,18 @@ mod tests {
     use super::*;
 
     const MESSAGES: &str = concat!(
-        r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"avse"},"profile":{"opt_level":"3","test":true},"executable":"/t/avse-1"}"#,
+        r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"archive"},"executable":null}"#,
         "\n",
-        r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"avse"},"profile":{"opt_level":"3","test":false},"executable":"/t/avse"}"#,
+        r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"avse"},"executable":"/t/avse"}"#,
         "\n",
-        r#"{"reason":"compiler-artifact","target":{"kind":["test"],"name":"parity"},"profile":{"opt_level":"3","test":true},"executable":"/t/parity-2"}"#,
+        r#"{"reason":"compiler-artifact","target":{"kind":["test"],"name":"archive"},"executable":"/t/archive-2"}"#,
         "\n",
     );
 
     #[test]
-    fn programs_are_found_in_cargos_messages() {
-        let found = |name, kind| executable(MESSAGES, name, kind);
-        assert_eq!(found("avse", "bin"), Some("/t/avse".into()));
-        assert_eq!(found("parity", "test"), Some("/t/parity-2".into()));
-        assert_eq!(found("gradients", "test"), None);
+    fn a_program_is_found_in_cargos_messages() {
+        assert_eq!(executable(MESSAGES, "archive"), Some("/t/archive-2".into()));
+        assert_eq!(executable(MESSAGES, "avse"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::programs::{build_into, c_library, libraries_into};
+use super::programs::{build, c_library, libraries_into};
 use super::{folder, python};
 use crate::files::{copy, text};
 use crate::shell::{Step, root};
@@ -12,12 +12,11 @@ use crate::shell::{Step, root};
 const SIDE: &str = "48";
 
 /// Files of the repository and their places in the folder.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 6] = [
     ("bench/peers/avse_torch.py", "avse_torch.py"),
     ("bench/gpu/parts", "parts"),
     ("bench/gpu/resume.toml", "resume.toml"),
     ("data/emoji.toml", "emoji.toml"),
-    ("data/emoji-model", "emoji-model"),
     ("tests/fixtures/parity", "parity"),
     ("bench/gpu/README.md", "README.md"),
 ];
@@ -28,16 +27,17 @@ const SCRIPTS: [&str; 6] =
 
 /// Makes the folder anew; what takes long is made only where it is not there yet.
 pub fn stage(out: &Path) -> bool {
-    let programs = out.join("bin");
+    let program = out.join("bin/avse");
     let made = without_programs(out)
-        && fs::create_dir_all(&programs).is_ok()
-        && build_into(&programs)
-        && libraries_into(&out.join("lib"), &programs.join("avse"))
-        && emoji(&programs.join("avse"), &out.join("emoji"));
+        && fs::create_dir_all(out.join("bin")).is_ok()
+        && build(&program)
+        && libraries_into(&out.join("lib"), &program)
+        && model(&program, &out.join("emoji-model"))
+        && emoji(&program, &out.join("emoji"));
     if !made {
         return false;
     }
-    let about = about(&programs);
+    let about = about(&program);
     print!("{about}");
     fs::write(out.join("archive.json"), about).is_ok()
 }
@@ -58,6 +58,13 @@ pub fn without_programs(out: &Path) -> bool {
         }
     }
     true
+}
+
+/// The committed emoji model with weights of 8 bits, a quarter of the size: it is evaluated on two devices, not trained.
+fn model(avse: &Path, out: &Path) -> bool {
+    let (from, out) = (text(&root().join("data/emoji-model")), text(out));
+    let words = ["--from", &from, "--to", "bundle", "--precision", "int8", "--out", &out];
+    Step::new("emoji model", avse, ["convert"]).args(&words.map(str::to_owned)).run()
 }
 
 /// The emoji set in the official layout, its pictures in one tar file.
@@ -87,11 +94,11 @@ fn emoji(avse: &Path, out: &Path) -> bool {
 }
 
 /// What the archive is, as JSON.
-fn about(programs: &Path) -> String {
+fn about(program: &Path) -> String {
     let git = |words: [&str; 3]| Step::new("git", "git", words).output().unwrap_or_default();
     let changed = !git(["status", "--porcelain", "-uno"]).is_empty();
     let rustc = Step::new("rustc", "rustc", ["--version"]).output().unwrap_or_default();
-    let needs = c_library(&programs.join("avse")).unwrap_or_default();
+    let needs = c_library(program).unwrap_or_default();
     format!(
         "{{\n \"commit\": \"{}\",\n \"changed\": {changed},\n \"rustc\": \"{rustc}\",\n \"glibc\": \"{needs}\",\n \
          \"picture_side\": {SIDE}\n}}\n",

@@ -1,0 +1,41 @@
+//! The `avse` program from its first step to its last.
+
+use std::process::ExitCode;
+
+use crate::allocator::TensorAllocator;
+use crate::commands::Cli;
+
+/// Runs the command that the arguments name.
+pub fn run() -> ExitCode {
+    TensorAllocator::prepare();
+    // While there is no other thread.
+    #[cfg(feature = "cuda-backend")]
+    crate::device::nvidia::use_what_is_found();
+    #[cfg(feature = "gpu")]
+    crate::device::kernels::keep();
+    report_panics();
+    let code = Cli::run().unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    });
+    crate::device::finish();
+    code
+}
+
+/// Reports panics, except those that are no defects. When whoever reads the output has gone (`avse doctor | head`), ends
+/// as programs do that the signal SIGPIPE ends.
+fn report_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or_default();
+        if message.starts_with("failed printing to std") && message.to_lowercase().contains("pipe")
+        {
+            crate::leave::leave(141);
+        }
+        // Training says in words what has no room on a GPU.
+        if message.contains("out of device memory") && crate::train::explains_panics() {
+            return;
+        }
+        usual(panic);
+    }));
+}
