@@ -26,4 +26,4 @@ mod scores;
 pub mod train;
 
 pub use error::{Error, Result};
-pub use program::run;
+pub use program::{prepare, run};

@@ -7,12 +7,7 @@ use crate::commands::Cli;
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
-    TensorAllocator::prepare();
-    // While there is no other thread.
-    #[cfg(feature = "cuda-backend")]
-    crate::device::nvidia::use_what_is_found();
-    #[cfg(feature = "gpu")]
-    crate::device::kernels::keep();
+    prepare();
     report_panics();
     let code = Cli::run().unwrap_or_else(|error| {
         eprintln!("error: {error}");
@@ -20,6 +15,15 @@ pub fn run() -> ExitCode {
     });
     crate::device::finish();
     code
+}
+
+/// What has to be done while there is no other thread: memory, CUDA's files, where compiled kernels are kept.
+pub fn prepare() {
+    TensorAllocator::prepare();
+    #[cfg(feature = "cuda-backend")]
+    crate::device::nvidia::use_what_is_found();
+    #[cfg(feature = "gpu")]
+    crate::device::kernels::keep();
 }
 
 /// Reports panics, except those that are no defects. When whoever reads the output has gone (`avse doctor | head`), ends

@@ -25,6 +25,8 @@ fn main() -> ExitCode {
         Some("gradients") => gradients::tests(),
         _ => return trainer_native::run(),
     };
+    // Kernels that one suite compiles are there for the next, and for training.
+    trainer_native::prepare();
     // The first word stands where a program's own name would.
     let code = run(&Arguments::from_iter(words), tests).exit_code();
     trainer_native::device::finish();
