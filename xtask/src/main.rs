@@ -147,7 +147,7 @@ waits, allocations and copies of a step, are written to bench/cuda.md.
 ";
 
 const WEB: &str = "\
-Usage: cargo xtask web check|build|serve|test [ARGS]
+Usage: cargo xtask web check|build|serve|trunk|test [ARGS]
 
   check   Check that the web crate and what it uses of the core compile for
           wasm32-unknown-unknown, with and without WebGPU
@@ -155,6 +155,8 @@ Usage: cargo xtask web check|build|serve|test [ARGS]
           with a model and galleries of emoji, as static files: target/web/site
   serve   Build, then serve that folder under a strict content security policy;
           ARGS go to web/tools/serve.mjs, for example --port 8080
+  trunk   Run trunk in web/demo (ARGS, for example serve), installed where it is missing;
+          its hook does what `build` does
   test    Build, then run the tests of the package (web/package/test) and the end-to-end
           tests in a Chromium (tests/browser), which compare it with the native program
 ";
@@ -213,7 +215,9 @@ fn main() -> ExitCode {
         ("web", [what]) if what == "check" => code(checks::wasm()),
         ("web", [what]) if what == "build" => code(web::build(web::Native::Fresh)),
         ("web", [what]) if what == "test" => code(browser::run()),
+        ("web", [what]) if what == "stage" => code(web::stage()),
         ("web", [what, rest @ ..]) if what == "serve" => code(web::serve(rest)),
+        ("web", [what, rest @ ..]) if what == "trunk" => code(web::trunk(rest)),
         _ => misunderstood("", &args, HELP),
     }
 }

@@ -13,6 +13,9 @@ use crate::shell::{Step, root, target};
 
 /// The two builds of the engine: folder, cargo features.
 const BUILDS: [(&str, &str); 2] = [("cpu", ""), ("gpu", "gpu")];
+/// The version of trunk that is installed where there is none.
+const TRUNK: &str = "0.21.14";
+
 /// The site that `web build` makes.
 pub fn site() -> PathBuf {
     target().join("web/site")
@@ -44,7 +47,13 @@ pub fn avse() -> PathBuf {
 
 /// The engine, the package and the demo page with its data; false when a step failed.
 pub fn build(native: Native) -> bool {
-    setup::web_packages() && engine() && package() && demo() && data(native)
+    // First: without it the engine would fail after minutes of compiling.
+    setup::rust_target(WASM)
+        && setup::web_packages()
+        && engine()
+        && package()
+        && demo()
+        && data(native)
 }
 
 /// Builds, then serves the site until interrupted.
@@ -54,6 +63,48 @@ pub fn serve(arguments: &[String]) -> bool {
             .args(&[text(&site())])
             .args(arguments)
             .run()
+}
+
+/// The hook of `trunk`: builds, and puts everything but index.html, which is trunk's, into the folder that trunk names.
+pub fn stage() -> bool {
+    let Some(out) = std::env::var_os("TRUNK_STAGING_DIR").map(PathBuf::from) else {
+        eprintln!("`cargo xtask web stage` is called by trunk, which names a folder in TRUNK_STAGING_DIR");
+        return false;
+    };
+    if !build(Native::Fresh) {
+        return false;
+    }
+    let copied = fs::read_dir(site()).and_then(|entries| {
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_name() != "index.html" {
+                copy(&entry.path(), &out.join(entry.file_name()))?;
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = &copied {
+        eprintln!("{}: {error}", out.display());
+    }
+    copied.is_ok()
+}
+
+/// Runs trunk in the page's folder, and installs it where it is missing.
+pub fn trunk(arguments: &[String]) -> bool {
+    let there = || Step::new("trunk", "trunk", ["--version"]).output().is_some();
+    let tools = target().join("web/tools");
+    let own = tools.join("bin").join(format!("trunk{}", std::env::consts::EXE_SUFFIX));
+    let program = if there() { PathBuf::from("trunk") } else { own };
+    // Without the parts that ask for newer versions and download tools.
+    let install = || {
+        Step::cargo("trunk", ["install", "trunk", "--locked", "--no-default-features"])
+            .args(&["--version", TRUNK, "--root"].map(str::to_owned))
+            .args(&[text(&tools)])
+            .run()
+    };
+    let ready = program.exists() || there() || install();
+    let config = text(&root().join("web/demo/Trunk.toml"));
+    ready && Step::new("trunk", program, ["--config", &config]).args(arguments).run()
 }
 
 /// Both WebAssembly builds, their glue, and the list of their sizes and hashes.
@@ -129,15 +180,20 @@ fn typescript(project: &str, out: &Path) -> bool {
         .run()
 }
 
-/// The program of the version that Cargo.lock asks for, installed when it is missing.
+/// The program of the version that Cargo.lock asks for, from PATH or our own, installed when it is missing.
 fn wasm_bindgen() -> Option<PathBuf> {
     let tools = target().join("web/tools");
     let program = tools.join("bin").join(format!("wasm-bindgen{}", std::env::consts::EXE_SUFFIX));
     let wanted = locked("wasm-bindgen")?;
-    let ready = || {
-        let version = Step::new("wasm-bindgen", &program, ["--version"]).output();
+    let is_wanted = |program: &Path| {
+        let version = Step::new("wasm-bindgen", program, ["--version"]).output();
         version.is_some_and(|version| version.split_whitespace().last() == Some(&wanted))
     };
+    let in_path = PathBuf::from("wasm-bindgen");
+    if is_wanted(&in_path) {
+        return Some(in_path);
+    }
+    let ready = || is_wanted(&program);
     let install = || {
         Step::cargo("wasm-bindgen", ["install", "wasm-bindgen-cli", "--version", &wanted])
             .args(&["--root".into(), text(&tools)])

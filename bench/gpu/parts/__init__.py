@@ -14,7 +14,7 @@ __all__ = ["PARTS", "Failed", "find_peer"]
 PARTS = [
     ("doctor", doctor, 60, 10),
     ("parity", suite("parity"), 100, 40),
-    ("gradients", suite("gradients"), 60, 30),
+    ("gradients", suite("gradients"), 100, 50),
     ("steps", steps, 210, 110),
     ("kernels", kernel_times, 40, 10),
     ("evaluation", evaluation, 60, 20),
