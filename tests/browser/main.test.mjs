@@ -13,4 +13,5 @@ import "./loss.mjs";
 import "./instances.mjs";
 import "./freeze.mjs";
 import "./origin.mjs";
+import "./disk.mjs";
 import "./package.mjs";

@@ -1,10 +1,18 @@
-// A plain script that runs before the first paint, so that a remembered choice does not flash the
-// other colours. `theme.ts` does the rest.
+// A plain script, no module, that runs before the first paint: a remembered choice does not flash the other colours
+// (`theme.ts` does the rest), and a page that was opened from disk says why nothing will happen, since browsers load
+// no modules from there.
 {
   try {
     const kept = localStorage.getItem("avse-theme");
     if (kept === "dark" || kept === "light") document.documentElement.dataset["theme"] = kept;
   } catch {
     // Storage is closed to this page: the system's choice holds.
+  }
+
+  if (location.protocol === "file:") {
+    addEventListener("DOMContentLoaded", () => {
+      const note = document.getElementById("disk");
+      if (note) note.hidden = false;
+    });
   }
 }

@@ -26,16 +26,22 @@ export interface Code {
   wasm: FileSpec;
 }
 
+/** Bundlers may leave an address without its origin, which one that starts at the root gets back here. */
+function whole({ href }: URL): string {
+  const { location } = globalThis;
+  return new URL(href, /^(blob|data):/.test(location.href) ? location.origin : location.href).href;
+}
+
 // Written out one by one: bundlers find files by these very expressions and give them new names.
 const SHIPPED = {
-  manifest: () => new URL("./wasm/manifest.json", import.meta.url).href,
+  manifest: () => whole(new URL("./wasm/manifest.json", import.meta.url)),
   cpu: {
-    js: () => new URL("./wasm/cpu/avse_web.js", import.meta.url).href,
-    wasm: () => new URL("./wasm/cpu/avse_web_bg.wasm", import.meta.url).href,
+    js: () => whole(new URL("./wasm/cpu/avse_web.js", import.meta.url)),
+    wasm: () => whole(new URL("./wasm/cpu/avse_web_bg.wasm", import.meta.url)),
   },
   gpu: {
-    js: () => new URL("./wasm/gpu/avse_web.js", import.meta.url).href,
-    wasm: () => new URL("./wasm/gpu/avse_web_bg.wasm", import.meta.url).href,
+    js: () => whole(new URL("./wasm/gpu/avse_web.js", import.meta.url)),
+    wasm: () => whole(new URL("./wasm/gpu/avse_web_bg.wasm", import.meta.url)),
   },
 };
 
@@ -83,8 +89,22 @@ async function lookForGpu(software: boolean): Promise<{ adapter: string; lack?: 
   return { adapter: name };
 }
 
-/** The addresses of the list of builds. */
-export function manifestOfCode(wasmUrl: string | undefined): string {
+/**
+ * The list of builds.
+ *
+ * @throws AvseError `network` or `format`.
+ */
+export async function findCode(wasmUrl: string | undefined, loader: Loader): Promise<Manifest> {
+  try {
+    return await loader.manifest([manifestOfCode(wasmUrl)]);
+  } catch (thrown) {
+    if (wasmUrl !== undefined || !(thrown instanceof AvseError)) throw thrown;
+    const { code, message, url } = thrown;
+    throw new AvseError(code, `${message} (where the engine lies elsewhere, wasmUrl has to say so)`, { url: url!, cause: thrown });
+  }
+}
+
+function manifestOfCode(wasmUrl: string | undefined): string {
   if (wasmUrl === undefined) return SHIPPED.manifest();
   const url = new URL(wasmUrl);
   if (url.pathname.endsWith(".json")) return url.href;
@@ -135,7 +155,7 @@ export async function fetchCode(code: Code, loader: Loader): Promise<{ glue: Glu
 
 async function importGlue(url: string): Promise<Glue> {
   try {
-    return (await import(/* @vite-ignore */ /* webpackIgnore: true */ url)) as Glue;
+    return (await import(/* @vite-ignore */ /* webpackIgnore: true */ /* turbopackIgnore: true */ url)) as Glue;
   } catch (thrown) {
     throw new AvseError("network", `${url}: cannot be loaded (${messageOf(thrown)})`, { url, cause: thrown });
   }

@@ -13,6 +13,7 @@ export interface ModelChoice {
   url: string;
   device: Device;
   wasmUrl?: string;
+  workerUrl?: string;
 }
 
 interface Entry {
@@ -34,7 +35,7 @@ export class Lease {
   #released = false;
 
   constructor(choice: ModelChoice, onProgress?: (progress: Progress) => void) {
-    this.#key = JSON.stringify([choice.url, choice.device, choice.wasmUrl]);
+    this.#key = JSON.stringify([choice.url, choice.device, choice.wasmUrl, choice.workerUrl]);
     this.#entry = entries.get(this.#key) ?? start(this.#key, choice);
     this.#entry.users += 1;
     this.#listener = onProgress;

@@ -46,11 +46,12 @@ const Base = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
  * | `device` | `auto`, `webgpu` or `wasm` |
  * | `lazy` | loads when the element is first seen or focused, not at once |
  * | `wasm-url` | folder of the WebAssembly builds, where it is not beside the script |
+ * | `worker-url` | address of the worker's script, where it is not found by itself |
  *
  * Events: see {@link AvseSearchEvents}. Parts: `frame bar input pick status progress grid item image caption score error`.
  */
 export class AvseSearchElement extends Base {
-  static readonly observedAttributes = ["model", "gallery", "placeholder", "label", "k", "device", "wasm-url"];
+  static readonly observedAttributes = ["model", "gallery", "placeholder", "label", "k", "device", "wasm-url", "worker-url"];
 
   readonly #grid: Grid;
   readonly #view: View;
@@ -240,9 +241,12 @@ export class AvseSearchElement extends Base {
   #choice(): ModelChoice {
     const model = this.getAttribute("model");
     if (!model) throw new AvseError("refused", "<avse-search> needs the attribute model");
-    const wasmUrl = this.getAttribute("wasm-url");
-    const device = (this.getAttribute("device") ?? "auto") as Device;
-    return { url: new URL(model, this.baseURI).href, device, ...(wasmUrl ? { wasmUrl: new URL(wasmUrl, this.baseURI).href } : {}) };
+    const choice: ModelChoice = { url: new URL(model, this.baseURI).href, device: (this.getAttribute("device") ?? "auto") as Device };
+    for (const [name, key] of [["wasm-url", "wasmUrl"], ["worker-url", "workerUrl"]] as const) {
+      const value = this.getAttribute(name);
+      if (value) choice[key] = new URL(value, this.baseURI).href;
+    }
+    return choice;
   }
 
   #galleryUrl(avse: Avse): string {

@@ -2,7 +2,7 @@
  * Loading the model in the worker: code and weights at once, then the engine.
  */
 
-import { choose, checkWebAssembly, codeOf, fetchCode, manifestOfCode, type Choice } from "./code.js";
+import { choose, checkWebAssembly, codeOf, fetchCode, findCode, type Choice } from "./code.js";
 import type { BundleParts, Engine, Glue } from "./engine.js";
 import { asAvseError, messageOf } from "./errors.js";
 import { Loader, type LoaderOptions, type Surroundings } from "./loader.js";
@@ -38,7 +38,7 @@ export async function loadModel(request: LoadRequest, options: Omit<LoaderOption
   const loader = new Loader(surroundings(), { ...options, cache: request.cache });
   const [choice, codeManifest, { model, exported }] = await Promise.all([
     choose(request.device),
-    loader.manifest([manifestOfCode(request.wasmUrl)]),
+    findCode(request.wasmUrl, loader),
     findModel(request.url, loader),
   ]);
   const code = codeOf(codeManifest, choice.build, request.wasmUrl === undefined);

@@ -40,7 +40,9 @@ export interface LoadOptions extends OpenOptions {
   cache?: boolean;
   /** The folder with the package's `manifest.json` of WebAssembly builds, where it is not `dist/wasm` beside the script. */
   wasmUrl?: string | URL;
-  /** Makes the worker, for bundlers and policies that need another way than the built-in one. */
+  /** The package's `dist/worker.js`, or what a bundler made of it, where it is not found by itself. */
+  workerUrl?: string | URL;
+  /** Makes the worker, for those who need another way still. */
   worker?: () => Worker;
 }
 

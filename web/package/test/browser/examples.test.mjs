@@ -2,37 +2,22 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cp, readdir, readFile, writeFile } from "node:fs/promises";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { serve } from "../../../tools/serve.mjs";
-import { folder, write } from "../fixtures.mjs";
+import { folder } from "../fixtures.mjs";
 import { browserTests } from "./chromium.mjs";
+import { pack } from "./pack.mjs";
 
 const it = browserTests();
 const WEB = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** The package as it would be published, with the fake engine in place of the builds. */
-async function pack(context) {
-  const place = await folder(context);
-  for (const name of ["package.json", "README.md", "LICENSE", "dist"]) await cp(join(WEB, "package", name), join(place, "package", name), { recursive: true });
-  const builds = Object.entries(it.files).filter(([path]) => path.startsWith("wasm/"));
-  await write(join(place, "package", "dist"), Object.fromEntries(builds));
-  // Both builds get a content of their own, or the bundler makes one file of them.
-  for (const build of ["cpu", "gpu"]) {
-    const glue = join(place, "package/dist/wasm", build, "avse_web.js");
-    await writeFile(glue, `${await readFile(glue)}\n// ${build}\n`);
-  }
-  const npm = (...args) => execFileSync("npm", args, { cwd: place, stdio: ["ignore", "pipe", "pipe"], shell: process.platform === "win32" });
-  npm("pack", "./package", "--silent");
-  return join(place, (await readdir(place)).find((name) => name.endsWith(".tgz")));
-}
-
 /** The Vite example with the package installed from its tarball. */
 async function viteProject(context) {
-  const tarball = await pack(context);
+  const tarball = await pack(it);
   const project = await folder(context);
   await cp(join(WEB, "examples/vite"), project, { recursive: true, filter: (path) => !path.includes("node_modules") });
   const description = JSON.parse(await readFile(join(project, "package.json"), "utf8"));
@@ -57,8 +42,8 @@ async function works(page) {
 }
 
 test("the tarball holds what is used and nothing else", async (context) => {
-  const names = execFileSync("tar", ["-tzf", await pack(context)], { encoding: "utf8" }).trim().split("\n");
-  for (const name of ["package.json", "README.md", "LICENSE", "dist/index.js", "dist/index.d.ts", "dist/element.js", "dist/worker.js", "dist/wasm/cpu/avse_web_bg.wasm"]) {
+  const names = execFileSync("tar", ["-tzf", await pack(it)], { encoding: "utf8" }).trim().split("\n");
+  for (const name of ["package.json", "README.md", "LICENSE", "dist/index.js", "dist/index.d.ts", "dist/element.js", "dist/worker.js", "element/package.json", "dist/wasm/cpu/avse_web_bg.wasm"]) {
     assert.ok(names.includes(`package/${name}`), name);
   }
   assert.deepEqual(names.filter((name) => /\/(src|test|node_modules)\//.test(name)), []);

@@ -1,0 +1,7 @@
+"use client";
+
+import "avse-web/element";
+
+export function SearchElement(attributes) {
+  return <avse-search {...attributes} />;
+}
