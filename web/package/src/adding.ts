@@ -77,7 +77,7 @@ export class Adding {
         }
         // A picture that has been added is not to be held any longer.
         this.#waiting[this.#done++] = "";
-        await onProgress?.({ done: this.#done, total: this.#waiting.length, failed: this.#outcome.failed.length });
+        await onProgress?.({ source, done: this.#done, total: this.#waiting.length, failed: this.#outcome.failed.length });
       }
       return this.#outcome;
     } finally {

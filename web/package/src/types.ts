@@ -220,6 +220,8 @@ export interface AddOptions extends CallOptions {
 
 /** How far {@link Gallery.addAll} is. */
 export interface AddProgress {
+  /** The one that was worked off last. */
+  source: ImageInput | string;
   /** Sources that have been worked off. */
   done: number;
   /** All that have been given so far. */
