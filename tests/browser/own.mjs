@@ -84,7 +84,7 @@ const pngs = (from, to) => Array.from({ length: to - from }, (_, at) => ({ name:
 const status = (page) => page.locator("#own [role=status]");
 /** The number of pictures, as screen readers hear it. */
 const size = (page) => page.evaluate(() => Number(document.querySelector("#own li")?.getAttribute("aria-setsize") ?? 0));
-const hasSize = (page, wanted) => until(async () => (await size(page)) === wanted, async () => `there are not ${wanted} pictures`);
+const hasSize = (page, wanted) => until(async () => (await size(page)) === wanted, `there are not ${wanted} pictures`);
 const keep = (page) => page.getByLabel("Keep them on this device");
 async function deleteOne(page, tile) {
   await tile.focus();

@@ -154,7 +154,7 @@ export class OwnPictures {
       if (this.session.loaded?.avse !== avse) return;
       this.gallery = gallery;
       const names = gallery.info.canSave ? await Gallery.names() : [];
-      this.kept = this.keep.checked = this.kept || names.includes(NAME);
+      this.kept = this.keep.checked = this.kept || (names.includes(NAME) && gallery.size > 0);
       this.fleeting.hidden = gallery.info.canSave;
       this.keepRow.hidden = !gallery.info.canSave;
       gallery.on("changed", () => this.otherTab(gallery, true));
@@ -173,8 +173,11 @@ export class OwnPictures {
       this.say("No longer kept, another tab has ended that: they are gone when you leave.");
       void this.hold(gallery);
     }
-    this.kept = this.keep.checked = kept;
-    if (kept) this.renew(gallery);
+    this.kept = this.keep.checked = kept && gallery.size > 0;
+    if (!kept) return;
+    this.renew(gallery);
+    // What was added here is part of what is kept now.
+    void this.save();
   }
 
   /** Nothing is in the store any longer: what is needed to open the gallery again is held here. */
@@ -276,10 +279,9 @@ export class OwnPictures {
     this.stopping?.abort();
     this.files.clear();
     await gallery.clear();
-    // Other tabs see that they are gone, and then that nothing is kept.
-    await this.save();
+    // What is kept is an empty gallery from now on, so that other tabs see that all are gone; deleted, it would leave them theirs.
+    if (this.kept && !(await this.save())) await Gallery.delete(NAME).catch(() => undefined);
     this.kept = this.keep.checked = false;
-    await Gallery.delete(NAME).catch(() => undefined);
     this.say("All deleted.");
     this.renew(gallery);
     byId("own-files", HTMLInputElement).focus();
