@@ -3,10 +3,10 @@
 import { type Adding, Gallery } from "./avse-web/index.js";
 import { confirmed } from "./confirm.js";
 import { announce, button, byId, el } from "./dom.js";
-import { cross } from "./explain.js";
 import { OwnFiles } from "./own-files.js";
+import { fillTile } from "./own-tile.js";
 import type { Loaded, Session } from "./session.js";
-import { forgetThumbnail, forgetThumbnails, thumbnailUrl } from "./thumbnails.js";
+import { forgetThumbnail, forgetThumbnails } from "./thumbnails.js";
 import { TileWindow, type WindowTile } from "./tile-window.js";
 import { codeOf, count, isAborted, keepingTrouble, many, trouble } from "./words.js";
 
@@ -256,13 +256,16 @@ export class OwnPictures {
     const { gallery } = this;
     if (!gallery || !(await confirmed(`Delete ${name} from your pictures here?`, "Delete"))) return;
     const row = tile.at;
+    this.grid.frozen = true;
     try {
       const { key } = await gallery.item(row);
       await gallery.remove(row);
       this.files.forget(key);
     } catch (error) {
-      if (codeOf(error) === "refused") return this.say("Another tab has changed your pictures. Look again, and delete it then.");
-      return this.say(`${trouble(error).title}. ${trouble(error).help}`);
+      const moved = codeOf(error) === "refused";
+      return this.say(moved ? "Another tab has changed your pictures. Look again, and delete it then." : `${trouble(error).title}. ${trouble(error).help}`);
+    } finally {
+      this.grid.frozen = false;
     }
     forgetThumbnail(gallery, row);
     this.grid.remove(row);
@@ -298,27 +301,10 @@ export class OwnPictures {
   private tile(tile: WindowTile): void {
     const { gallery } = this;
     if (!gallery) return;
-    let name = "";
-    const [image, words] = [el("img", { alt: "", decoding: "async" }), el("span", { class: "words" })];
-    const look = button("", () => this.owner.lookUp(gallery, tile.at, name), { class: "tile" });
-    look.append(el("span", { class: "paper" }, image), words);
-    look.addEventListener("keydown", (event) => {
-      if (event.key === "Delete") void this.remove(tile, name);
+    fillTile(tile, gallery, {
+      chosen: (words) => this.owner.lookUp(gallery, tile.at, words),
+      remove: (name) => void this.remove(tile, name),
     });
-    const remove = button("", () => void this.remove(tile, name), { class: "remove" });
-    remove.append(cross());
-    tile.item.append(look, remove);
-    const show = async () => {
-      const [item, url] = await Promise.all([gallery.item(tile.at), thumbnailUrl(gallery, tile.at)]);
-      name = String(item.metadata?.["name"] ?? item.key);
-      words.textContent = name;
-      look.setAttribute("aria-label", `${name}, look this one up`);
-      remove.setAttribute("aria-label", `Delete ${name}`);
-      if (url) image.src = url;
-      else look.classList.add("bare");
-    };
-    // A row that has gone meanwhile is shown no longer.
-    show().catch(() => undefined);
   }
 
   private say(text: string): void {

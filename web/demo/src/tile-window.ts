@@ -25,6 +25,8 @@ export class TileWindow {
   readonly element: HTMLElement;
   private readonly list: HTMLUListElement;
   private readonly tiles = new Map<number, WindowTile>();
+  /** Draws nothing: for while a row is being taken out, when numbers of rows are ambiguous. */
+  frozen = false;
   private size = 0;
   private columns = 3;
   private height = 0;
@@ -91,6 +93,7 @@ export class TileWindow {
   private draw(): void {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
+    if (this.frozen) return;
     this.current = Math.max(0, Math.min(this.current, this.size - 1));
     const width = this.list.clientWidth;
     if (width === 0) return;
