@@ -141,13 +141,12 @@ impl Engine {
     /// What is known of a gallery.
     #[wasm_bindgen(js_name = galleryInfo, unchecked_return_type = "GalleryInfo")]
     pub fn gallery_info(&self, handle: u32) -> Result<JsValue> {
-        let gallery = &self.shelf.get(handle)?.content;
-        let spec = gallery.spec();
+        let (spec, items) = self.shelf.about(handle)?;
         to_js(&json!({
             "kind": spec.kind,
-            "items": gallery.len(),
+            "items": items,
             "precision": spec.precision,
-            "exact": gallery.is_exact(),
+            "exact": spec.precision != StoredPrecision::Int8,
             "shape": spec.shape,
             "fingerprint": spec.model.fingerprint,
         }))
@@ -211,17 +210,13 @@ impl Engine {
     /// What a row is.
     #[wasm_bindgen(unchecked_return_type = "EngineItem")]
     pub fn item(&self, handle: u32, row: usize) -> Result<JsValue> {
-        let gallery = &self.shelf.get(handle)?.content;
-        check_row(gallery, row)?;
-        to_js(&gallery.items().get(row)?)
+        to_js(&self.shelf.item(handle, row)?)
     }
 
     /// The embedding of a row.
     #[wasm_bindgen(js_name = rowBlocks)]
     pub fn row_blocks(&self, handle: u32, row: usize) -> Result<Vec<f32>> {
-        let gallery = &self.shelf.get(handle)?.content;
-        check_row(gallery, row)?;
-        Ok(gallery.embeddings(row..row + 1)?)
+        self.shelf.row_blocks(handle, row)
     }
 
     /// Which blocks of an image and a caption match.
@@ -304,11 +299,6 @@ fn kind_of(name: &str) -> Result<GalleryKind> {
         "captions" => Ok(GalleryKind::Captions),
         _ => Err(Failure::new("internal", format!("`{name}` is neither images nor captions"))),
     }
-}
-
-fn check_row(gallery: &Gallery, row: usize) -> Result<()> {
-    let rows = gallery.len();
-    if row < rows { Ok(()) } else { Err(Failure::new("shape", format!("no row {row} of {rows}"))) }
 }
 
 #[wasm_bindgen]

@@ -20,11 +20,10 @@ pub struct Shelf {
     last: Cell<u32>,
 }
 
-/// A gallery: as its files say, or while it is changed, as its rows.
-struct Shelved {
-    /// Made of the draft when it is asked for.
-    ready: Option<Rc<OpenGallery>>,
-    draft: Option<Draft>,
+/// A gallery: as its files say, or while it is changed, as its rows. Never both: each is as large as the gallery.
+enum Shelved {
+    Ready(Rc<OpenGallery>),
+    Draft(Draft),
 }
 
 /// A gallery that can be searched.
@@ -72,7 +71,7 @@ impl Shelf {
     pub fn put(&self, gallery: Gallery) -> u32 {
         let handle = self.last.get() + 1;
         self.last.set(handle);
-        let shelved = Shelved { ready: Some(OpenGallery::new(gallery)), draft: None };
+        let shelved = Shelved::Ready(OpenGallery::new(gallery));
         self.galleries.borrow_mut().insert(handle, shelved);
         handle
     }
@@ -82,18 +81,47 @@ impl Shelf {
         self.galleries.borrow_mut().remove(&handle);
     }
 
-    /// The gallery as it is now.
+    /// The gallery as it is now. After a change this writes and hashes all of its rows: only searching and saving need it.
     pub fn get(&self, handle: u32) -> Result<Rc<OpenGallery>> {
         self.with(handle, |shelved| {
-            if let Some(ready) = &shelved.ready {
-                return Ok(ready.clone());
-            }
-            let draft = shelved.draft.as_ref().ok_or_else(|| unknown(handle))?;
-            let blocks = Blocks::new(&draft.values, draft.spec.shape)?;
-            let gallery = Gallery::build(draft.spec.clone(), blocks, &draft.items)?;
-            let gallery = OpenGallery::new(gallery);
-            shelved.ready = Some(gallery.clone());
+            let gallery = match shelved {
+                Shelved::Ready(ready) => return Ok(ready.clone()),
+                Shelved::Draft(draft) => OpenGallery::new(draft.build()?),
+            };
+            *shelved = Shelved::Ready(gallery.clone());
             Ok(gallery)
+        })
+    }
+
+    /// What all rows have in common, and their number.
+    pub fn about(&self, handle: u32) -> Result<(GallerySpec, usize)> {
+        self.with(handle, |shelved| {
+            Ok(match shelved {
+                Shelved::Ready(ready) => (ready.content.spec().clone(), ready.content.len()),
+                Shelved::Draft(draft) => (draft.spec.clone(), draft.items.len()),
+            })
+        })
+    }
+
+    /// What a row is.
+    pub fn item(&self, handle: u32, row: usize) -> Result<Item> {
+        self.with(handle, |shelved| {
+            check_row(row, shelved.rows())?;
+            match shelved {
+                Shelved::Ready(ready) => Ok(ready.content.items().get(row)?),
+                Shelved::Draft(draft) => Ok(draft.items[row].clone()),
+            }
+        })
+    }
+
+    /// The embedding of a row.
+    pub fn row_blocks(&self, handle: u32, row: usize) -> Result<Vec<f32>> {
+        self.with(handle, |shelved| {
+            check_row(row, shelved.rows())?;
+            match shelved {
+                Shelved::Ready(ready) => Ok(ready.content.embeddings(row..row + 1)?),
+                Shelved::Draft(draft) => Ok(draft.values[draft.place(row)].to_vec()),
+            }
         })
     }
 
@@ -114,12 +142,8 @@ impl Shelf {
     /// Takes a row out; later ones move up.
     pub fn remove_row(&self, handle: u32, row: usize) -> Result<()> {
         self.change(handle, |draft| {
-            let rows = draft.items.len();
-            if row >= rows {
-                return Err(Failure::new("shape", format!("no row {row} of {rows}")));
-            }
-            let size = draft.spec.shape.size();
-            draft.values.drain(row * size..(row + 1) * size);
+            check_row(row, draft.items.len())?;
+            draft.values.drain(draft.place(row));
             draft.items.remove(row);
             Ok(())
         })
@@ -127,21 +151,28 @@ impl Shelf {
 
     fn change(&self, handle: u32, change: impl FnOnce(&mut Draft) -> Result<()>) -> Result<()> {
         self.with(handle, |shelved| {
-            if shelved.draft.is_none()
-                && let Some(gallery) = &shelved.ready
-            {
-                shelved.draft = Some(Draft::of(&gallery.content)?);
+            if let Shelved::Ready(gallery) = shelved {
+                *shelved = Shelved::Draft(Draft::of(&gallery.content)?);
             }
-            let draft = shelved.draft.as_mut().ok_or_else(|| unknown(handle))?;
-            change(draft)?;
-            shelved.ready = None;
-            Ok(())
+            match shelved {
+                Shelved::Draft(draft) => change(draft),
+                Shelved::Ready(_) => Err(unknown(handle)),
+            }
         })
     }
 
     fn with<T>(&self, handle: u32, work: impl FnOnce(&mut Shelved) -> Result<T>) -> Result<T> {
         let mut galleries = self.galleries.borrow_mut();
         work(galleries.get_mut(&handle).ok_or_else(|| unknown(handle))?)
+    }
+}
+
+impl Shelved {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Ready(ready) => ready.content.len(),
+            Self::Draft(draft) => draft.items.len(),
+        }
     }
 }
 
@@ -155,6 +186,21 @@ impl Draft {
         let items = gallery.items().iter().collect::<avse_core::Result<_>>()?;
         Ok(Self { spec: gallery.spec().clone(), values, items })
     }
+
+    fn build(&self) -> Result<Gallery> {
+        let blocks = Blocks::new(&self.values, self.spec.shape)?;
+        Ok(Gallery::build(self.spec.clone(), blocks, &self.items)?)
+    }
+
+    /// Where a row's numbers lie.
+    fn place(&self, row: usize) -> std::ops::Range<usize> {
+        let size = self.spec.shape.size();
+        row * size..(row + 1) * size
+    }
+}
+
+fn check_row(row: usize, rows: usize) -> Result<()> {
+    if row < rows { Ok(()) } else { Err(Failure::new("shape", format!("no row {row} of {rows}"))) }
 }
 
 fn unknown(handle: u32) -> Failure {
@@ -179,12 +225,20 @@ mod tests {
         let handle = shelf.put(empty);
         for (at, key) in ["a", "b", "c"].into_iter().enumerate() {
             shelf.add(handle, &[at as f32; 8], item(key)).unwrap();
+            assert_eq!(shelf.about(handle).unwrap().1, at + 1);
+            assert_eq!(shelf.item(handle, at).unwrap().key, key);
+            assert_eq!(shelf.row_blocks(handle, at).unwrap(), [at as f32; 8]);
         }
+        // None of that has built the gallery, which takes a time that grows with it.
+        assert!(matches!(shelf.galleries.borrow()[&handle], Shelved::Draft(_)));
         assert_eq!(shelf.get(handle).unwrap().content.embeddings(1..2).unwrap(), [1.0; 8]);
         shelf.remove_row(handle, 1).unwrap();
         let gallery = &shelf.get(handle).unwrap().content;
         assert_eq!((gallery.len(), gallery.embeddings(1..2).unwrap()), (2, vec![2.0; 8]));
         assert_eq!(gallery.items().get(1).unwrap().key, "c");
+        assert_eq!(shelf.item(handle, 1).unwrap().key, "c");
+        assert_eq!(shelf.row_blocks(handle, 1).unwrap(), [2.0; 8]);
+        assert_eq!(shelf.item(handle, 2).unwrap_err().code, "shape");
         assert_eq!(shelf.remove_row(handle, 2).unwrap_err().code, "shape");
         assert_eq!(shelf.add(handle, &[0.0; 16], item("two")).unwrap_err().code, "shape");
         shelf.remove(handle);

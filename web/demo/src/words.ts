@@ -61,6 +61,15 @@ export function trouble(error: unknown): Trouble {
   return { title: "Something went wrong", help: "Try again. If it stays, reload the page.", detail };
 }
 
+/** Why pictures cannot be kept, in plain words; the model itself works. */
+export function keepingTrouble(error: unknown): string {
+  const code = codeOf(error);
+  if (code === "storage") return "The browser's store for this page is full: free some space and try again.";
+  if (code === "unsupported") return "This browser keeps nothing for this page, as in private windows and on pages without https.";
+  if (code === "format") return "They were kept by another model or another version of this page.";
+  return trouble(error).help;
+}
+
 /** The code of an `AvseError`, or an empty string. */
 export function codeOf(error: unknown): string {
   if (typeof error === "object" && error !== null && "code" in error && typeof error.code === "string") return error.code;

@@ -3,7 +3,7 @@
  */
 
 import { AvseError, fromRecord } from "./errors.js";
-import type { CallName, Calls, ToPage, ToWorker } from "./protocol.js";
+import type { CallName, Calls, Changed, ToPage, ToWorker } from "./protocol.js";
 import type { Progress } from "./types.js";
 
 /** What a client needs of a worker; tests have others. */
@@ -35,6 +35,8 @@ export class Client {
   #ended = false;
   /** Is told once when the worker crashes. */
   onCrash: ((error: AvseError) => void) | null = null;
+  /** Is told of what other tabs have done to a gallery. */
+  onChanged: ((changed: Changed) => void) | null = null;
 
   constructor(worker: WorkerLike) {
     this.#worker = worker;
@@ -112,6 +114,9 @@ export class Client {
         break;
       case "progress":
         this.#pending.get(message.id)?.onProgress?.(message.progress);
+        break;
+      case "changed":
+        this.onChanged?.(message);
         break;
       case "crash":
         this.#crash(fromRecord(message.error));

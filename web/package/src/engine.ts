@@ -23,7 +23,7 @@ export interface GalleryParts {
 export type EngineInfo = Omit<ModelInfo, "bytes" | "seconds" | "fallback">;
 
 /** What the engine itself knows of a gallery. */
-export type EngineGalleryInfo = Omit<GalleryInfo, "bytes">;
+export type EngineGalleryInfo = Omit<GalleryInfo, "bytes" | "canSave">;
 
 export interface Engine {
   info(): EngineInfo;

@@ -7,7 +7,7 @@ import { AvseError } from "./errors.js";
 import { sha256 } from "./hash.js";
 import { loadModel, type Model } from "./model.js";
 import { pixelsOf, thumbnailOf } from "./pictures.js";
-import type { CallName, Calls, Picture, Question, Snapshot } from "./protocol.js";
+import type { CallName, Calls, Changed, Picture, Question, Snapshot } from "./protocol.js";
 import { Queue } from "./queue.js";
 import { Shelf } from "./shelf.js";
 import type { Embedding, Explanation, Progress } from "./types.js";
@@ -25,8 +25,14 @@ type Handlers = {
 
 export class Host {
   readonly #queue = new Queue();
+  readonly #tell: (changed: Changed) => void;
   #model: Model | null = null;
   #shelf: Shelf | null = null;
+
+  /** `tell` is told of what other tabs have done to a gallery. */
+  constructor(tell: (changed: Changed) => void) {
+    this.#tell = tell;
+  }
 
   /** The module's memory, for what a crash may have been about. */
   get memory(): WebAssembly.Memory | undefined {
@@ -46,41 +52,48 @@ export class Host {
   readonly #handlers: Handlers = {
     load: async (request, context) => {
       this.#model = await loadModel(request, context);
-      this.#shelf = new Shelf(this.#model.engine, this.#queue, request.cache);
+      this.#shelf = new Shelf(this.#model.engine, this.#queue, request.cache, this.#tell);
       const { info, exported } = this.#model;
       return { info, exported };
     },
     wordPieces: ({ text }) => this.#engine.wordPieces(text),
     encode: (request) => this.#encode(request),
     search: async ({ gallery, question, k }, { signal }) => {
-      const { handle } = this.#galleries.get(gallery);
+      this.#galleries.kind(gallery);
       const query = await this.#encode(question);
       signal.throwIfAborted();
       const began = performance.now();
-      const hits = await this.#engine.search(handle, query.kind, query.blocks, k);
+      const hits = await this.#galleries.search(gallery, query.kind, query.blocks, k);
       return { hits, query, seconds: { encode: query.seconds, search: since(began) } };
     },
     explain: ({ gallery, query, index }) => this.#explain(gallery, query, index),
     openGallery: ({ gallery, url }, context) => this.#galleries.openUrl(gallery, url, context),
-    createGallery: ({ gallery, name, kind }) => this.#galleries.create(gallery, name, kind),
+    createGallery: ({ gallery, ...options }) => this.#galleries.create(gallery, options),
     restoreGallery: ({ gallery, snapshot }) => this.#galleries.restore(gallery, snapshot),
     add: (request, { signal }) => this.#add(request, signal),
-    remove: ({ gallery, row }) => {
-      const { handle, made } = this.#galleries.made(gallery);
-      this.#engine.removeRow(handle, row);
-      made.removed(row);
-      return { items: this.#galleries.info(gallery).items };
+    remove: ({ gallery, row, version }) => {
+      const made = this.#galleries.made(gallery);
+      if (version !== made.version) throw new AvseError("refused", `another tab has changed this gallery: row ${row} may be another one now`);
+      made.remove(row);
+      return { items: made.pieces.size };
     },
-    save: async ({ gallery }) => {
-      await this.#galleries.save(gallery);
+    clear: ({ gallery }) => {
+      this.#galleries.made(gallery).clear();
       return null;
     },
-    thumbnail: async ({ gallery, row }, { signal }) => {
-      const { thumbnails } = this.#galleries.get(gallery);
-      if (thumbnails) return (await thumbnails())?.row(row) ?? null;
-      return this.#queue.run(() => this.#galleries.get(gallery).made?.thumbnails[row] ?? null, signal);
+    save: async ({ gallery }) => {
+      const made = this.#galleries.made(gallery);
+      await made.save();
+      return { items: made.pieces.size };
     },
-    item: ({ gallery, row }) => this.#engine.item(this.#galleries.get(gallery).handle, row),
+    addFile: async ({ gallery, file }, { signal }) => {
+      const made = this.#galleries.made(gallery);
+      await made.addFile(file, signal);
+      return { items: made.pieces.size };
+    },
+    asFile: ({ gallery }) => this.#galleries.made(gallery).asFile(),
+    thumbnail: ({ gallery, row }, { signal }) => this.#galleries.thumbnail(gallery, row, signal),
+    item: ({ gallery, row }) => this.#galleries.item(gallery, row),
     closeGallery: ({ gallery }) => {
       this.#galleries.close(gallery);
       return null;
@@ -120,8 +133,8 @@ export class Host {
   }
 
   async #add({ gallery, content, key, metadata }: Calls["add"]["request"], signal: AbortSignal): Promise<Calls["add"]["answer"]> {
-    const { handle, kind, made } = this.#galleries.made(gallery);
-    const items = this.#engine.galleryInfo(handle).items;
+    const { pieces } = this.#galleries.made(gallery);
+    const { kind, size } = pieces;
     const item: Record<string, unknown> = metadata === undefined ? {} : { metadata };
     let blocks: Float32Array<ArrayBuffer>;
     let hash: string;
@@ -140,23 +153,22 @@ export class Host {
       blocks = await this.#engine.encodeImage(pixels.width, pixels.height, new Uint8Array(pixels.rgba.buffer));
       hash = pixels.hash!;
       thumbnail = await thumbnailOf(pixels);
-      item["key"] = key ?? (file?.webkitRelativePath || file?.name || `picture ${items + 1}`);
+      item["key"] = key ?? (file?.webkitRelativePath || file?.name || `picture ${size + 1}`);
       if (pixels.bytes !== undefined) item["bytes"] = pixels.bytes;
     }
     // From here on it is done as a whole.
     signal.throwIfAborted();
-    this.#engine.add(handle, blocks, item, hash);
-    made.added(item, hash, blocks, thumbnail);
-    return { row: items, items: items + 1 };
+    pieces.add({ item, sha256: hash, blocks }, thumbnail);
+    return { row: size, items: size + 1 };
   }
 
   #explain(gallery: number, query: Embedding, index: number): Explanation {
-    const { handle, kind } = this.#galleries.get(gallery);
+    const kind = this.#galleries.kind(gallery);
     if (kind === query.kind) {
       throw new AvseError("refused", `only an image and a caption can be explained, and both are ${kind}`);
     }
     const { info } = this.#model!;
-    const row = this.#engine.rowBlocks(handle, index);
+    const row = this.#galleries.blocks(gallery, index);
     const [image, caption] = kind === "images" ? [row, query.blocks] : [query.blocks, row];
     const { products, chosen, score } = this.#engine.explain(image, caption);
     const patches = this.#engine.viewPatches();

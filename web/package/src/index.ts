@@ -8,8 +8,9 @@
 
 export { Avse } from "./avse.js";
 export { Gallery } from "./gallery.js";
+export type { Adding } from "./adding.js";
 export { AvseError, type AvseErrorCode } from "./errors.js";
 export type {
-  AddOptions, CallOptions, CreateOptions, Credit, Device, Embedding, Explanation, ExportInfo, GalleryInfo, Hit, ImageInput, Item,
-  Kind, LoadOptions, ModelInfo, OpenOptions, Progress, SearchOptions, SearchResult,
+  AddAllOptions, AddOptions, AddOutcome, AddProgress, CallOptions, CreateOptions, Credit, Device, Embedding, Explanation, ExportInfo,
+  GalleryEvent, GalleryInfo, Hit, ImageInput, Item, Kind, LoadOptions, ModelInfo, OpenOptions, Progress, SearchOptions, SearchResult,
 } from "./types.js";

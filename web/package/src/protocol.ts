@@ -27,24 +27,43 @@ export interface Loaded {
   exported: ExportInfo | null;
 }
 
-/**
- * A gallery that was made in the page, to be made again in a fresh worker: the files it began as, and what was
- * changed since. Contents are blobs, which live outside both threads and cost nothing to post.
- */
+/** Files as blobs, which live outside both threads and cost nothing to post. */
+export interface FileBlobs {
+  manifest: Blob;
+  embeddings: Blob;
+  items: Blob;
+}
+
+/** A row that was added: its embedding, and what it is. */
+export interface Added {
+  item: Record<string, unknown>;
+  sha256: string;
+  blocks: Float32Array<ArrayBuffer>;
+}
+
+/** A gallery that was made in the page, to be made again in a fresh worker: what is kept is read there, the rest is here. */
 export interface Snapshot {
   gallery: number;
   kind: Kind;
   name?: string;
-  base?: { manifest: Blob; embeddings: Blob; items: Blob };
-  /** Blocks of the added rows, one after the other. */
-  blocks: Blob;
-  changes: Change[];
-  thumbnails: (Blob | null)[];
+  canSave: boolean;
+  version: number;
+  /** The kept gallery, and the numbers of its rows that were here. */
+  kept?: { made: string; ids: number[] };
+  /** Numbers of rows that were removed and are still in the store. */
+  removed: number[];
+  /** Rows that are in no store. */
+  pieces: { files?: FileBlobs; added?: Added[]; thumbnails: (Blob | null)[] }[];
 }
 
-export type Change =
-  | { what: "add"; item: Record<string, unknown>; sha256: string; numbers: number }
-  | { what: "remove"; row: number };
+/** What other tabs have done to a kept gallery. */
+export interface Changed {
+  gallery: number;
+  what: "changed" | "deleted";
+  items: number;
+  /** Counts how often rows have moved that way. */
+  version: number;
+}
 
 /** Every call: what is asked and what is answered. */
 export interface Calls {
@@ -54,14 +73,18 @@ export interface Calls {
   search: { request: { gallery: number; question: Question; k: number }; answer: SearchResult };
   explain: { request: { gallery: number; query: Embedding; index: number }; answer: Explanation };
   openGallery: { request: { gallery: number; url: string }; answer: GalleryInfo };
-  createGallery: { request: { gallery: number; name?: string; kind?: Kind }; answer: GalleryInfo };
+  createGallery: { request: { gallery: number; name?: string; kind?: Kind; version?: number }; answer: GalleryInfo };
   restoreGallery: { request: { gallery: number; snapshot: Snapshot }; answer: GalleryInfo };
   add: {
     request: { gallery: number; content: { text: string } | { picture: Picture }; key?: string; metadata?: object };
     answer: { row: number; items: number };
   };
-  remove: { request: { gallery: number; row: number }; answer: { items: number } };
-  save: { request: { gallery: number }; answer: null };
+  /** `version` is what the page knows of rows that have moved. */
+  remove: { request: { gallery: number; row: number; version: number }; answer: { items: number } };
+  clear: { request: { gallery: number }; answer: null };
+  save: { request: { gallery: number }; answer: { items: number } };
+  addFile: { request: { gallery: number; file: Blob }; answer: { items: number } };
+  asFile: { request: { gallery: number }; answer: Blob };
   thumbnail: { request: { gallery: number; row: number }; answer: Blob | null };
   item: { request: { gallery: number; row: number }; answer: Item };
   closeGallery: { request: { gallery: number }; answer: null };
@@ -83,5 +106,6 @@ export type ToPage =
   | { type: "answer"; id: number; value: unknown }
   | { type: "failure"; id: number; error: ErrorRecord }
   | { type: "progress"; id: number; progress: Progress }
+  | ({ type: "changed" } & Changed)
   /** The engine is unusable; nothing but `salvage` is answered any more. */
   | { type: "crash"; error: ErrorRecord };

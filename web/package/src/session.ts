@@ -4,7 +4,7 @@
 
 import { Client, type SendOptions, type WorkerLike } from "./client.js";
 import { AvseError } from "./errors.js";
-import type { CallName, Calls, Loaded, LoadRequest, Snapshot } from "./protocol.js";
+import type { CallName, Calls, Changed, Loaded, LoadRequest, Snapshot } from "./protocol.js";
 import type { Kind, Progress } from "./types.js";
 
 /** Two losses of the GPU within this time, in milliseconds, and the CPU takes over. */
@@ -21,8 +21,12 @@ interface OpenGallery {
   origin: { url: string } | { name?: string; kind?: Kind };
   /** What a broken worker handed out. */
   snapshot?: Snapshot;
-  /** Rows that are in no store. */
-  unsaved: boolean;
+  /** Counts the changes since it was saved: rows that are in no store. */
+  unsaved: number;
+  /** How often its rows have moved through other tabs. */
+  version: number;
+  /** Is told of what other tabs have done to it. */
+  onChanged?: (changed: Changed) => void;
   /** The worker in which it is open. */
   openIn?: Client;
   /** Its opening in a fresh worker. */
@@ -120,16 +124,27 @@ export class Session {
       throw error;
     });
     // The worker that answered may be gone already; then the next call opens it again.
-    const opened: OpenGallery = { origin, unsaved: false };
+    const opened: OpenGallery = { origin, unsaved: 0, version: 0 };
     if (this.#client) opened.openIn = this.#client;
     this.#galleries.set(gallery, opened);
     return { gallery, info };
   }
 
-  /** Notes whether a gallery has rows that are in no store. */
-  changed(gallery: number, unsaved: boolean): void {
+  /** Notes that a gallery has changed; how often it has since it was saved. */
+  changed(gallery: number, times = 1): number {
     const open = this.#galleries.get(gallery);
-    if (open) open.unsaved = unsaved;
+    return open ? (open.unsaved += times) : 0;
+  }
+
+  /** How often a gallery's rows have moved through other tabs, as far as the page has been told. */
+  version(gallery: number): number {
+    return this.#galleries.get(gallery)?.version ?? 0;
+  }
+
+  /** Listens for what other tabs do to a gallery. */
+  listen(gallery: number, listener: (changed: Changed) => void): void {
+    const open = this.#galleries.get(gallery);
+    if (open) open.onChanged = listener;
   }
 
   /** Closes a gallery. */
@@ -186,6 +201,7 @@ export class Session {
       if (this.#fallback !== undefined) loaded.info.fallback ??= this.#fallback;
       this.#loaded = loaded;
       client.onCrash = () => this.#crashed(client);
+      client.onChanged = (changed) => this.#changed(changed);
       return client;
     } catch (error) {
       this.#end(client, error instanceof AvseError ? error : new AvseError("aborted", "loading was given up"));
@@ -258,12 +274,21 @@ export class Session {
     } else if (open.snapshot) {
       await client.call("restoreGallery", { gallery, snapshot: open.snapshot });
       delete open.snapshot;
-    } else if (open.unsaved) {
+    } else if (open.unsaved > 0) {
       throw new AvseError("internal", "the gallery's unsaved rows were lost when the worker crashed");
     } else {
-      await client.call("createGallery", { gallery, ...open.origin });
+      // Without what the worker knew it cannot be said which rows have moved.
+      const { items } = await client.call("createGallery", { gallery, ...open.origin, version: open.version + 1 });
+      this.#changed({ gallery, what: "changed", items, version: open.version + 1 });
     }
     open.openIn = client;
+  }
+
+  #changed(changed: Changed): void {
+    const open = this.#galleries.get(changed.gallery);
+    if (!open) return;
+    open.version = changed.version;
+    open.onChanged?.(changed);
   }
 
   #end(client: Client, reason: AvseError): void {

@@ -2,64 +2,87 @@
  * The galleries that are open in the worker.
  */
 
+import { FILES } from "./columns.js";
 import type { Engine, GalleryParts } from "./engine.js";
 import { asAvseError, AvseError } from "./errors.js";
 import { Loader, type LoaderOptions } from "./loader.js";
-import { MadeGallery } from "./made.js";
-import { candidates, expectFormat, fileOf, parseManifest } from "./manifest.js";
+import { type Listener, MadeGallery } from "./made.js";
+import { candidates, expectFormat, fileOf } from "./manifest.js";
 import { surroundings } from "./model.js";
-import type { Snapshot } from "./protocol.js";
+import type { Changed, Snapshot } from "./protocol.js";
 import type { Queue } from "./queue.js";
-import * as store from "./store.js";
-import { endsOf, fetchThumbnails, FORMAT, pack, Thumbnails } from "./thumbnails.js";
-import type { GalleryInfo, Kind } from "./types.js";
+import { fetchThumbnails, Thumbnails } from "./thumbnails.js";
+import type { GalleryInfo, Hit, Item, Kind } from "./types.js";
 
-/** An open gallery. */
-export interface Shelved {
+/** A gallery that was downloaded. */
+interface Downloaded {
   /** The engine's number. */
   handle: number;
   kind: Kind;
   /** Length of the downloaded files. */
   bytes: number;
-  /** Only of a gallery that is made in the page. */
-  made?: MadeGallery;
-  /** Only of a downloaded one; asks again where it failed before. */
+  /** Asks again where it failed before. */
   thumbnails?: () => Promise<Thumbnails | null>;
   /** Ends what is still being fetched for it. */
   closed: AbortController;
 }
 
-const FILES = { manifest: "manifest.json", embeddings: "embeddings.safetensors", items: "items.jsonl" } as const;
-const PACKED = { list: "thumbnails.json", file: "thumbnails.bin" } as const;
-
 export class Shelf {
   readonly #engine: Engine;
   readonly #queue: Queue;
   readonly #cache: boolean;
-  readonly #open = new Map<number, Shelved>();
+  readonly #tell: (changed: Changed) => void;
+  readonly #downloaded = new Map<number, Downloaded>();
+  readonly #made = new Map<number, MadeGallery>();
 
-  constructor(engine: Engine, queue: Queue, cache: boolean) {
+  /** `tell` is told of what other tabs have done to a gallery. */
+  constructor(engine: Engine, queue: Queue, cache: boolean, tell: (changed: Changed) => void) {
     this.#engine = engine;
     this.#queue = queue;
     this.#cache = cache;
-  }
-
-  get(gallery: number): Shelved {
-    const open = this.#open.get(gallery);
-    if (!open) throw new AvseError("disposed", "this gallery has been closed");
-    return open;
+    this.#tell = tell;
   }
 
   /** A gallery that can be changed. */
-  made(gallery: number): Shelved & { made: MadeGallery } {
-    const open = this.get(gallery);
-    if (!open.made) throw new AvseError("refused", "only galleries of Gallery.create can be changed and saved");
-    return open as Shelved & { made: MadeGallery };
+  made(gallery: number): MadeGallery {
+    const made = this.#made.get(gallery);
+    if (made) return made;
+    this.#get(gallery);
+    throw new AvseError("refused", "only galleries of Gallery.create can be changed and saved");
+  }
+
+  kind(gallery: number): Kind {
+    return this.#made.get(gallery)?.pieces.kind ?? this.#get(gallery).kind;
   }
 
   info(gallery: number): GalleryInfo {
-    const { handle, bytes } = this.get(gallery);
-    return { ...this.#engine.galleryInfo(handle), bytes };
+    const made = this.#made.get(gallery);
+    if (made) return { ...made.info, bytes: 0, canSave: made.canSave };
+    const { handle, bytes } = this.#get(gallery);
+    return { ...this.#engine.galleryInfo(handle), bytes, canSave: false };
+  }
+
+  async search(gallery: number, asked: Kind, blocks: Float32Array, k: number): Promise<Hit[]> {
+    const made = this.#made.get(gallery);
+    return made ? made.pieces.search(asked, blocks, k) : this.#engine.search(this.#get(gallery).handle, asked, blocks, k);
+  }
+
+  item(gallery: number, row: number): Item {
+    return this.#made.get(gallery)?.pieces.item(row) ?? this.#engine.item(this.#get(gallery).handle, row);
+  }
+
+  blocks(gallery: number, row: number): Float32Array<ArrayBuffer> {
+    return this.#made.get(gallery)?.pieces.blocks(row) ?? this.#engine.rowBlocks(this.#get(gallery).handle, row);
+  }
+
+  async thumbnail(gallery: number, row: number, signal: AbortSignal): Promise<Blob | null> {
+    if (this.#downloaded.has(gallery)) return (await this.#get(gallery).thumbnails?.())?.row(row) ?? null;
+    // After what the row's number may depend on.
+    return this.#queue.run(() => {
+      const { pieces } = this.made(gallery);
+      const { piece, at } = pieces.locate(row);
+      return piece.rows[at]!.thumbnail;
+    }, signal);
   }
 
   /** Downloads and opens a gallery; its thumbnails follow. */
@@ -70,7 +93,7 @@ export class Shelf {
     const files = [fileOf(manifest, FILES.embeddings), fileOf(manifest, FILES.items)];
     loader.plan(files);
     const handle = await loader.files(files, ([embeddings, items]) =>
-      this.#queue.run(() => this.#engine.openGallery({ manifest: manifest.bytes, embeddings: embeddings!, items: items! })),
+      this.#queue.run(() => this.#engine.openGallery({ manifest: manifest.bytes, embeddings, items } as GalleryParts)),
     );
     await loader.finish();
     if (options.signal?.aborted) {
@@ -80,8 +103,8 @@ export class Shelf {
     const { kind, items } = this.#engine.galleryInfo(handle);
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     const closed = new AbortController();
-    const open: Shelved = { handle, kind, bytes, closed };
-    this.#open.set(gallery, open);
+    const open: Downloaded = { handle, kind, bytes, closed };
+    this.#downloaded.set(gallery, open);
     if (kind === "images") {
       let coming: Promise<Thumbnails | null> | undefined;
       open.thumbnails = () => {
@@ -95,99 +118,67 @@ export class Shelf {
     return this.info(gallery);
   }
 
-  /** An empty gallery, or the kept one of this name. */
-  async create(gallery: number, name: string | undefined, kind: Kind | undefined): Promise<GalleryInfo> {
-    const kept = name === undefined ? null : await store.read(name);
-    if (!kept) {
-      return this.#put(gallery, this.#engine.createGallery(kind ?? "images"), new MadeGallery(kind ?? "images", name));
-    }
+  /** An empty gallery, or the kept one of this name. `version` is what the page knows of rows that have moved. */
+  async create(gallery: number, options: { name?: string; kind?: Kind; version?: number }): Promise<GalleryInfo> {
     try {
-      const base = { manifest: kept[FILES.manifest]!, embeddings: kept[FILES.embeddings]!, items: kept[FILES.items]! };
-      const handle = await this.#openFiles(base);
-      const { kind: holds, items } = this.#engine.galleryInfo(handle);
-      if (kind !== undefined && kind !== holds) {
-        this.#engine.closeGallery(handle);
-        throw new AvseError("refused", `holds ${holds}, not ${kind}`);
-      }
-      const thumbnails = await unpack(kept, items);
-      return this.#put(gallery, handle, new MadeGallery(holds, name, base, thumbnails));
+      this.#made.set(gallery, await MadeGallery.open(this.#engine, options, this.#listener(gallery)));
     } catch (thrown) {
       if (thrown instanceof WebAssembly.RuntimeError) throw thrown;
       const { code, message } = asAvseError(thrown);
-      throw new AvseError(code, `kept gallery "${name}": ${message}`, { cause: thrown });
+      throw new AvseError(code, `kept gallery "${options.name}": ${message}`, { cause: thrown });
     }
+    return this.info(gallery);
   }
 
   /** A gallery as it was in a worker that broke. */
   async restore(gallery: number, snapshot: Snapshot): Promise<GalleryInfo> {
-    const { kind, name, base, changes, thumbnails } = snapshot;
-    const blocks = new Float32Array(await snapshot.blocks.arrayBuffer());
-    const handle = base ? await this.#openFiles(base) : this.#engine.createGallery(kind);
-    const made = new MadeGallery(kind, name, base);
-    let at = 0;
-    for (const change of changes) {
-      if (change.what === "add") {
-        const row = blocks.slice(at, (at += change.numbers));
-        this.#engine.add(handle, row, change.item, change.sha256);
-        made.added(change.item, change.sha256, row, null);
-      } else {
-        this.#engine.removeRow(handle, change.row);
-        made.removed(change.row);
-      }
-    }
-    made.thumbnails = thumbnails;
-    return this.#put(gallery, handle, made);
-  }
-
-  /** Keeps a made gallery under its name. */
-  async save(gallery: number): Promise<void> {
-    const { handle, made } = this.made(gallery);
-    if (made.name === undefined) throw new AvseError("refused", "this gallery was made without a name to be kept under");
-    const files = this.#engine.galleryFiles(handle);
-    const { blob, ends } = pack(made.thumbnails);
-    const list = { format: FORMAT, version: 1, ends };
-    await store.write(made.name, {
-      [FILES.manifest]: new Blob([files.manifest]),
-      [FILES.embeddings]: new Blob([files.embeddings]),
-      [FILES.items]: new Blob([files.items]),
-      [PACKED.list]: new Blob([JSON.stringify(list)]),
-      [PACKED.file]: blob,
-    });
-    made.saved(files);
+    const made = await MadeGallery.restore(this.#engine, snapshot, this.#listener(gallery));
+    this.#made.set(gallery, made);
+    if (made.version !== snapshot.version) this.#told(gallery, "changed");
+    return this.info(gallery);
   }
 
   close(gallery: number): void {
-    const open = this.#open.get(gallery);
+    this.#made.get(gallery)?.close();
+    this.#made.delete(gallery);
+    const open = this.#downloaded.get(gallery);
     if (!open) return;
-    this.#open.delete(gallery);
+    this.#downloaded.delete(gallery);
     open.closed.abort();
     this.#engine.closeGallery(open.handle);
   }
 
   /** All made galleries, to be made again elsewhere. */
   snapshots(): Snapshot[] {
-    return [...this.#open].flatMap(([gallery, { made }]) => (made ? [made.snapshot(gallery)] : []));
+    return [...this.#made].map(([gallery, made]) => made.snapshot(gallery));
   }
 
-  #put(gallery: number, handle: number, made: MadeGallery): GalleryInfo {
-    this.#open.set(gallery, { handle, kind: made.kind, bytes: 0, made, closed: new AbortController() });
-    return this.info(gallery);
+  #get(gallery: number): Downloaded {
+    const open = this.#downloaded.get(gallery);
+    if (!open) throw new AvseError("disposed", "this gallery has been closed");
+    return open;
   }
 
-  async #openFiles(base: NonNullable<Snapshot["base"]>): Promise<number> {
-    const bytes = async (blob: Blob) => new Uint8Array(await blob.arrayBuffer());
-    const [manifest, embeddings, items] = await Promise.all([base.manifest, base.embeddings, base.items].map(bytes));
-    return this.#engine.openGallery({ manifest, embeddings, items } as GalleryParts);
+  #told(gallery: number, what: Changed["what"]): void {
+    const made = this.#made.get(gallery);
+    if (made) this.#tell({ gallery, what, items: made.pieces.size, version: made.version });
   }
-}
 
-/** The thumbnails of a kept gallery; they may be missing, the gallery is whole without them. */
-async function unpack(kept: store.Files, rows: number): Promise<(Blob | null)[]> {
-  try {
-    const list = new Uint8Array(await kept[PACKED.list]!.arrayBuffer());
-    const ends = endsOf(parseManifest(PACKED.list, list), rows);
-    return new Thumbnails(new Uint8Array(await kept[PACKED.file]!.arrayBuffer()), ends).rows();
-  } catch {
-    return new Array<null>(rows).fill(null);
+  #listener(gallery: number): Listener {
+    return {
+      changed: () => this.#told(gallery, "changed"),
+      heard: (news) => {
+        const work = this.#queue.run(async () => {
+          const made = this.#made.get(gallery);
+          if (news === "saved") return made?.refresh();
+          made?.detach();
+          this.#told(gallery, "deleted");
+        });
+        // What goes wrong here is said by the next save; a trap is for the worker.
+        work.catch((thrown: unknown) => {
+          if (thrown instanceof WebAssembly.RuntimeError) throw thrown;
+        });
+      },
+    };
   }
 }

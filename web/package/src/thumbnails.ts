@@ -26,11 +26,6 @@ export class Thumbnails {
     const file = this.#bytes.subarray(start, end);
     return new Blob([file], { type: typeOf(file) });
   }
-
-  /** All of them, row by row. */
-  rows(): (Blob | null)[] {
-    return this.#ends.map((_, row) => this.row(row));
-  }
 }
 
 /** Fetches the thumbnails of the gallery whose manifest is at `gallery`; `null` when it has none. */
@@ -73,6 +68,11 @@ export function pack(thumbnails: (Blob | null)[]): { blob: Blob; ends: number[] 
   let end = 0;
   for (const thumbnail of thumbnails) ends.push((end += thumbnail?.size ?? 0));
   return { blob: new Blob(thumbnails.filter((thumbnail) => thumbnail !== null)), ends };
+}
+
+/** A stretch of packed image files, `bytes` and `all` being the same; `null` when it is empty. */
+export function imageOf(bytes: Uint8Array, all: Blob, start: number, end: number): Blob | null {
+  return end > start ? all.slice(start, end, typeOf(bytes.subarray(start, end))) : null;
 }
 
 /** The media type of an image file, by its first bytes; empty when it is none that is known. */

@@ -2,6 +2,8 @@
  * What goes into the calls of this package and what comes out.
  */
 
+import type { AvseError } from "./errors.js";
+
 /** Where the network runs: `auto` takes WebGPU where there is a real GPU, and WebAssembly elsewhere. */
 export type Device = "auto" | "webgpu" | "wasm";
 
@@ -195,6 +197,11 @@ export interface GalleryInfo {
   fingerprint: string;
   /** Its files without thumbnails, before the transfer's compression; 0 for one made in the page. */
   bytes: number;
+  /**
+   * Whether {@link Gallery.save} can keep it: it was made with a name, and this browser keeps files for this page. On plain
+   * http none does, and in private windows some do not: then the rows are gone when the visitor leaves.
+   */
+  canSave: boolean;
 }
 
 /** Options of {@link Gallery.create}. */
@@ -212,3 +219,34 @@ export interface AddOptions extends CallOptions {
   /** Whatever else is to be known of the row; must survive JSON. */
   metadata?: object;
 }
+
+/** How far {@link Gallery.addAll} is. */
+export interface AddProgress {
+  /** The one that was worked off last. */
+  source: ImageInput | string;
+  /** Sources that have been worked off. */
+  done: number;
+  /** All that have been given so far. */
+  total: number;
+  /** Those of `done` that could not be read. */
+  failed: number;
+}
+
+/** Options of {@link Gallery.addAll}. */
+export interface AddAllOptions extends CallOptions {
+  /** Key and metadata of each; by default as {@link Gallery.add} does it. */
+  describe?(source: ImageInput | string): { key?: string; metadata?: object };
+  /** Is told after each. The next one begins when the promise it may give is fulfilled: a place to save now and then. */
+  onProgress?(progress: AddProgress): void | Promise<void>;
+}
+
+/** What became of {@link Gallery.addAll}. */
+export interface AddOutcome {
+  /** How many were added. */
+  added: number;
+  /** Those that are no picture, or a broken one, with the reason. */
+  failed: { source: ImageInput | string; error: AvseError }[];
+}
+
+/** What {@link Gallery.on} listens for. */
+export type GalleryEvent = "changed" | "deleted";

@@ -16,7 +16,7 @@ interface Scope {
 const FULL = 3.9 * 2 ** 30;
 
 const scope = globalThis as unknown as Scope;
-const host = new Host();
+const host = new Host((changed) => scope.postMessage({ type: "changed", ...changed }));
 const running = new Map<number, AbortController>();
 let panic = "";
 let crashed = false;

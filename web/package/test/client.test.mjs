@@ -188,7 +188,7 @@ test("a gallery that is made in the page moves to the fresh worker", async () =>
     salvage: (worker, message) => worker.value(message, [snapshot]),
   });
   const { gallery } = await one.open({ kind: "images" });
-  one.changed(gallery, true);
+  one.changed(gallery);
   await encode(one);
   assert.deepEqual(made[0].names().at(-1), "salvage");
   assert.deepEqual(made[1].received[1], { type: "call", id: 2, name: "restoreGallery", request: { gallery: 1, snapshot } });
@@ -201,7 +201,7 @@ test("unsaved rows that a dead worker took with it are an error, not an empty ga
     salvage: (worker, message) => worker.fail(message, "internal"),
   });
   const { gallery } = await one.open({ kind: "images" });
-  one.changed(gallery, true);
+  one.changed(gallery);
   await assert.rejects(encode(one));
   await assert.rejects(one.call("item", () => ({ request: { gallery, row: 0 } })), /unsaved rows were lost/);
   assert.equal(await encode(one), 1);

@@ -111,8 +111,9 @@ export class Engine {
     const { kind } = parse(manifest);
     const lines = new TextDecoder().decode(items).split("\n").filter(Boolean).map((line) => JSON.parse(line));
     const size = (kind === "images" ? IMAGE_BLOCKS : CAPTION_BLOCKS) * BLOCK;
-    if (embeddings.length !== 4 * size * lines.length) throw fail("format", "embeddings.safetensors: wrong length");
-    const all = new Float32Array(embeddings.slice().buffer);
+    const start = 8 + new DataView(embeddings.buffer, embeddings.byteOffset).getUint32(0, true);
+    if (embeddings.length !== start + 4 * size * lines.length) throw fail("format", "embeddings.safetensors: wrong length");
+    const all = new Float32Array(embeddings.slice(start).buffer);
     const rows = lines.map((item, at) => ({ item, blocks: all.slice(at * size, (at + 1) * size) }));
     this.#galleries.set(++this.#last, { kind, rows });
     return this.#last;
@@ -177,12 +178,14 @@ export class Engine {
 
   galleryFiles(handle) {
     const { kind, rows } = this.#gallery(handle);
-    const embeddings = new Uint8Array(rows.reduce((sum, { blocks }) => sum + blocks.byteLength, 0));
-    let at = 0;
-    for (const { blocks } of rows) {
-      embeddings.set(new Uint8Array(blocks.buffer), at);
-      at += blocks.byteLength;
-    }
+    const blocks = kind === "images" ? IMAGE_BLOCKS : CAPTION_BLOCKS;
+    const size = 4 * blocks * BLOCK;
+    const tensor = { dtype: "F32", shape: [rows.length, blocks, BLOCK], data_offsets: [0, size * rows.length] };
+    const header = bytesOf(JSON.stringify({ __metadata__: { generation: "1" }, blocks_f32: tensor }).padEnd(248));
+    const embeddings = new Uint8Array(256 + size * rows.length);
+    new DataView(embeddings.buffer).setUint32(0, 248, true);
+    embeddings.set(header, 8);
+    rows.forEach(({ blocks }, row) => embeddings.set(new Uint8Array(blocks.buffer), 256 + size * row));
     const items = rows.map(({ item }) => `${JSON.stringify(item)}\n`).join("");
     const manifest = { format: "avse-gallery", version: 1, kind, items: rows.length };
     return { manifest: bytesOf(manifest), embeddings, items: bytesOf(items) };
