@@ -14,13 +14,16 @@ import { DEMO } from "./cases/demo.mjs";
 import { ELEMENT, ELSEWHERE, SANDBOX } from "./cases/element.mjs";
 import { PACKAGE } from "./cases/package.mjs";
 import { KNOWN } from "./known.mjs";
-import { engines } from "./support/engines.mjs";
-import { differences, rewrite, Table } from "./support/table.mjs";
+import { ENGINES } from "./support/engines.mjs";
+import { Table } from "./support/table.mjs";
 
 const GROUPS = { "": PACKAGE, element: ELEMENT, "other origin": ELSEWHERE, sandbox: SANDBOX, "demo page: ": DEMO };
 const required = ["true", "1"].includes(process.env.CI);
 const chosen = process.env.AVSE_ENGINES?.split(",");
-const found = new Table();
+/** All kinds of window; the first two are of one browser. */
+const MODES = ["normal", "http", "private"];
+const columnOf = (engine, mode) => (mode === "normal" ? engine : `${engine} ${mode}`);
+const found = new Table(ENGINES.flatMap(({ name }) => MODES.map((mode) => columnOf(name, mode))));
 
 /** An address of this machine that browsers trust no more than one of another machine: 127.0.0.1 counts as secure. */
 const address = Object.values(networkInterfaces()).flat().find(({ family, internal }) => family === "IPv4" && !internal)?.address;
@@ -35,19 +38,19 @@ function leaveOut(what, t) {
 }
 
 test("three engines", { concurrency: true }, async (t) => {
-  const run = engines().filter(({ name }) => !chosen || chosen.includes(name));
+  const run = ENGINES.filter(({ name }) => !chosen || chosen.includes(name));
   await Promise.all(run.map((engine) => t.test(engine.name, { timeout: 15 * PATIENCE }, (t) => inEngine(t, engine))));
 });
 
 async function inEngine(t, engine) {
   if (engine.lack) return leaveOut(`tests in ${engine.name}: ${engine.lack}`, t);
-  for (const mode of ["normal", "private"]) {
-    const browser = await engine.launch(mode);
-    const version = browser.version.match(/^\d+(\.\d+)?/)[0];
+  for (const profile of ["normal", "private"]) {
+    const browser = await engine.launch(profile);
+    found.versions.set(engine.name, browser.version.match(/^\d+(\.\d+)?/)[0]);
     try {
-      await inWindow(t, browser, { engine: engine.name, mode, version, host: "127.0.0.1" });
-      if (mode === "private") continue;
-      if (address) await inWindow(t, browser, { engine: engine.name, mode: "http", version, host: address });
+      await inWindow(t, browser, engine.name, profile, "127.0.0.1");
+      if (profile === "private") continue;
+      if (address) await inWindow(t, browser, engine.name, "http", address);
       else await t.test("http", (t) => leaveOut(`plain http in ${engine.name}: this machine has no address but its own`, t));
     } finally {
       await browser.close();
@@ -56,13 +59,13 @@ async function inEngine(t, engine) {
 }
 
 /** All cases in one kind of window. Each group of them has servers, and with these an origin, of its own. */
-function inWindow(t, browser, { engine, mode, version, host }) {
-  const column = mode === "normal" ? engine : `${engine} ${mode}`;
-  found.titles.set(column, column.replace(engine, `${engine} ${version}`));
+function inWindow(t, browser, engine, mode, host) {
+  const column = columnOf(engine, mode);
   return t.test(mode, async (t) => {
     for (const [prefix, { setup, rows }] of Object.entries(GROUPS)) {
       await t.test(prefix || "package", async (t) => {
         const kit = {
+          mode,
           site: (options) => site(t, { host, ...options }),
           async open(url) {
             const page = await browser.open(url);
@@ -97,7 +100,7 @@ async function inCase(t, row, column, run) {
 }
 
 test("the table in web/package/README.md is what was found", async () => {
-  if (process.env.AVSE_TABLE === "write") return rewrite(found);
-  const different = await differences(found);
+  if (process.env.AVSE_TABLE === "write") return found.write();
+  const different = await found.differences();
   assert.equal(different.length, 0, `${different.join("\n")}\nIf that is right: cargo xtask web table`);
 });

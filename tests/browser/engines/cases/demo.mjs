@@ -31,12 +31,16 @@ async function ask(page, sentence) {
     field.select();
   });
   await page.keys(sentence);
+  // The address names the question once it has been answered.
+  const answered = () => page.run((sentence) => new URL(location.href).searchParams.get("q") === sentence, sentence);
+  await until(answered, `"${sentence}" was never answered`);
   await until(async () => (await drawn(page, "Pictures, best first")) >= 6, `no pictures for "${sentence}"`);
 }
 
 const ownCount = (page) => page.run(() => document.querySelectorAll('ul[aria-label="Your pictures"] button.tile').length);
 
-const keepBox = () => [...document.querySelectorAll("label")].find(({ textContent }) => /keep/i.test(textContent))?.querySelector("input[type=checkbox]") ?? null;
+/* Runs in the page: the label of the box that keeps own pictures; null where the page offers none. */
+const keepLabel = () => [...document.querySelectorAll("label")].find((label) => /keep/i.test(label.textContent) && label.querySelector("input[type=checkbox]")) ?? null;
 
 export const DEMO = {
   async setup({ site, open }) {
@@ -78,14 +82,18 @@ export const DEMO = {
 
     async "… and kept for the next visit"({ page, server }) {
       assert.equal(await ownCount(page), SEEDS.length, "there are no own pictures to keep");
-      const offered = await page.run(`(() => { const box = (${keepBox})(); return !!box && !box.disabled && box.checkVisibility(); })()`);
-      if (offered) {
+      const box = () => page.run(`() => {
+        const label = (${keepLabel})();
+        const box = label?.querySelector("input");
+        return { offered: !!box && !box.disabled && label.getClientRects().length > 0, checked: !!box?.checked };
+      }`);
+      if ((await box()).offered) {
         // Whatever the browser asks the visitor meanwhile stays without an answer.
-        await page.click(`(${keepBox})().closest("label")`);
+        await page.click(keepLabel);
         const settled = () => page.run(() => /kept|cannot/i.test(document.querySelector("#own [role=status]")?.textContent ?? ""));
         await until(settled, "the page does not say whether the pictures are kept", PATIENCE / 4);
       }
-      const promised = await page.run(`(() => { const box = (${keepBox})(); return !!box && box.checked; })()`);
+      const promised = (await box()).checked;
       const said = await page.run(() => document.getElementById("own").innerText);
       await page.go(server.url);
       await ready(page);

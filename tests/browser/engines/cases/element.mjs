@@ -50,7 +50,8 @@ export const ELEMENT = {
 export const ELSEWHERE = {
   async setup({ site, open }) {
     const other = await site({ cors: true, csp: null });
-    const csp = `default-src 'none'; script-src 'self' ${other.url} 'wasm-unsafe-eval'; connect-src ${other.url}; img-src blob: data:; worker-src blob:`;
+    // What the README asks for.
+    const csp = `default-src 'none'; script-src 'self' ${other.url} 'wasm-unsafe-eval'; connect-src ${other.url}; img-src blob: data:; worker-src blob: ${other.url}`;
     const own = await site({ pages: { "elsewhere.html": element(other.url) }, csp });
     return { own, page: await open(`${own.url}pages/elsewhere.html`) };
   },

@@ -41,7 +41,8 @@ async function openPage(page, url) {
   await page.goto(url);
   return {
     complaints,
-    run: (code, ...args) => page.evaluate(code, ...args),
+    // A function may come as text; Puppeteer takes text for an expression.
+    run: (code, ...args) => (typeof code === "string" ? page.evaluate(`(${code})()`) : page.evaluate(code, ...args)),
     go: (url) => page.goto(url),
     keys: (text) => page.keyboard.type(text, { delay: 10 }),
     async click(find, ...args) {

@@ -8,64 +8,69 @@ import { PACKAGE } from "../../support/paths.mjs";
 const README = join(PACKAGE, "README.md");
 const [BEGIN, END] = ["<!-- Written by tests/browser/engines. -->\n", "<!-- To here. -->"];
 
-/** A table: its columns, and the cells of each row by column. */
+/** Cells by row and column. A column is an engine, alone or with a kind of window: `Firefox`, `Firefox private`. */
 export class Table {
-  /** Titles above the columns, with versions. */
-  titles = new Map();
-  rows = new Map();
+  #columns;
+  #rows = new Map();
+  /** The engines' versions. They are for readers: a new one alone makes no difference. */
+  versions = new Map();
+
+  constructor(columns) {
+    this.#columns = columns;
+  }
 
   set(row, column, cell) {
-    if (!this.rows.has(row)) this.rows.set(row, new Map());
-    this.rows.get(row).set(column, cell);
+    if (!this.#rows.has(row)) this.#rows.set(row, new Map());
+    this.#rows.get(row).set(column, cell);
   }
 
-  get(row, column) {
-    return this.rows.get(row)?.get(column);
-  }
-}
-
-/** The columns' names without versions: `Firefox 153.8 private` is `Firefox private`. */
-const nameOf = (title) => title.replace(/ [\d.]+/, "").trim();
-const cellsOf = (line) => line.split("|").slice(1, -1).map((cell) => cell.trim());
-
-/** The table that is committed. */
-export async function committed() {
-  const { table } = await parts();
-  const [header = "", , ...lines] = table.trim().split("\n");
-  const titles = cellsOf(header).slice(1);
-  const read = new Table();
-  for (const title of titles) read.titles.set(nameOf(title), title);
-  for (const line of lines) {
-    const [row, ...cells] = cellsOf(line);
-    for (const [at, cell] of cells.entries()) read.set(row, nameOf(titles[at]), cell);
-  }
-  return read;
-}
-
-/** Writes what was found; columns of engines that did not run stay as they were. */
-export async function rewrite(found) {
-  const { before, after } = await parts();
-  const old = await committed();
-  const columns = [...new Set([...found.titles.keys(), ...old.titles.keys()])];
-  const line = (cells) => `| ${cells.join(" | ")} |\n`;
-  const title = (column) => found.titles.get(column) ?? old.titles.get(column);
-  let text = line(["", ...columns.map(title)]) + line(["---", ...columns.map(() => "---")]);
-  for (const row of found.rows.keys()) text += line([row, ...columns.map((column) => found.get(row, column) ?? old.get(row, column) ?? "")]);
-  await writeFile(README, before + text + after);
-}
-
-/** What differs between the committed table and what was found. */
-export async function differences(found) {
-  const old = await committed();
-  const different = [];
-  for (const [row, cells] of found.rows) {
-    for (const [column, cell] of cells) {
-      const stated = old.get(row, column);
-      if (stated !== cell) different.push(`${row}, ${column}: found "${cell}", the README says "${stated ?? ""}"`);
+  /** What differs between the committed table and this one. Columns that did not run are left out. */
+  async differences() {
+    const old = await committed();
+    const different = [];
+    for (const [row, cells] of this.#rows) {
+      for (const [column, cell] of cells) {
+        const stated = old.#rows.get(row)?.get(column);
+        if (stated !== cell) different.push(`${row}, ${column}: found "${cell}", the README says "${stated ?? ""}"`);
+      }
     }
+    if (this.#rows.size === 0) return different;
+    for (const row of old.#rows.keys()) if (!this.#rows.has(row)) different.push(`${row}: stands in the README, and no case has this name`);
+    return different;
   }
-  for (const row of old.rows.keys()) if (!found.rows.has(row)) different.push(`${row}: the README has this row, and no case of this name ran`);
-  return different;
+
+  /** Writes it into the README; columns that did not run stay as they were. */
+  async write() {
+    const { before, after } = await parts();
+    const old = await committed();
+    const line = (cells) => `| ${cells.join(" | ")} |\n`;
+    const title = (column) => {
+      const [engine, mode] = column.split(" ");
+      const version = this.versions.get(engine) ?? old.versions.get(engine) ?? "";
+      return [engine, version, mode].filter(Boolean).join(" ");
+    };
+    let text = line(["", ...this.#columns.map(title)]) + line(["---", ...this.#columns.map(() => "---")]);
+    for (const [row, cells] of this.#rows) {
+      text += line([row, ...this.#columns.map((column) => cells.get(column) ?? old.#rows.get(row)?.get(column) ?? "")]);
+    }
+    await writeFile(README, before + text + after);
+  }
+
+  static read(text) {
+    const cellsOf = (line) => line.split("|").slice(1, -1).map((cell) => cell.trim());
+    const [header = "", , ...lines] = text.trim().split("\n");
+    const titles = cellsOf(header).slice(1).map((title) => title.split(" "));
+    const table = new Table(titles.map(([engine, , mode]) => (mode ? `${engine} ${mode}` : engine)));
+    for (const [engine, version] of titles) table.versions.set(engine, version);
+    for (const [row, ...cells] of lines.map(cellsOf)) {
+      for (const [at, cell] of cells.entries()) table.set(row, table.#columns[at], cell);
+    }
+    return table;
+  }
+}
+
+async function committed() {
+  return Table.read((await parts()).table);
 }
 
 async function parts() {
