@@ -11,13 +11,13 @@ import { test } from "node:test";
 import { PATIENCE } from "../support/browser.mjs";
 import { site } from "../support/server.mjs";
 import { DEMO } from "./cases/demo.mjs";
-import { ELEMENT, ELSEWHERE, SANDBOX } from "./cases/element.mjs";
+import { ELEMENT, ELSEWHERE, SANDBOX, TRUSTED } from "./cases/element.mjs";
 import { PACKAGE } from "./cases/package.mjs";
 import { KNOWN } from "./known.mjs";
 import { ENGINES } from "./support/engines.mjs";
 import { Table } from "./support/table.mjs";
 
-const GROUPS = { "": PACKAGE, element: ELEMENT, "other origin": ELSEWHERE, sandbox: SANDBOX, "demo page: ": DEMO };
+const GROUPS = { package: PACKAGE, element: ELEMENT, "other origin": ELSEWHERE, "Trusted Types": TRUSTED, sandbox: SANDBOX, "demo page": DEMO };
 const required = ["true", "1"].includes(process.env.CI);
 const chosen = process.env.AVSE_ENGINES?.split(",");
 /** All kinds of window; the first two are of one browser. */
@@ -62,8 +62,8 @@ async function inEngine(t, engine) {
 function inWindow(t, browser, engine, mode, host) {
   const column = columnOf(engine, mode);
   return t.test(mode, async (t) => {
-    for (const [prefix, { setup, rows }] of Object.entries(GROUPS)) {
-      await t.test(prefix || "package", async (t) => {
+    for (const [group, { setup, rows }] of Object.entries(GROUPS)) {
+      await t.test(group, async (t) => {
         const kit = {
           mode,
           site: (options) => site(t, { host, ...options }),
@@ -75,8 +75,7 @@ function inWindow(t, browser, engine, mode, host) {
         };
         const state = setup(kit);
         state.catch(() => {});
-        for (const [name, run] of Object.entries(rows)) {
-          const row = prefix.endsWith(": ") && !name.startsWith("…") ? prefix + name : name;
+        for (const [row, run] of Object.entries(rows)) {
           await t.test(row, { timeout: 2 * PATIENCE }, (t) => inCase(t, row, column, async () => run(await state)));
         }
       });
@@ -86,7 +85,7 @@ function inWindow(t, browser, engine, mode, host) {
 
 /** One case: what it finds goes into the table. */
 async function inCase(t, row, column, run) {
-  const reason = KNOWN.find(([rows, columns]) => rows === row && columns.includes(column))?.[2];
+  const reason = KNOWN.find(([name, columns]) => name === row && columns.includes(column))?.[2];
   let cell;
   try {
     cell = (await run()) ?? "yes";

@@ -50,7 +50,7 @@ export const DEMO = {
     return { server, page };
   },
   rows: {
-    async "a sentence is answered while it is typed, and why it matches"({ page }) {
+    async "demo page: a sentence is answered while it is typed, and why it matches"({ page }) {
       await ask(page, "an angry cat");
       await page.click(() => document.querySelector('ul[aria-label="Pictures, best first"] button'));
       const why = () => page.run(() => {
@@ -66,7 +66,7 @@ export const DEMO = {
       assert.deepEqual(await page.complaints, []);
     },
 
-    async "own pictures are found"({ page }) {
+    async "demo page: own pictures are found"({ page }) {
       const paths = [];
       for (const seed of SEEDS) paths.push(await write(join(scratchFolder(), "engines", `${seed}.png`), drawing(seed)));
       await page.files("#own-files", paths);
@@ -80,7 +80,7 @@ export const DEMO = {
       await until(async () => (await drawn(page, "Your pictures, best first")) === SEEDS.length, "a sentence does not look through own pictures");
     },
 
-    async "… and kept for the next visit"({ page, server }) {
+    async "demo page: own pictures are kept for the next visit"({ page, server }) {
       assert.equal(await ownCount(page), SEEDS.length, "there are no own pictures to keep");
       const box = () => page.run(`() => {
         const label = (${keepLabel})();
@@ -106,7 +106,7 @@ export const DEMO = {
       return "said to be gone";
     },
 
-    async "opens again without a network"({ page, server }) {
+    async "demo page: opens again without a network"({ page, server }) {
       const worker = await page.run(() => !!navigator.serviceWorker);
       if (!worker) return "no service worker";
       const fact = () => page.run(() => [...document.querySelectorAll("#facts dl > div")].find(({ textContent }) => /^Offline/.test(textContent))?.textContent ?? "");

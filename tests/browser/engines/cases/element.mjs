@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 
 import { until } from "../../support/browser.mjs";
+import { STRICT_CSP } from "../../support/server.mjs";
 
 const page = (content) => `<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>element</title>${content}</html>`;
 const element = (base) => page(`<script type="module" src="${base}avse-web/element.js"></script>
@@ -59,6 +60,19 @@ export const ELSEWHERE = {
     async "… all of it from another origin"({ own, page }) {
       await typeAndFind(page);
       assert.deepEqual(own.requests.filter((path) => !path.startsWith("/pages/") && path !== "/favicon.ico"), []);
+    },
+  },
+};
+
+export const TRUSTED = {
+  async setup({ site, open }) {
+    const csp = `${STRICT_CSP}; require-trusted-types-for 'script'; trusted-types avse-web`;
+    const server = await site({ pages: { "element.html": element("/") }, csp });
+    return { page: await open(`${server.url}pages/element.html`) };
+  },
+  rows: {
+    async "… where a policy asks for Trusted Types"({ page }) {
+      await typeAndFind(page);
     },
   },
 };

@@ -42,7 +42,7 @@ async function search() {
 export const PACKAGE = {
   async setup({ site, open, mode }) {
     const server = await site({ pages: FILES });
-    return { server, page: await open(`${server.url}pages/package.html`), mode };
+    return { server, page: await open(`${server.url}pages/package.html`), open, mode };
   },
   rows: {
     async "a sentence finds pictures, a picture finds sentences"({ page }) {
@@ -108,6 +108,32 @@ export const PACKAGE = {
         return { keys, names: await Gallery.names() };
       });
       assert.deepEqual(seen, { keys: ["own 1", "own 2"], names: [] });
+    },
+
+    async "… kept by two tabs, and neither loses what the other adds"({ page, server, open }) {
+      const other = await open(`${server.url}pages/package.html`);
+      const add = (tab, key, content) => tab.run(async (key, content) => {
+        const { Gallery } = await avseWeb();
+        globalThis.avse ??= await load();
+        globalThis.shared = await Gallery.create(avse, { name: "shared" });
+        await shared.add(file(content, "own.png", "image/png"), { key });
+      }, key, content);
+      await add(page, "of this tab", drawing(SEEDS[0]).toString("base64"));
+      await add(other, "of the other", drawing(SEEDS[1]).toString("base64"));
+      const saved = [];
+      for (const tab of [page, other]) saved.push((await tab.run(() => failure(shared.save())))?.code ?? "saved");
+      await other.close();
+      if (saved.every((code) => code === "unsupported" || code === "storage")) return "refused";
+      assert.deepEqual(saved, ["saved", "saved"]);
+      const keys = await page.run(async () => {
+        const { Gallery } = await avseWeb();
+        const again = await Gallery.create(avse, { name: "shared" });
+        const keys = [];
+        for (let row = 0; row < again.size; row++) keys.push((await again.item(row)).key);
+        await Gallery.delete("shared");
+        return keys.sort();
+      });
+      assert.deepEqual(keys, ["of the other", "of this tab"]);
     },
 
     async "abort and dispose"({ page }) {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { QUIET, SOFTWARE_GPU } from "../../../../web/tools/chromium.mjs";
 import { PATIENCE } from "../../support/browser.mjs";
 import { ROOT } from "../../support/paths.mjs";
+import { clickFound } from "./click.mjs";
 
 const { default: puppeteer } = createRequire(join(ROOT, "web/package.json"))("puppeteer-core");
 
@@ -45,11 +46,12 @@ async function openPage(page, url) {
     run: (code, ...args) => (typeof code === "string" ? page.evaluate(`(${code})()`) : page.evaluate(code, ...args)),
     go: (url) => page.goto(url),
     keys: (text) => page.keyboard.type(text, { delay: 10 }),
-    async click(find, ...args) {
-      const found = await page.evaluateHandle(find, ...args);
-      await found.asElement().click();
-      await found.dispose();
-    },
+    click: (find, ...args) =>
+      clickFound(async () => {
+        const found = await page.evaluateHandle(find, ...args);
+        await found.asElement().click();
+        await found.dispose();
+      }),
     async files(selector, paths) {
       const input = await page.$(selector);
       await input.uploadFile(...paths);

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 
 import { PATIENCE, until } from "../../support/browser.mjs";
 import { scratchFolder } from "../../support/paths.mjs";
+import { clickFound } from "./click.mjs";
 import { PYTHON } from "./found.mjs";
 
 const WINDOW = fileURLToPath(new URL("webkit_window.py", import.meta.url));
@@ -80,10 +81,12 @@ async function openPage(session, handle, log, url) {
     keys: (text) =>
       inPage(() => act({ type: "key", id: "keys", actions: [...text].flatMap((value) => ["keyDown", "keyUp"].map((type) => ({ type, value }))) })),
     click: (find, ...args) =>
-      inPage(async () => {
-        const element = await script(find, args);
-        await session("POST", `/element/${element[ELEMENT]}/click`, {});
-      }),
+      clickFound(() =>
+        inPage(async () => {
+          const element = await script(find, args);
+          await session("POST", `/element/${element[ELEMENT]}/click`, {});
+        }),
+      ),
     files: (selector, paths) =>
       inPage(async () => {
         const input = await session("POST", "/element", { using: "css selector", value: selector });
