@@ -31,8 +31,8 @@ async function ask(page, sentence) {
     field.select();
   });
   await page.keys(sentence);
-  // The address names the question once it has been answered.
-  const answered = () => page.run((sentence) => new URL(location.href).searchParams.get("q") === sentence, sentence);
+  // Answers to what had been typed before are there earlier.
+  const answered = () => page.run(() => document.getElementById("found").getAttribute("aria-busy") === "false");
   await until(answered, `"${sentence}" was never answered`);
   await until(async () => (await drawn(page, "Pictures, best first")) >= 6, `no pictures for "${sentence}"`);
 }
