@@ -1,7 +1,9 @@
-//! The tests of the browser package and of the demo page: in Node.js, and in a Chromium of this machine.
+//! The tests of the browser package and of the demo page: in Node.js, in a Chromium of this machine, and in three
+//! browser engines.
 
 use std::fs;
 
+use crate::checks;
 use crate::chromium::{find, required};
 use crate::setup;
 use crate::shell::{Step, root};
@@ -12,9 +14,10 @@ pub fn package_tests() -> Step {
     node("package tests", "web/package/test")
 }
 
-/// What runs in a browser: the package with a stand-in for the engine, then everything from end to end. The site and
-/// the native program have to be built. `None`, said loudly, when there is no browser.
-pub fn tests() -> Option<[Step; 2]> {
+/// What runs in a browser: the package with a stand-in for the engine, then everything from end to end, then the main
+/// paths in three engines. The site and the native program have to be built. `None`, said loudly, when there is no
+/// browser.
+pub fn tests() -> Option<[Step; 3]> {
     let Some(browser) = find() else {
         let end = if required() { "CI=true makes that a failure." } else { "They are LEFT OUT." };
         eprintln!("\n!!! There is no Chromium for the browser tests. {end}\n");
@@ -22,16 +25,31 @@ pub fn tests() -> Option<[Step; 2]> {
     };
     let steps = [
         node("package in Chromium", "web/package/test/browser"),
-        node("browser tests", "tests/browser")
-            .env("AVSE_BIN", web::avse())
-            .env("AVSE_SITE", web::site()),
+        built("browser tests", "tests/browser"),
+        built("three engines", "tests/browser/engines"),
     ];
     Some(steps.map(|step| step.env("AVSE_CHROMIUM", &browser)))
 }
 
+/// `cargo xtask web table`: writes what works in which engine into the package's README; false when a case failed.
+pub fn table() -> bool {
+    setup::browsers();
+    web::build(Native::Fresh)
+        && built("three engines", "tests/browser/engines").env("AVSE_TABLE", "write").run()
+}
+
+/// Tests of what has been built.
+fn built(name: &'static str, folder: &str) -> Step {
+    node(name, folder)
+        .env("AVSE_BIN", web::avse())
+        .env("AVSE_SITE", web::site())
+        .env("AVSE_LEFT_OUT", checks::left_out())
+}
+
 /// `cargo xtask web test`: builds what is tested, then tests it; false when anything failed.
 pub fn run() -> bool {
-    setup::chromium();
+    setup::browsers();
+    let _ = fs::remove_file(checks::left_out());
     if !web::build(Native::Fresh) {
         return false;
     }
@@ -41,6 +59,7 @@ pub fn run() -> bool {
         Some(steps) => steps.map(Step::run).iter().all(|passed| *passed),
         None => !required(),
     };
+    checks::print_left_out();
     package && browser
 }
 

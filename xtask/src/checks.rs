@@ -174,11 +174,12 @@ fn with_test_environment(mut step: Step) -> Step {
 }
 
 /// Where tests note what they leave out (tests/support): what a passing test prints is not shown.
-fn left_out() -> PathBuf {
+pub fn left_out() -> PathBuf {
     target().join("left-out.txt")
 }
 
-fn print_left_out() {
+/// Prints what was left out, once each.
+pub fn print_left_out() {
     let text = fs::read_to_string(left_out()).unwrap_or_default();
     let lines: BTreeSet<&str> = text.lines().collect();
     if !lines.is_empty() {

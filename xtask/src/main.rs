@@ -35,7 +35,7 @@ Commands:
   gpu            Pack an archive that tries a machine with NVIDIA GPUs, rehearse it
   web build      Build the browser package and the demo page with its data
   web serve      The same, then serve the page on this machine
-  web test       The same, then run the tests in Node.js and in a browser only
+  web test       The same, then run the tests in Node.js and in browsers only
   help           Print this text; `cargo xtask <COMMAND> --help` prints more
 ";
 
@@ -47,7 +47,7 @@ Installs what is missing and leaves alone what is there:
   - the emoji packages pinned in data/package-lock.json (npm ci)
   - a software Vulkan driver for the GPU half of the parity suite (apt-get, as root
     or with sudo that asks no password; Debian and Ubuntu only)
-  - a Chromium for the browser tests (the same way)
+  - for the browser tests a Chromium, a Firefox, and WebKitGTK with its WebDriver (the same way)
   - on Linux LLVM 23, with which tests are linked for CUDA (400 MB in the user's local data, 92 MB to fetch:
     Burn's own download, else PyPI)
 None of them is required to build `avse`: what cannot be installed is named loudly,
@@ -69,6 +69,7 @@ Environment:
   VK_DRIVER_FILES     Vulkan driver of the GPU tests; a software one when found
   AVSE_CHROMIUM       Browser of the browser tests; one of the usual names when found.
                       Without any they are left out loudly, or fail where CI=true
+  AVSE_FIREFOX        Firefox of the tests in three engines, likewise
 ";
 
 const E2E: &str = "\
@@ -147,7 +148,7 @@ waits, allocations and copies of a step, are written to bench/cuda.md.
 ";
 
 const WEB: &str = "\
-Usage: cargo xtask web check|build|serve|trunk|test [ARGS]
+Usage: cargo xtask web check|build|serve|trunk|test|table [ARGS]
 
   check   Check that the web crate and what it uses of the core compile for
           wasm32-unknown-unknown, with and without WebGPU
@@ -158,7 +159,10 @@ Usage: cargo xtask web check|build|serve|trunk|test [ARGS]
   trunk   Run trunk in web/demo (ARGS, for example serve), installed where it is missing;
           its hook does what `build` does
   test    Build, then run the tests of the package (web/package/test) and the end-to-end
-          tests in a Chromium (tests/browser), which compare it with the native program
+          tests (tests/browser), which compare it with the native program: all in a Chromium,
+          the main paths in Firefox and WebKitGTK too
+  table   Build, run the tests in three engines, and write what works where into
+          web/package/README.md
 ";
 
 fn main() -> ExitCode {
@@ -216,6 +220,7 @@ fn main() -> ExitCode {
         ("web", [what]) if what == "build" => code(web::build(web::Native::Fresh)),
         ("web", [what]) if what == "test" => code(browser::run()),
         ("web", [what]) if what == "stage" => code(web::stage()),
+        ("web", [what]) if what == "table" => code(browser::table()),
         ("web", [what, rest @ ..]) if what == "serve" => code(web::serve(rest)),
         ("web", [what, rest @ ..]) if what == "trunk" => code(web::trunk(rest)),
         _ => misunderstood("", &args, HELP),

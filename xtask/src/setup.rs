@@ -16,7 +16,7 @@ pub fn run() {
     rust_target(WASM);
     npm_packages();
     vulkan_driver();
-    chromium();
+    browsers();
     if cfg!(target_os = "linux") {
         llvm::set_up();
     }
@@ -97,8 +97,19 @@ fn vulkan_driver() {
     }
 }
 
-/// A browser for the browser tests, installed where it is missing.
-pub fn chromium() {
+/// The browsers of the browser tests, installed where they are missing.
+pub fn browsers() {
+    chromium();
+    for (what, packages) in [
+        // Debian's name, then that of others. Ubuntu's package is only a hint at another kind of package.
+        ("Firefox", ["firefox-esr", "firefox"].as_slice()),
+        ("WebKitGTK", &["webkit2gtk-driver", "gir1.2-webkit2-4.1", "python3-gi", "xvfb"]),
+    ] {
+        engine(what, packages);
+    }
+}
+
+fn chromium() {
     let what = "Chromium for the browser tests";
     // Debian's name, then Ubuntu's.
     for package in ["chromium", "chromium-browser"] {
@@ -113,6 +124,29 @@ pub fn chromium() {
             "They are left out, or fail under CI=true. On Debian: apt-get install chromium; elsewhere \
              AVSE_CHROMIUM may name one",
         ),
+    }
+}
+
+/// An engine of the tests in three engines. Where it is looked for is the tests' own affair.
+fn engine(name: &'static str, packages: &[&str]) {
+    let what = format!("{name} for the tests in three engines");
+    let lack = || {
+        Step::new("found", "node", ["tests/browser/engines/support/found.mjs", name])
+            .output()
+            .unwrap_or_else(|| "Node.js was not found".into())
+    };
+    let mut lacking = lack();
+    for package in packages {
+        if !lacking.is_empty() && cfg!(target_os = "linux") {
+            install(package);
+            lacking = lack();
+        }
+    }
+    if lacking.is_empty() {
+        ready(&what);
+    } else {
+        let end = "Its tests are left out, or fail under CI=true";
+        missing(&what, &format!("{lacking}. {end}"));
     }
 }
 
