@@ -35,6 +35,26 @@ test("demo page: pictures while typing, nothing refused, nothing from elsewhere"
   assert.equal(fetched.length, 1, "the model was not fetched exactly once");
 });
 
+test("demo page: its head names all scripts that it imports, and no others", { timeout: 2 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.url);
+  await ready(page);
+  const named = await page.evaluate(() => [...document.querySelectorAll('link[rel="modulepreload"]')].map(({ href }) => href));
+  const imported = new Set();
+  const follow = async (url) => {
+    if (imported.has(url)) return;
+    imported.add(url);
+    const text = await (await fetch(url)).text();
+    const names = [...text.matchAll(/^(?:import|export)\b[^;]*?["'](\.[^"']+)["'];/gm)].map(([, name]) => new URL(name, url).href);
+    await Promise.all(names.map(follow));
+  };
+  const main = new URL("main.js", server.url).href;
+  await follow(main);
+  imported.delete(main);
+  assert.ok(imported.size > 20, "the page's imports were not found");
+  assert.deepEqual([...named].sort(), [...imported].sort());
+});
+
 test("demo page: a picture finds sentences, by picker, drop and paste", { timeout: 2 * PATIENCE }, async (t) => {
   const server = await site(t);
   const page = await open(t, server.url);

@@ -71,8 +71,10 @@ session.addEventListener("restarted", () => announce("Started again."));
 results.waiting();
 const first = questionInAddress();
 if (first) composer.sentence(first, false);
-if (!savesData()) void session.start();
-void keepShell(() => facts.worksOffline());
+// The copies for offline visits are made when the first answer no longer has to wait for them.
+const keep = () => void keepShell(() => facts.worksOffline());
+if (savesData()) keep();
+else void session.start().then(keep);
 
 /** Nothing is asked: something to begin with. */
 function nothing(): void {
