@@ -83,6 +83,38 @@ test("demo page: a picture finds sentences, by picker, drop and paste", { timeou
   assert.deepEqual(page.foreign, [], "the page asked another host");
 });
 
+test("demo page: text stays text in the field, though a picture comes with it", { timeout: 2 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.url);
+  await ready(page);
+  const give = (type, at, text) =>
+    page.evaluate(
+      ([type, at, text, content]) => {
+        const data = new DataTransfer();
+        for (const [kind, value] of Object.entries(text)) data.setData(kind, value);
+        data.items.add(file(content, "image.png", "image/png"));
+        const how = { bubbles: true, cancelable: true, composed: true };
+        const event = type === "paste" ? new ClipboardEvent(type, { ...how, clipboardData: data }) : new DragEvent(type, { ...how, dataTransfer: data });
+        return document.querySelector(at).dispatchEvent(event);
+      },
+      [type, at, text, drawing(3, 96, 96).toString("base64")],
+    );
+  const cells = { "text/plain": "angry\tcat", "text/html": "<table></table>" };
+  for (const type of ["paste", "dragover", "drop"]) assert.equal(await give(type, "#sentence", cells), true, `${type}: the field did not get its text`);
+  // For real: what the clipboard holds comes into the field.
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.evaluate(async (content) => {
+    const picture = new Blob([Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0))], { type: "image/png" });
+    await navigator.clipboard.write([new ClipboardItem({ "text/plain": new Blob(["angry cat"], { type: "text/plain" }), "image/png": picture })]);
+  }, drawing(3, 96, 96).toString("base64"));
+  await page.locator("#sentence").focus();
+  await page.keyboard.press("Control+V");
+  await until(async () => (await page.locator("#sentence").inputValue()) === "angry cat", "the pasted text was lost");
+  await until(() => pictures(page), "no pictures for the pasted text");
+  assert.equal(await give("paste", "#sentence", { "text/html": "<img>" }), false, "a picture alone was not taken");
+  await until(() => sentences(page), "no sentences for a picture that was pasted into the field");
+});
+
 test("demo page: what is no picture is said in words, and the page goes on", { timeout: 2 * PATIENCE }, async (t) => {
   const server = await site(t);
   const page = await open(t, server.url);

@@ -137,6 +137,37 @@ test("pictures are taken by drop, paste and choice", async (context) => {
   assert.match(await page.getByRole("alert").innerText(), /evil\.svg/);
 });
 
+test("text stays text in a field, though a picture comes with it", async (context) => {
+  const around = `<div contenteditable>${ELEMENT.replace('id="one"', 'id="two"')}</div>`;
+  const { page } = await open(context, ELEMENT.replaceAll("export/pictures/", "export/captions/") + around.replaceAll("export/pictures/", "export/captions/"));
+  await seen(page, "avse-ready", 2);
+  const blue = png(9, 9, () => [0, 0, 255, 255]).toString("base64");
+  /** Gives a picture with this text to the element's part `at`; whether the browser may do what it does by itself. */
+  const give = (type, text, at = "input", element = "one", name = "image.png") => page.evaluate(([type, text, at, element, name, content]) => {
+    const data = new DataTransfer();
+    for (const [kind, value] of Object.entries(text)) data.setData(kind, value);
+    data.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name, { type: "image/png" }));
+    const init = { bubbles: true, cancelable: true, composed: true };
+    const event = type === "paste" ? new ClipboardEvent(type, { ...init, clipboardData: data }) : new DragEvent(type, { ...init, dataTransfer: data });
+    return document.querySelector(`#${element}`).shadowRoot.querySelector(at).dispatchEvent(event);
+  }, [type, text, at, element, name, blue]);
+  const cells = { "text/plain": "red\tgreen", "text/html": "<table></table>" };
+  for (const type of ["paste", "dragover", "drop"]) {
+    assert.equal(await give(type, cells), true, `${type} into the field`);
+    assert.equal(await give(type, cells, ".grid", "two"), true, `${type} where the page's own text is edited`);
+  }
+  await page.waitForTimeout(200);
+  assert.deepEqual(await events(page, "avse-results"), [], "a picture was searched for");
+  // The picture is meant when there is no text, or the text is only its address or name, or where no text can go.
+  let found = 0;
+  for (const type of ["paste", "drop"]) {
+    for (const rest of [[{ "text/html": "<img>" }], [{ "text/plain": "http://a/b.png", "text/uri-list": "http://a/b.png" }], [{ "text/plain": "blue.png" }, "input", "one", "blue.png"], [cells, ".grid"]]) {
+      assert.equal(await give(type, ...rest), false, `${type} ${JSON.stringify(rest)}`);
+      await seen(page, "avse-results", ++found);
+    }
+  }
+});
+
 test("two elements share a model, and the last one that goes ends it", async (context) => {
   const { page, server } = await open(context, ELEMENT + ELEMENT.replace('id="one"', 'id="two"'));
   await seen(page, "avse-ready", 2);
