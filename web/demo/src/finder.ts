@@ -2,7 +2,7 @@
 
 import type { Embedding, Gallery, Hit } from "./avse-web/index.js";
 import type { Session } from "./session.js";
-import { isAborted } from "./words.js";
+import { codeOf } from "./words.js";
 
 /** Pause in typing after which a sentence is looked up, in milliseconds. */
 export const PAUSE = 120;
@@ -55,6 +55,7 @@ export class Finder {
   /** The visitor's own pictures, when there are any. */
   own: Gallery | null = null;
   private current: AbortController | null = null;
+  private question: Question | null = null;
   private timer = 0;
 
   constructor(
@@ -62,9 +63,9 @@ export class Finder {
     private readonly listener: Listener,
   ) {}
 
-  /** Whether a question is under way. */
-  get active(): boolean {
-    return this.current !== null;
+  /** The question that is under way. */
+  get asked(): Question | null {
+    return this.question;
   }
 
   /** Asks at once, or after a pause that a further question starts anew. */
@@ -72,6 +73,7 @@ export class Finder {
     this.stop();
     const current = new AbortController();
     this.current = current;
+    this.question = question;
     this.listener.busy(true);
     if (pause === 0) void this.run(question, current);
     else this.timer = setTimeout(() => void this.run(question, current), pause);
@@ -81,7 +83,7 @@ export class Finder {
   stop(): void {
     clearTimeout(this.timer);
     this.current?.abort();
-    this.current = null;
+    this.current = this.question = null;
     this.listener.busy(false);
   }
 
@@ -90,10 +92,11 @@ export class Finder {
       const answer = await this.answer(question, current.signal);
       if (this.current === current) this.listener.answered(answer);
     } catch (error) {
-      if (this.current === current && !isAborted(error)) this.listener.failed(question, error);
+      // Only a question that was given up here may go without a word.
+      if (this.current === current) this.listener.failed(question, error);
     } finally {
       if (this.current === current) {
-        this.current = null;
+        this.current = this.question = null;
         this.listener.busy(false);
       }
     }
@@ -115,7 +118,8 @@ export class Finder {
     };
     const sentence = question.kind === "sentence";
     const found = await group(pictures, sentence ? PICTURES : SIMILAR);
-    const own = this.own && this.own.size > 0 ? await group(this.own, OWN) : null;
+    const mine = this.own;
+    const own = mine && mine.size > 0 ? await group(mine, OWN).catch(unlessDeleted) : null;
     const worked = performance.now() - began;
     // The captions may still be on their way; waiting for them is no part of the time taken.
     const sentences = sentence ? null : await captions();
@@ -124,4 +128,10 @@ export class Finder {
     const total = (worked + performance.now() - resumed) / 1000;
     return { question, query, pictures: found, captions: said, own, timing: { encode: query.seconds, search, total } };
   }
+}
+
+/** The visitor may delete all own pictures while they are searched: then there are none. */
+function unlessDeleted(error: unknown): null {
+  if (codeOf(error) === "disposed") return null;
+  throw error;
 }

@@ -17,6 +17,7 @@ import { Results } from "./results.js";
 import { Session } from "./session.js";
 import { themeToggle } from "./theme.js";
 import { thumbnailUrl } from "./thumbnails.js";
+import { Waiting } from "./waiting.js";
 import { codeOf } from "./words.js";
 
 const session = new Session(deviceInAddress());
@@ -33,7 +34,19 @@ const finder = new Finder(session, {
     facts.timed(next.timing);
   },
   failed: questionFailed,
-  busy: (busy) => results.busy(busy),
+  busy(busy) {
+    results.busy(busy);
+    // While the model loads its panel says so.
+    waiting.busy(busy && session.stage === "ready");
+  },
+});
+const waiting = new Waiting({
+  stop() {
+    const given = finder.asked;
+    finder.stop();
+    if (given) waiting.stopped(() => finder.ask(given));
+  },
+  otherDevice: () => (session.loaded?.avse.info.device === "webgpu" ? () => void switchTo("wasm") : null),
 });
 const composer = new Composer(finder, asked, nothing);
 const facts = new Facts(session, (device) => void switchTo(device));
@@ -41,7 +54,8 @@ const own = new OwnPictures(session, {
   changed(gallery) {
     finder.own = gallery;
     // The answer on the page may show rows that have moved or are gone.
-    if (answer && session.stage === "ready") finder.ask(answer.question);
+    const question = finder.asked ?? answer?.question;
+    if (question && session.stage === "ready") finder.ask(question);
   },
   lookUp,
 });
@@ -62,6 +76,7 @@ session.addEventListener("stage", () => {
     asked.domain = loaded.site.domain;
     showCredits(loaded.site);
     announce("The model is ready");
+    waiting.busy(finder.asked !== null);
     if (!busyWith()) nothing();
   }
 });
@@ -85,7 +100,7 @@ function nothing(): void {
 
 /** A question is on the page or under way. */
 function busyWith(): boolean {
-  return answer !== null || finder.active;
+  return answer !== null || finder.asked !== null;
 }
 
 function why(gallery: Gallery, row: number, words: string): void {
@@ -132,7 +147,7 @@ function otherDevice(code: string): Remedy[] {
 async function switchTo(device: Device): Promise<void> {
   rememberDevice(device);
   facts.choose(device);
-  const question = answer?.question;
+  const question = finder.asked ?? answer?.question;
   finder.stop();
   // The question waits for the fresh start and is asked again.
   const started = session.start(device);

@@ -55,6 +55,11 @@ export class View {
     if (this.#status.textContent !== text) this.#status.textContent = text;
   }
 
+  /** Says that a search is running; loading says more. */
+  searching(): void {
+    if (this.#progress.hidden && !this.#status.textContent.startsWith("Starting")) this.status("Searching …");
+  }
+
   /** How far loading is; `null` when nothing is loading. */
   progress(progress: Progress | null): void {
     this.#progress.hidden = progress === null;

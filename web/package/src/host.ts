@@ -11,6 +11,7 @@ import type { CallName, Calls, Picture, Question, Snapshot } from "./protocol.js
 import { Queue } from "./queue.js";
 import { Shelf } from "./shelf.js";
 import type { Embedding, Explanation, Progress } from "./types.js";
+import { answered } from "./watch.js";
 
 /** What goes with a call. */
 export interface Context {
@@ -57,7 +58,7 @@ export class Host {
       const query = await this.#encode(question);
       signal.throwIfAborted();
       const began = performance.now();
-      const hits = await this.#engine.search(handle, query.kind, query.blocks, k);
+      const hits = await answered(this.#engine.search(handle, query.kind, query.blocks, k));
       return { hits, query, seconds: { encode: query.seconds, search: since(began) } };
     },
     explain: ({ gallery, query, index }) => this.#explain(gallery, query, index),
@@ -106,7 +107,7 @@ export class Host {
     if ("embedding" in question) return { ...question.embedding, seconds: 0 };
     const began = performance.now();
     if ("text" in question) {
-      const blocks = await this.#engine.encodeText(question.text);
+      const blocks = await answered(this.#engine.encodeText(question.text));
       return { kind: "captions", blocks, seconds: since(began) };
     }
     const blocks = await this.#encodePicture(question.picture);
@@ -116,7 +117,7 @@ export class Host {
   async #encodePicture(picture: Picture): Promise<Float32Array<ArrayBuffer>> {
     this.#engine.expectImageTower();
     const { width, height, rgba } = await pixelsOf(picture, this.#engine);
-    return this.#engine.encodeImage(width, height, new Uint8Array(rgba.buffer));
+    return answered(this.#engine.encodeImage(width, height, new Uint8Array(rgba.buffer)));
   }
 
   async #add({ gallery, content, key, metadata }: Calls["add"]["request"], signal: AbortSignal): Promise<Calls["add"]["answer"]> {
@@ -128,7 +129,7 @@ export class Host {
     let thumbnail: Blob | null = null;
     if ("text" in content) {
       if (kind !== "captions") throw new AvseError("refused", "a gallery of images takes pictures, not sentences");
-      blocks = await this.#engine.encodeText(content.text);
+      blocks = await answered(this.#engine.encodeText(content.text));
       hash = await sha256(new TextEncoder().encode(content.text));
       item["key"] = key ?? content.text;
       item["caption"] = content.text;
@@ -137,7 +138,7 @@ export class Host {
       this.#engine.expectImageTower();
       const file = typeof File === "function" && content.picture instanceof File ? content.picture : null;
       const pixels = await pixelsOf(content.picture, this.#engine, { hash: true });
-      blocks = await this.#engine.encodeImage(pixels.width, pixels.height, new Uint8Array(pixels.rgba.buffer));
+      blocks = await answered(this.#engine.encodeImage(pixels.width, pixels.height, new Uint8Array(pixels.rgba.buffer)));
       hash = pixels.hash!;
       thumbnail = await thumbnailOf(pixels);
       item["key"] = key ?? (file?.webkitRelativePath || file?.name || `picture ${items + 1}`);

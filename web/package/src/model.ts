@@ -9,6 +9,7 @@ import { Loader, type LoaderOptions, type Surroundings } from "./loader.js";
 import { candidates, expectFormat, exportOf, fileOf, type Manifest } from "./manifest.js";
 import type { LoadRequest, Loaded } from "./protocol.js";
 import type { ExportInfo } from "./types.js";
+import { answered } from "./watch.js";
 
 /** A running engine, what is told of it, and its memory. */
 export interface Model extends Loaded {
@@ -87,7 +88,7 @@ async function findModel(url: string, loader: Loader): Promise<{ model: Manifest
 /** The engine on the chosen device, or else, where that is allowed, on the CPU. */
 async function createEngine(glue: Glue, parts: BundleParts, choice: Choice, mayFallBack: boolean): Promise<Engine> {
   try {
-    return await glue.Engine.create(parts, choice.device);
+    return await answered(glue.Engine.create(parts, choice.device));
   } catch (thrown) {
     // After a trap this instance is no good; the page takes another worker.
     if (thrown instanceof WebAssembly.RuntimeError || choice.device === "cpu" || !mayFallBack) throw thrown;

@@ -68,7 +68,9 @@ export class Engine {
     if (text === "trap") trap();
     // As when a future of the engine traps: the promise never settles and the browser reports an uncaught error.
     if (text === "late trap") return new Promise(() => setTimeout(trap));
-    if (text.startsWith("slow")) await wait(300);
+    if (text.startsWith("slow")) await wait(text.startsWith("slower") ? 1500 : 300);
+    // A GPU that stopped and reports nothing.
+    if (text === "stuck" && this.#device === "webgpu") return new Promise(() => {});
     if (this.#lost) throw fail("device-lost", "the GPU is gone: destroyed");
     const sum = [0, 0, 0];
     for (const word of text.toLowerCase().split(/\W+/)) COLOURS[word]?.forEach((part, at) => (sum[at] += part));

@@ -63,6 +63,22 @@ test("what is typed over is dropped: only the last question shows", async (conte
   assert.deepEqual(await events(page, "avse-error"), []);
 });
 
+test("a search that takes its time is said to be running, and the next one too", async (context) => {
+  const { page } = await open(context, ELEMENT);
+  await seen(page, "avse-ready");
+  const status = page.getByRole("status");
+  await page.evaluate(() => document.querySelector("avse-search").search("green"));
+  assert.equal(await status.innerText(), "3 results for “green”");
+  await page.getByRole("searchbox").fill("slower red");
+  await page.waitForFunction(() => document.querySelector("avse-search").shadowRoot.querySelector("[role=status]").textContent === "Searching …", null, { timeout: 3000 });
+  // The one that runs cannot be stopped in the engine; the one after it waits, and is said to.
+  await page.getByRole("searchbox").fill("blue");
+  await page.waitForTimeout(100);
+  assert.equal(await status.innerText(), "Searching …");
+  await seen(page, "avse-results", 2);
+  assert.equal(await status.innerText(), "3 results for “blue”");
+});
+
 test("the keyboard reaches everything", async (context) => {
   const { page } = await open(context, ELEMENT.replace('k="3"', 'k="5"'), { page: { viewport: { width: 480, height: 800 } } });
   await seen(page, "avse-ready");
