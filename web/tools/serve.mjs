@@ -56,7 +56,8 @@ const TYPES = {
  *
  * A Fault has any of: `delay` (milliseconds before the answer), `status` (answer with this code alone), `truncate`
  * (a complete answer of so many bytes), `breakAfter` (the connection ends after so many bytes), `corrupt` (one byte in the middle
- * is another one), `pause` (milliseconds between pieces of 64 KiB), `body` (answer this instead).
+ * is another one), `pause` (milliseconds between pieces of 64 KiB), `body` (answer this instead, also where there is no
+ * file), `type` (its media type).
  *
  * @returns {Promise<{url: string, port: number, requests: string[], aborted: string[], close(): Promise<void>}>} `requests` grows
  *   with every request, `aborted` with every one that the browser gives up before the answer is complete.
@@ -97,15 +98,21 @@ export async function serve(options) {
       file = resolve(file, "index.html");
       found = await stat(file).catch(() => null);
     }
+    const type = TYPES[extname(file).toLowerCase()] ?? "application/octet-stream";
+    if (fault.body !== undefined) {
+      response.setHeader("Content-Type", fault.type ?? type);
+      response.setHeader("Cache-Control", "no-store");
+      return misbehave(response, fault, Buffer.from(fault.body));
+    }
     if (!found?.isFile()) return fail(404, `${path} is not there\n`);
 
-    const wrong = ["truncate", "breakAfter", "corrupt", "pause", "body"].some((key) => fault[key] !== undefined);
+    const wrong = ["truncate", "breakAfter", "corrupt", "pause"].some((key) => fault[key] !== undefined);
     const version = versionOf(found);
     const varies = isCompressible(file, found.size);
     // Ranges count the bytes of the file as it is.
     const encoding = varies && !wrong && !request.headers.range ? encodingFor(request.headers["accept-encoding"]) : null;
     const etag = encoding ? `"${version}-${encoding}"` : `"${version}"`;
-    response.setHeader("Content-Type", TYPES[extname(file).toLowerCase()] ?? "application/octet-stream");
+    response.setHeader("Content-Type", type);
     response.setHeader("Cache-Control", "no-cache");
     response.setHeader("ETag", etag);
     if (varies) response.setHeader("Vary", "Accept-Encoding");
@@ -124,7 +131,7 @@ export async function serve(options) {
     // What went wrong must not be remembered under the right file's tag.
     response.removeHeader("ETag");
     response.setHeader("Cache-Control", "no-store");
-    return misbehave(response, fault, fault.body === undefined ? await readFile(file) : Buffer.from(fault.body));
+    return misbehave(response, fault, await readFile(file));
   }
 
   const server = createServer((request, response) => {

@@ -85,6 +85,9 @@ async function fetchJson(url: URL, signal: AbortSignal): Promise<Record<string, 
     throw failure("network", `${url.pathname} cannot be reached`);
   }
   if (!response.ok) throw failure("network", `${url.pathname}: status ${response.status}`);
+  // Many servers answer every address that they do not know with the page of the site.
+  const html = response.headers.get("content-type")?.startsWith("text/html");
+  if (html) throw failure("network", `${url.pathname}: the server sent an HTML page instead`);
   try {
     return (await response.json()) as Record<string, unknown>;
   } catch {

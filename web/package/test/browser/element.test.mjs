@@ -1,6 +1,7 @@
 // <avse-search> in a real browser, with the fake engine.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { png, write } from "../fixtures.mjs";
@@ -184,8 +185,11 @@ test("text stays text in a field, though a picture comes with it", async (contex
   }
 });
 
-test("two elements share a model, and the last one that goes ends it", async (context) => {
-  const { page, server } = await open(context, ELEMENT + ELEMENT.replace('id="one"', 'id="two"'));
+test("two elements share a model, and it ends a while after the last of them has gone", async (context) => {
+  const pool = await readFile(new URL("../../dist/element-pool.js", import.meta.url), "utf8");
+  assert.match(pool, /IDLE = 30_000/);
+  const intercept = ({ path }) => (path.endsWith("/element-pool.js") ? { body: pool.replace("30_000", "50") } : undefined);
+  const { page, server } = await open(context, ELEMENT + ELEMENT.replace('id="one"', 'id="two"'), { server: { intercept } });
   await seen(page, "avse-ready", 2);
   assert.equal(page.workers().length, 1);
   assert.equal(server.requests.filter((path) => path === "/export/model/model.safetensors").length, 1);
@@ -207,6 +211,62 @@ test("two elements share a model, and the last one that goes ends it", async (co
   // And an element that comes later begins anew.
   await page.evaluate((html) => document.body.insertAdjacentHTML("beforeend", html), ELEMENT);
   await seen(page, "avse-ready", 3);
+  assert.equal(page.workers().length, 1);
+});
+
+test("an element that is put back later finds its model still there, and another model takes its place", async (context) => {
+  const { page, server } = await open(context, ELEMENT);
+  await seen(page, "avse-ready");
+  const before = server.requests.length;
+  const worker = page.workers()[0];
+  await page.evaluate(async () => {
+    const element = document.querySelector("avse-search");
+    element.remove();
+    await new Promise((done) => setTimeout(done, 300));
+    document.body.append(element);
+    globalThis.found = (await element.search("red")).hits[0].key;
+    // Another gallery of the same model.
+    element.setAttribute("gallery", "export/captions/");
+    globalThis.other = (await element.search("red")).hits[0].key;
+  });
+  assert.deepEqual(await page.evaluate(() => [found, other]), ["red.png", "about red"]);
+  assert.ok(page.workers().length === 1 && page.workers()[0] === worker, "another worker was started");
+  // Thumbnails follow in the background.
+  const again = server.requests.slice(before).filter((path) => !/captions\/|thumbnails\./.test(path));
+  assert.deepEqual(again, [], "something was fetched again");
+  // Two models at once would need twice the memory.
+  await page.evaluate(() => document.querySelector("avse-search").setAttribute("model", "export/model/"));
+  await seen(page, "avse-ready", 4);
+  assert.equal(page.workers().length, 1);
+  assert.ok(page.workers()[0] !== worker);
+});
+
+test("on a dark page the element is dark, however the page says so", async (context) => {
+  const shades = (page) => page.evaluate(() => {
+    const luminance = (colour) => {
+      const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+      canvas.fillStyle = colour;
+      canvas.fillRect(0, 0, 1, 1);
+      const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+      return a === 0 ? null : (0.299 * r + 0.587 * g + 0.114 * b) / 255;
+    };
+    const root = document.querySelector("avse-search").shadowRoot;
+    const style = (at) => getComputedStyle(root.querySelector(at));
+    return { ground: luminance(style("input").backgroundColor), text: luminance(style("input").color), error: luminance(style(".error").color) };
+  });
+  for (const dark of ["body { background: #111; color: #eee }", ":root { color-scheme: dark }"]) {
+    // The strict policy has no inline styles.
+    const { page } = await open(context, `<style>${dark}</style>${ELEMENT}`, { server: { csp: null } });
+    await seen(page, "avse-ready");
+    const { ground, text, error } = await shades(page);
+    assert.ok(ground === null || ground < 0.3, `${dark}: the field is ${ground}`);
+    assert.ok(text > 0.8, `${dark}: its text is ${text}`);
+    assert.ok(error > 0.4, `${dark}: errors are ${error}`);
+  }
+  const { page } = await open(context, ELEMENT);
+  await seen(page, "avse-ready");
+  const { text, error } = await shades(page);
+  assert.ok(text < 0.2 && error < 0.4, `on a light page: text ${text}, errors ${error}`);
 });
 
 test("an element that goes while it loads fetches no further and reports nothing", async (context) => {
