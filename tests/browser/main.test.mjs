@@ -3,6 +3,7 @@
 
 import "./scores.mjs";
 import "./page.mjs";
+import "./fit.mjs";
 import "./access.mjs";
 import "./loading.mjs";
 import "./broken.mjs";

@@ -83,6 +83,11 @@ test("demo page: own pictures are found, kept over a reload, and deleted", { tim
   await ready(page);
   await until(async () => (await mine.count()) === SEEDS.length, "the pictures were not kept");
   await page.getByRole("button", { name: "Delete all" }).click();
+  // It asks first, and the safe answer has the focus.
+  await page.keyboard.press("Enter");
+  assert.equal(await mine.count(), SEEDS.length, "deleted though the visitor wants to keep them");
+  await page.getByRole("button", { name: "Delete all" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete them" }).click();
   await until(async () => (await mine.count()) === 0, "the pictures were not deleted");
   await page.reload();
   await ready(page);

@@ -7,6 +7,9 @@ import { codeOf } from "./words.js";
 /** Pause in typing after which a sentence is looked up, in milliseconds. */
 export const PAUSE = 120;
 
+/** How long the page may take to show an answer, in milliseconds. */
+const SETTLED = 400;
+
 /** Pictures that fill whole rows of three and of nine columns, the first one being four times as large. */
 const PICTURES = 24;
 const CAPTIONS = 10;
@@ -45,6 +48,8 @@ export interface Answer {
 /** Who is told. */
 export interface Listener {
   answered(answer: Answer): void;
+  /** The last answer once more: how long it takes when everything is warm. */
+  timed(timing: Timing): void;
   failed(question: Question, error: unknown): void;
   /** A question has begun (`true`) or none is left (`false`). */
   busy(busy: boolean): void;
@@ -57,6 +62,8 @@ export class Finder {
   private current: AbortController | null = null;
   private question: Question | null = null;
   private timer = 0;
+  /** Models that have answered a question of a kind before: a first one compiles what it runs, and its time says little. */
+  private readonly warm: Record<Question["kind"], WeakSet<object>> = { sentence: new WeakSet(), picture: new WeakSet() };
 
   constructor(
     private readonly session: Session,
@@ -90,7 +97,17 @@ export class Finder {
   private async run(question: Question, current: AbortController): Promise<void> {
     try {
       const answer = await this.answer(question, current.signal);
-      if (this.current === current) this.listener.answered(answer);
+      if (this.current !== current) return;
+      this.listener.answered(answer);
+      const { avse } = await this.session.whenReady(current.signal);
+      if (this.warm[question.kind].has(avse)) return;
+      this.warm[question.kind].add(avse);
+      this.listener.busy(false);
+      // Once more, for the time that the next questions take, when the page has painted the answer.
+      await new Promise((done) => setTimeout(done, SETTLED));
+      if (this.current !== current) return;
+      const again = await this.answer(question, current.signal).catch(() => null);
+      if (again && this.current === current) this.listener.timed(again.timing);
     } catch (error) {
       // Only a question that was given up here may go without a word.
       if (this.current === current) this.listener.failed(question, error);

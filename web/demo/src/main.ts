@@ -31,7 +31,14 @@ const finder = new Finder(session, {
     answer = next;
     showTrouble(null);
     if (session.loaded) results.show(next, session.loaded);
+    asked.guessed(next.captions?.hits.map(({ caption, key }) => caption ?? key) ?? []);
     facts.timed(next.timing);
+  },
+  timed(timing) {
+    if (!answer || !session.loaded) return;
+    answer = { ...answer, timing };
+    results.timed(answer, session.loaded);
+    facts.timed(timing);
   },
   failed: questionFailed,
   busy(busy) {
@@ -74,6 +81,7 @@ session.addEventListener("stage", () => {
   if (stage === "loading") showTrouble(null);
   if (stage === "ready" && loaded) {
     asked.domain = loaded.site.domain;
+    if (asked.domain && asked.domain !== "drawings of emoji") byId("knows", HTMLElement).textContent = `It knows ${asked.domain} only.`;
     showCredits(loaded.site);
     announce("The model is ready");
     waiting.busy(finder.asked !== null);

@@ -1,6 +1,7 @@
 // The visitor's own pictures: indexed in this page, kept on the device when asked to.
 
 import { Gallery } from "./avse-web/index.js";
+import { confirmed } from "./confirm.js";
 import { announce, button, byId, el } from "./dom.js";
 import { cross } from "./explain.js";
 import { roving } from "./roving.js";
@@ -135,7 +136,7 @@ export class OwnPictures {
 
   private async remove(row: number): Promise<void> {
     const gallery = this.gallery;
-    if (!gallery) return;
+    if (!gallery || !(await confirmed("Delete this picture?", "Delete"))) return;
     await gallery.remove(row);
     this.files.splice(row, 1);
     // Later rows have moved up, so every address is made anew.
@@ -148,6 +149,7 @@ export class OwnPictures {
   }
 
   private async deleteAll(): Promise<void> {
+    if (!(await confirmed("Delete all of your pictures?", "Delete them"))) return;
     await this.gallery?.close();
     if (this.gallery) forgetThumbnails(this.gallery);
     this.gallery = null;
