@@ -20,9 +20,9 @@ export function isWeak({ hits, best }: Group): boolean {
   return (hits[0]?.score ?? 0) < WEAK * best;
 }
 
-/** From which place on the hits of a sentence are only shown to fill the grid. */
-export function tailFrom({ hits }: Group): number {
-  const least = TAIL * (hits[0]?.score ?? 0);
+/** From which place on the hits of a sentence are only shown to fill the grid; `others` may hold better ones. */
+export function tailFrom({ hits }: Group, others?: Group): number {
+  const least = TAIL * Math.max(hits[0]?.score ?? 0, others?.hits[0]?.score ?? 0);
   const at = hits.findIndex(({ score }) => score < least);
   return at < 0 ? hits.length : at;
 }

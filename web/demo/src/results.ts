@@ -96,7 +96,7 @@ export class Results {
     // As tall as what comes in their place.
     const head = el("div", { class: "group-head", "aria-hidden": "true" }, el("h2", {}, "Or begin with a picture"));
     const about = el("p", { class: "aside", "aria-hidden": "true" }, "The pictures are on their way. Press one to see which sentences the model finds for it.");
-    this.place.replaceChildren(head, about, el("ul", { class: "grid sample", "aria-hidden": "true" }, ...frames));
+    this.place.replaceChildren(head, about, el("ul", { class: "grid sample frames", "aria-hidden": "true" }, ...frames));
   }
 
   private forSentence(answer: Answer): (Node | string)[] {
@@ -109,7 +109,7 @@ export class Results {
     announce(`${weak ? "Perhaps nothing fits. " : ""}${many(pictures.hits.length, "picture")}, best: ${best?.caption ?? best?.key ?? "none"}`);
     const nodes: (Node | string)[] = [];
     if (own && own.hits.length > 0) {
-      this.grids.own.show(own.gallery, tiles(own));
+      this.grids.own.show(own.gallery, tiles(own, tailFrom(own, pictures)));
       nodes.push(el("section", { class: "beside" }, this.head("From your pictures"), this.grids.own.element));
     }
     nodes.push(
