@@ -11,6 +11,7 @@ import "./offline.mjs";
 import "./hostile.mjs";
 import "./own.mjs";
 import "./loss.mjs";
+import "./trial.mjs";
 import "./instances.mjs";
 import "./freeze.mjs";
 import "./origin.mjs";
