@@ -127,3 +127,23 @@ test("demo page: what is no picture is said in words, and the page goes on", { t
   await until(() => sentences(page), "no sentences after a broken picture");
   assert.equal(await alert.isVisible(), false, "the error stayed");
 });
+
+test("demo page: the time it shows is a warm question's", { timeout: 2 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.url);
+  await ready(page);
+  // As where a first question compiles what it runs: it takes 5 seconds longer than the others.
+  await page.evaluate(() => {
+    const post = Worker.prototype.postMessage;
+    let first = true;
+    Worker.prototype.postMessage = function (message, ...rest) {
+      if (message.name !== "encode" || !first) return post.call(this, message, ...rest);
+      first = false;
+      setTimeout(() => post.call(this, message, ...rest), 5000);
+    };
+  });
+  await page.getByLabel("Describe a picture").fill("ghost");
+  const time = page.locator("#found .line");
+  await until(async () => (await pictures(page)) && / in [5-9]\.\d s /.test(await time.innerText()), "the first question was not slow: the test shows nothing");
+  await until(async () => / in ([0-4]\.\d s|[\d.]+ ms) /.test(await time.innerText()), "the time stayed that of the first question");
+});
