@@ -40,7 +40,9 @@ test("demo page: every control has a name, in all states", { timeout: 3 * PATIEN
   await until(() => pictures(page), "no pictures");
   assert.deepEqual(await nameless(page), [], "with an answer");
   await page.locator("#found .tile").first().click();
-  await page.getByRole("dialog", { name: "Why it matches" }).getByRole("button", { name: "Show numbers" }).waitFor();
+  const why = page.getByRole("dialog", { name: "Why it matches" });
+  await why.getByText("In numbers").click();
+  await why.getByRole("button", { name: "Show numbers" }).waitFor();
   assert.deepEqual(await nameless(page), [], "in the explanation");
   await page.keyboard.press("Escape");
   await page.getByRole("button", { name: "Draw one" }).click();
@@ -77,7 +79,7 @@ test("demo page: the keyboard alone goes from the question to an explanation and
   assert.ok(at.tile && at.text.startsWith(words[1]), `the arrow key goes to "${at.text}"`);
   await page.keyboard.press("Enter");
   const dialog = page.getByRole("dialog", { name: "Why it matches" });
-  await dialog.getByRole("heading", { name: /^Score/ }).waitFor();
+  await dialog.getByRole("heading", { name: "How the model looked" }).waitFor();
   assert.ok((await focused(page)).inDialog, "the focus is not in the explanation");
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "hidden" });

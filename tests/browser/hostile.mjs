@@ -131,3 +131,32 @@ function assertClose(found, native, tolerance, what) {
     assert.ok(apart <= tolerance, `${what}: ${key} scores ${score}, natively ${scores.get(key)} (${apart} apart)`);
   }
 }
+
+test("halves of characters in texts, names and metadata are mended, not refused", { timeout: 2 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.empty);
+  const seen = await page.evaluate(async (content) => {
+    const { Gallery } = await avseWeb();
+    const half = "a \ud800 cat";
+    const avse = await load();
+    const sentences = await Gallery.create(avse, { kind: "captions", name: half });
+    await sentences.add(half);
+    await sentences.add("\ud800");
+    const pictures = await Gallery.create(avse);
+    await pictures.add(file(content, "picture.png"), { key: half, metadata: { [half]: [half, "\u{1f408}"] } });
+    const cyclic = {};
+    cyclic.self = cyclic;
+    await sentences.save();
+    return {
+      items: [await sentences.item(0), await sentences.item(1), await pictures.item(0)].map(({ key, metadata }) => ({ key, metadata })),
+      hit: (await avse.searchText(sentences, half)).hits.length,
+      names: await Gallery.names(),
+      refused: await failure(pictures.add(file(content, "picture.png"), { metadata: cyclic })),
+    };
+  }, drawing(1).toString("base64"));
+  const mended = "a \ufffd cat";
+  assert.deepEqual(seen.items.map(({ key }) => key), [mended, "\ufffd", mended]);
+  assert.deepEqual(seen.items[2].metadata, { [mended]: [mended, "\u{1f408}"] });
+  assert.deepEqual([seen.hit, seen.names, seen.refused.code], [2, [mended], "refused"]);
+  assert.match(seen.refused.message, /metadata/);
+});

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { open, PATIENCE, until, workers } from "./support/browser.mjs";
+import { pictures, ready } from "./support/demo.mjs";
 import { drawing } from "./support/pictures.mjs";
 import { site } from "./support/server.mjs";
 
@@ -83,4 +84,36 @@ test("a running search is given up at once, and the next one is answered", { tim
   assert.equal(seen.early, false, "the search was over before it could be given up: the test shows nothing");
   assert.deepEqual(seen.errors.map((error) => error?.name), ["AbortError", "AbortError"]);
   assert.deepEqual(seen.after, seen.expected, "the search after a given-up one answers differently");
+});
+
+test("demo page: a question that takes its time is said to be under way, can be stopped, and is not lost on the way to another device", { timeout: 3 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.url);
+  await ready(page);
+  const field = page.getByLabel("Describe a picture");
+  const waiting = page.locator("#waiting");
+  await field.fill("birthday cake");
+  const first = await until(() => pictures(page), "no pictures");
+  assert.equal(await waiting.isVisible(), false, "a quick question is said to be slow");
+  // As with an adapter that takes long.
+  await page.evaluate(() => {
+    const post = Worker.prototype.postMessage;
+    Worker.prototype.postMessage = function (message, ...rest) {
+      if (message.name === "encode") setTimeout(() => post.call(this, message, ...rest), 7000);
+      else post.call(this, message, ...rest);
+    };
+  });
+  await field.fill("ghost");
+  await until(async () => /Looking/.test(await waiting.innerText()), "nothing says that the question is under way", 5000);
+  await waiting.getByRole("button", { name: "Stop" }).click();
+  assert.match(await waiting.innerText(), /no answer/);
+  await waiting.getByRole("button", { name: "Ask again" }).click();
+  // The question that is under way goes with the visitor, not the one before.
+  await page.locator("#facts label", { hasText: "WebAssembly" }).click();
+  const next = await until(async () => {
+    const now = await pictures(page);
+    return now && now.join() !== first.join() && now;
+  }, "the question was lost with the change of the device");
+  assert.equal(next[0], "ghost");
+  assert.equal(await waiting.isVisible(), false);
 });

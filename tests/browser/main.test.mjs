@@ -3,6 +3,7 @@
 
 import "./scores.mjs";
 import "./page.mjs";
+import "./fit.mjs";
 import "./access.mjs";
 import "./loading.mjs";
 import "./broken.mjs";
@@ -10,6 +11,7 @@ import "./offline.mjs";
 import "./hostile.mjs";
 import "./own.mjs";
 import "./loss.mjs";
+import "./trial.mjs";
 import "./instances.mjs";
 import "./freeze.mjs";
 import "./origin.mjs";

@@ -45,6 +45,27 @@ test("demo page: the second visit fetches nothing large, and works without a net
   });
 });
 
+test("demo page: what is kept for offline visits is asked for once, and exists", { timeout: 2 * PATIENCE }, async (t) => {
+  const asked = new Map();
+  const server = await site(t, {
+    intercept: ({ path, headers }) => {
+      // What the service worker asks of itself, and not for a page, names it as the referrer.
+      if (headers.referer?.endsWith("/sw.js")) asked.set(path, (asked.get(path) ?? 0) + 1);
+    },
+  });
+  const page = await open(t, server.url);
+  await ready(page);
+  await offlineReady(page);
+  const all = new Map();
+  for (const path of server.requests) all.set(path, (all.get(path) ?? 0) + 1);
+  const often = (counts, most) => [...counts].filter(([, times]) => times > most).map(([path, times]) => `${path}: ${times} times`);
+  assert.deepEqual(often(asked, 1), [], "the service worker asks more than once");
+  // A script is asked for by the page and by its worker; a manifest by the page, for the sizes, and by the worker.
+  assert.deepEqual(often(all, 2), [], "asked for again and again");
+  const answers = await Promise.all([...all.keys()].map(async (path) => [path, (await fetch(new URL(path, server.url))).status]));
+  assert.deepEqual(answers.filter(([, status]) => status !== 200), [], "asked for what is not there");
+});
+
 test("package: a model that is kept loads without a network", { timeout: 2 * PATIENCE }, async (t) => {
   const server = await site(t);
   const page = await open(t, server.empty);

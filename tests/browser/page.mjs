@@ -35,6 +35,26 @@ test("demo page: pictures while typing, nothing refused, nothing from elsewhere"
   assert.equal(fetched.length, 1, "the model was not fetched exactly once");
 });
 
+test("demo page: its head names all scripts that it imports, and no others", { timeout: 2 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.url);
+  await ready(page);
+  const named = await page.evaluate(() => [...document.querySelectorAll('link[rel="modulepreload"]')].map(({ href }) => href));
+  const imported = new Set();
+  const follow = async (url) => {
+    if (imported.has(url)) return;
+    imported.add(url);
+    const text = await (await fetch(url)).text();
+    const names = [...text.matchAll(/^(?:import|export)\b[^;]*?["'](\.[^"']+)["'];/gm)].map(([, name]) => new URL(name, url).href);
+    await Promise.all(names.map(follow));
+  };
+  const main = new URL("main.js", server.url).href;
+  await follow(main);
+  imported.delete(main);
+  assert.ok(imported.size > 20, "the page's imports were not found");
+  assert.deepEqual([...named].sort(), [...imported].sort());
+});
+
 test("demo page: a picture finds sentences, by picker, drop and paste", { timeout: 2 * PATIENCE }, async (t) => {
   const server = await site(t);
   const page = await open(t, server.url);
@@ -63,6 +83,38 @@ test("demo page: a picture finds sentences, by picker, drop and paste", { timeou
   assert.deepEqual(page.foreign, [], "the page asked another host");
 });
 
+test("demo page: text stays text in the field, though a picture comes with it", { timeout: 2 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.url);
+  await ready(page);
+  const give = (type, at, text) =>
+    page.evaluate(
+      ([type, at, text, content]) => {
+        const data = new DataTransfer();
+        for (const [kind, value] of Object.entries(text)) data.setData(kind, value);
+        data.items.add(file(content, "image.png", "image/png"));
+        const how = { bubbles: true, cancelable: true, composed: true };
+        const event = type === "paste" ? new ClipboardEvent(type, { ...how, clipboardData: data }) : new DragEvent(type, { ...how, dataTransfer: data });
+        return document.querySelector(at).dispatchEvent(event);
+      },
+      [type, at, text, drawing(3, 96, 96).toString("base64")],
+    );
+  const cells = { "text/plain": "angry\tcat", "text/html": "<table></table>" };
+  for (const type of ["paste", "dragover", "drop"]) assert.equal(await give(type, "#sentence", cells), true, `${type}: the field did not get its text`);
+  // For real: what the clipboard holds comes into the field.
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.evaluate(async (content) => {
+    const picture = new Blob([Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0))], { type: "image/png" });
+    await navigator.clipboard.write([new ClipboardItem({ "text/plain": new Blob(["angry cat"], { type: "text/plain" }), "image/png": picture })]);
+  }, drawing(3, 96, 96).toString("base64"));
+  await page.locator("#sentence").focus();
+  await page.keyboard.press("Control+V");
+  await until(async () => (await page.locator("#sentence").inputValue()) === "angry cat", "the pasted text was lost");
+  await until(() => pictures(page), "no pictures for the pasted text");
+  assert.equal(await give("paste", "#sentence", { "text/html": "<img>" }), false, "a picture alone was not taken");
+  await until(() => sentences(page), "no sentences for a picture that was pasted into the field");
+});
+
 test("demo page: what is no picture is said in words, and the page goes on", { timeout: 2 * PATIENCE }, async (t) => {
   const server = await site(t);
   const page = await open(t, server.url);
@@ -74,4 +126,24 @@ test("demo page: what is no picture is said in words, and the page goes on", { t
   await page.locator("#pick").setInputFiles({ name: "sound.png", mimeType: "image/png", buffer: await readFile(sound[0]) });
   await until(() => sentences(page), "no sentences after a broken picture");
   assert.equal(await alert.isVisible(), false, "the error stayed");
+});
+
+test("demo page: the time it shows is a warm question's", { timeout: 2 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.url);
+  await ready(page);
+  // As where a first question compiles what it runs: it takes 5 seconds longer than the others.
+  await page.evaluate(() => {
+    const post = Worker.prototype.postMessage;
+    let first = true;
+    Worker.prototype.postMessage = function (message, ...rest) {
+      if (message.name !== "encode" || !first) return post.call(this, message, ...rest);
+      first = false;
+      setTimeout(() => post.call(this, message, ...rest), 5000);
+    };
+  });
+  await page.getByLabel("Describe a picture").fill("ghost");
+  const time = page.locator("#found .line");
+  await until(async () => (await pictures(page)) && / in [5-9]\.\d s /.test(await time.innerText()), "the first question was not slow: the test shows nothing");
+  await until(async () => / in ([0-4]\.\d s|[\d.]+ ms) /.test(await time.innerText()), "the time stayed that of the first question");
 });

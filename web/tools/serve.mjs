@@ -1,15 +1,18 @@
-// A static server with the headers that the page has to live with: right media types and a strict content security policy.
+// A static server with the headers that the page has to live with: right media types, compressed contents for browsers that
+// take them, and a strict content security policy.
 //
 //   node web/tools/serve.mjs --root DIR [--port 8080] [--host 127.0.0.1] [--mount /path/=DIR]… [--cors] [--csp POLICY]
 //
 // Tests import `serve` and let it misbehave.
 
 import { createReadStream } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+
+import { compressed, encodingFor, isCompressible } from "./compress.mjs";
 
 /** What the built pages have to work under. */
 export const STRICT_CSP =
@@ -53,7 +56,8 @@ const TYPES = {
  *
  * A Fault has any of: `delay` (milliseconds before the answer), `status` (answer with this code alone), `truncate`
  * (a complete answer of so many bytes), `breakAfter` (the connection ends after so many bytes), `corrupt` (one byte in the middle
- * is another one), `pause` (milliseconds between pieces of 64 KiB), `body` (answer this instead).
+ * is another one), `pause` (milliseconds between pieces of 64 KiB), `body` (answer this instead, also where there is no
+ * file), `type` (its media type).
  *
  * @returns {Promise<{url: string, port: number, requests: string[], aborted: string[], close(): Promise<void>}>} `requests` grows
  *   with every request, `aborted` with every one that the browser gives up before the answer is complete.
@@ -94,15 +98,32 @@ export async function serve(options) {
       file = resolve(file, "index.html");
       found = await stat(file).catch(() => null);
     }
+    const type = TYPES[extname(file).toLowerCase()] ?? "application/octet-stream";
+    if (fault.body !== undefined) {
+      response.setHeader("Content-Type", fault.type ?? type);
+      response.setHeader("Cache-Control", "no-store");
+      return misbehave(response, fault, Buffer.from(fault.body));
+    }
     if (!found?.isFile()) return fail(404, `${path} is not there\n`);
 
-    const etag = `"${found.size.toString(36)}-${Math.round(found.mtimeMs).toString(36)}"`;
-    response.setHeader("Content-Type", TYPES[extname(file).toLowerCase()] ?? "application/octet-stream");
+    const wrong = ["truncate", "breakAfter", "corrupt", "pause"].some((key) => fault[key] !== undefined);
+    const version = versionOf(found);
+    const varies = isCompressible(file, found.size);
+    // Ranges count the bytes of the file as it is.
+    const encoding = varies && !wrong && !request.headers.range ? encodingFor(request.headers["accept-encoding"]) : null;
+    const etag = encoding ? `"${version}-${encoding}"` : `"${version}"`;
+    response.setHeader("Content-Type", type);
     response.setHeader("Cache-Control", "no-cache");
     response.setHeader("ETag", etag);
-    const wrong = ["truncate", "breakAfter", "corrupt", "pause", "body"].some((key) => fault[key] !== undefined);
+    if (varies) response.setHeader("Vary", "Accept-Encoding");
     if (!wrong) {
       if (request.headers["if-none-match"] === etag) return response.writeHead(304).end();
+      if (encoding) {
+        const content = await compressed(file, version, encoding);
+        response.setHeader("Content-Encoding", encoding);
+        response.setHeader("Content-Length", content.length);
+        return response.end(request.method === "HEAD" ? undefined : content);
+      }
       response.setHeader("Content-Length", found.size);
       if (request.method === "HEAD") return response.end();
       return createReadStream(file).on("error", () => response.destroy()).pipe(response);
@@ -110,7 +131,7 @@ export async function serve(options) {
     // What went wrong must not be remembered under the right file's tag.
     response.removeHeader("ETag");
     response.setHeader("Cache-Control", "no-store");
-    return misbehave(response, fault, fault.body === undefined ? await readFile(file) : Buffer.from(fault.body));
+    return misbehave(response, fault, await readFile(file));
   }
 
   const server = createServer((request, response) => {
@@ -132,6 +153,20 @@ export async function serve(options) {
         server.closeAllConnections();
       }),
   };
+}
+
+/** The tag of a file's version. */
+function versionOf({ size, mtimeMs }) {
+  return `${size.toString(36)}-${Math.round(mtimeMs).toString(36)}`;
+}
+
+/** Compresses a folder's files before they are asked for, one after the other, so that the first visitor need not wait. */
+async function warmUp(folder) {
+  for (const name of await readdir(folder, { recursive: true })) {
+    const file = resolve(folder, name);
+    const found = await stat(file).catch(() => null);
+    if (found?.isFile() && isCompressible(file, found.size)) await compressed(file, versionOf(found), "br").catch(() => {});
+  }
 }
 
 async function misbehave(response, fault, content) {
@@ -172,4 +207,5 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
   const { root, host, cors } = values;
   const { url } = await serve({ root, host, cors, mounts, port: Number(values.port), csp: values.csp || null });
   console.log(`serving ${root} at ${url}`);
+  await warmUp(root);
 }

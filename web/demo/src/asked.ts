@@ -8,6 +8,7 @@ export class AskedPicture {
   private readonly column = byId("asked", HTMLElement);
   private readonly figure = byId("shown", HTMLElement);
   private readonly note = byId("photograph", HTMLElement);
+  private readonly guess = byId("guess", HTMLElement);
   /** Address of the picture while it is asked about. */
   url: string | null = null;
   /** What the model knows, from the site's description; empty while unknown. */
@@ -18,6 +19,7 @@ export class AskedPicture {
     this.forget();
     this.column.hidden = false;
     this.figure.hidden = drawn;
+    this.guess.hidden = !drawn;
     this.url = URL.createObjectURL(source);
     const knows = this.domain ? `This model knows ${this.domain} only.` : "";
     this.note.hidden = true;
@@ -35,6 +37,15 @@ export class AskedPicture {
     this.forget();
     this.figure.hidden = this.note.hidden = true;
     this.column.hidden = false;
+    this.guessed([]);
+  }
+
+  /** The best sentences for what is drawn, beside the pad: the list of all is further down on a phone. */
+  guessed(sentences: string[]): void {
+    this.guess.hidden = byId("pad", HTMLElement).hidden;
+    if (sentences.length === 0) return this.guess.replaceChildren(el("span", { class: "line" }, "Draw, and the best three sentences stand here."));
+    const best = sentences.slice(0, 3).map((words, at) => el(at === 0 ? "b" : "span", {}, words));
+    this.guess.replaceChildren(el("span", { class: "line" }, "Looks like"), ...best);
   }
 
   /** Takes the column away. */

@@ -2,12 +2,12 @@
 
 import { rememberQuestion } from "./address.js";
 import type { AskedPicture } from "./asked.js";
-import { button, byId, el } from "./dom.js";
+import { byId } from "./dom.js";
 import { DrawingPad } from "./drawing.js";
 import { PAUSE, type Finder } from "./finder.js";
 
-// The small emoji model answers these well.
-const EXAMPLES = ["an angry cat", "a broken heart", "birthday cake", "a woman running", "house with a garden", "ghost", "a clock"];
+/** What the empty field says while the visitor draws. */
+const DRAWING = "what you draw, in words";
 
 /** Puts the visitor's questions to the finder. `nothing` is called when none is left. */
 export class Composer {
@@ -17,6 +17,7 @@ export class Composer {
   private readonly padPlace = byId("pad", HTMLElement);
   private pad: DrawingPad | null = null;
   private pictured = false;
+  private readonly placeholder = this.input.placeholder;
 
   constructor(
     private readonly finder: Finder,
@@ -30,9 +31,10 @@ export class Composer {
     });
     this.clearButton.addEventListener("click", () => this.clear());
     this.drawButton.addEventListener("click", () => (this.padPlace.hidden ? this.openPad() : this.clear()));
-    byId("examples", HTMLElement).append(
-      ...EXAMPLES.map((text) => el("li", {}, button(text, () => this.sentence(text, true), { class: "example" }))),
-    );
+    // Sentences that the small emoji model answers well.
+    for (const example of byId("examples", HTMLElement).querySelectorAll("button")) {
+      example.addEventListener("click", () => this.sentence(example.textContent ?? "", true));
+    }
     addEventListener("keydown", (event) => {
       const target = event.target instanceof HTMLElement ? event.target : null;
       const inside = target?.closest("input[type=text], textarea, dialog, canvas");
@@ -72,6 +74,7 @@ export class Composer {
     this.asked.hide();
     this.pictured = false;
     this.clearButton.hidden = this.input.value === "";
+    hasQuestion(text !== "");
     if (text) this.finder.ask({ kind: "sentence", text }, pause);
     else {
       this.finder.stop();
@@ -85,6 +88,7 @@ export class Composer {
     this.input.value = "";
     this.clearButton.hidden = false;
     title(drawn ? "A drawing" : name);
+    hasQuestion(true);
     this.asked.show(source, name, drawn);
     this.finder.ask({ kind: "picture", source, name });
   }
@@ -102,6 +106,8 @@ export class Composer {
     rememberQuestion("", true);
     this.finder.stop();
     this.nothing();
+    hasQuestion(true);
+    this.input.placeholder = DRAWING;
     this.padPlace.hidden = false;
     this.asked.open();
     this.drawButton.setAttribute("aria-expanded", "true");
@@ -110,9 +116,15 @@ export class Composer {
   }
 
   private closePad(): void {
+    this.input.placeholder = this.placeholder;
     this.padPlace.hidden = true;
     this.drawButton.setAttribute("aria-expanded", "false");
   }
+}
+
+/** Once something is asked its answer gets the room: what introduces the page goes. */
+function hasQuestion(asked: boolean): void {
+  document.documentElement.toggleAttribute("data-asked", asked);
 }
 
 /** Smooth movement only for those who want it. */

@@ -1,21 +1,23 @@
-// A question before something is deleted.
+// Asking before something is deleted. The browser's own question is not there in frames that forbid it.
 
 import { button, el } from "./dom.js";
 
-/** Asks, and tells whether the visitor agrees; the focus goes back afterwards. */
-export function confirmed(question: string, yes: string): Promise<boolean> {
+/** Whether the visitor agrees; `action` is what the button says that does it. */
+export function confirmed(question: string, action: string): Promise<boolean> {
   return new Promise((resolve) => {
-    let answer = false;
-    const agree = button(yes, () => {
-      answer = true;
+    const dialog = el("dialog", { class: "confirm", "aria-labelledby": "confirm-title" });
+    const answer = (yes: boolean) => () => {
+      resolve(yes);
       dialog.close();
-    }, { class: "button strong" });
-    const title = el("p", { id: "confirm-question" }, question);
-    const dialog = el("dialog", { class: "confirm", "aria-labelledby": "confirm-question" }, title,
-      el("div", { class: "ways" }, agree, button("Cancel", () => dialog.close())));
+    };
+    dialog.append(
+      el("h2", { id: "confirm-title" }, question),
+      el("div", { class: "ways" }, button("Keep", answer(false), { autofocus: true }), button(action, answer(true), { class: "button danger" })),
+    );
+    // Also by the escape key; an answer that was given before stands.
     dialog.addEventListener("close", () => {
+      resolve(false);
       dialog.remove();
-      resolve(answer);
     });
     document.body.append(dialog);
     dialog.showModal();

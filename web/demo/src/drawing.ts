@@ -19,7 +19,7 @@ export class DrawingPad {
   private readonly canvas = el("canvas", { width: SIDE, height: SIDE, tabindex: 0, role: "img", class: "canvas", "aria-label": "Drawing. Arrow keys move the pen, space puts it down or lifts it, F fills, Ctrl+Z undoes." });
   private readonly cursor = el("span", { class: "pen", hidden: true });
   private readonly context: CanvasRenderingContext2D;
-  private colour = COLOURS[5]![1];
+  private colour = COLOURS[0]![1];
   private width = 16;
   private filling = false;
   private past: ImageData[] = [];

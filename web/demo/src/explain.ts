@@ -1,7 +1,8 @@
-// Why a hit matches: the sum it comes from, the two views, and the cosines of all blocks.
+// Why a hit matches: the picture as the model looked at it, and in numbers the sum of the score and the cosines of all blocks.
 
 import type { Explanation } from "./avse-web/index.js";
 import { button, byId, el } from "./dom.js";
+import { WEAK } from "./fit.js";
 import { heatmap, numbers, viewClass } from "./heatmap.js";
 import { views } from "./views.js";
 import { isAborted, trouble } from "./words.js";
@@ -63,18 +64,25 @@ export class ExplainDialog {
       el("span", { class: "paper" }, picture && el("img", { src: picture, alt: "the picture" })),
       el("blockquote", {}, match.sentence),
     );
-    const lookTwice = `The model looks ${kept.length === 2 ? "twice" : `${kept.length} times`}, each time from another point, and leaves out the patches farthest from it (hatched). Every view becomes ${imageBlocks / kept.length} blocks of numbers, the sentence ${captionBlocks}.`;
-    return [
-      pair,
+    const twice = kept.length === 2 ? "twice" : `${kept.length} times`;
+    const inNumbers = el(
+      "details",
+      { class: "in-numbers" },
+      el("summary", {}, "In numbers"),
       el("h3", {}, `Score ${score.toFixed(2)} of ${captionBlocks}`),
-      el("p", {}, `Every block of the sentence picks the block of the picture that fits it best. The score is the sum of these fits; blocks are parts of a description the model invented for itself, not words.`),
+      el("p", {}, `Each view becomes ${imageBlocks / kept.length} blocks of numbers, the sentence ${captionBlocks}. Every block of the sentence picks the block of the picture that fits it best. The score is the sum of these fits; blocks are parts of a description the model invented for itself, not words.`),
       sum(explanation),
-      el("h3", {}, kept.length === 2 ? "The two views" : "The views"),
-      el("p", {}, lookTwice),
-      views(picture, explanation),
       el("h3", {}, "All pairs of blocks"),
       el("p", {}, `The stronger the colour, the better the fit (the cosine of the two blocks). A frame with a dot marks the best of a column: the one that counts.`),
       this.map(explanation),
+    );
+    return [
+      pair,
+      el("p", { class: "verdict" }, verdict(explanation)),
+      el("h3", {}, `How the model looked`),
+      el("p", {}, `It looked at the picture ${twice}, each time from another point. The hatched patches are farthest from that point, and it left them out.`),
+      views(picture, explanation),
+      inNumbers,
       el("p", { class: "next" }, button(match.next.label, () => {
         this.dialog.close();
         match.next.action();
@@ -95,6 +103,16 @@ export class ExplainDialog {
     show();
     return el("div", { class: "heat-frame" }, table, toggle);
   }
+}
+
+/** In a visitor's words: how well it fits, and which of the looks told more. */
+function verdict({ score, captionBlocks, chosenView, views: kept }: Explanation): string {
+  const share = score / captionBlocks;
+  const well = share < WEAK ? "hardly fits the sentence" : share < 0.7 ? "fits the sentence" : "fits the sentence well";
+  const counts = kept.map((_, view) => [...chosenView].filter((other) => other === view).length);
+  const most = Math.max(...counts);
+  const told = counts.filter((count) => count === most).length > 1 ? "All views told the same amount." : `View ${counts.indexOf(most) + 1} told most of that.`;
+  return `For the model this picture ${well}. ${told}`;
 }
 
 /** The fits that the score adds up, with the view each comes from. */

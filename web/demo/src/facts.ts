@@ -34,7 +34,7 @@ export class Facts {
       this.list,
     );
     for (const event of ["stage", "captions"]) session.addEventListener(event, () => this.show());
-    session.addEventListener("captions", () => void this.weighThumbnails());
+    session.addEventListener("captions", () => void this.weighThumbnails(), { once: true });
     this.show();
   }
 

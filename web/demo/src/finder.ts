@@ -2,10 +2,13 @@
 
 import type { Embedding, Gallery, Hit } from "./avse-web/index.js";
 import type { Session } from "./session.js";
-import { isAborted } from "./words.js";
+import { codeOf } from "./words.js";
 
 /** Pause in typing after which a sentence is looked up, in milliseconds. */
 export const PAUSE = 120;
+
+/** How long the page may take to show an answer, in milliseconds. */
+const SETTLED = 400;
 
 /** Pictures that fill whole rows of three and of nine columns, the first one being four times as large. */
 const PICTURES = 24;
@@ -45,6 +48,8 @@ export interface Answer {
 /** Who is told. */
 export interface Listener {
   answered(answer: Answer): void;
+  /** The last answer once more: how long it takes when everything is warm. */
+  timed(timing: Timing): void;
   failed(question: Question, error: unknown): void;
   /** A question has begun (`true`) or none is left (`false`). */
   busy(busy: boolean): void;
@@ -55,16 +60,19 @@ export class Finder {
   /** The visitor's own pictures, when there are any. */
   own: Gallery | null = null;
   private current: AbortController | null = null;
+  private question: Question | null = null;
   private timer = 0;
+  /** Models that have answered a question of a kind before: a first one compiles what it runs, and its time says little. */
+  private readonly warm: Record<Question["kind"], WeakSet<object>> = { sentence: new WeakSet(), picture: new WeakSet() };
 
   constructor(
     private readonly session: Session,
     private readonly listener: Listener,
   ) {}
 
-  /** Whether a question is under way. */
-  get active(): boolean {
-    return this.current !== null;
+  /** The question that is under way. */
+  get asked(): Question | null {
+    return this.question;
   }
 
   /** Asks at once, or after a pause that a further question starts anew. */
@@ -72,6 +80,7 @@ export class Finder {
     this.stop();
     const current = new AbortController();
     this.current = current;
+    this.question = question;
     this.listener.busy(true);
     if (pause === 0) void this.run(question, current);
     else this.timer = setTimeout(() => void this.run(question, current), pause);
@@ -81,19 +90,30 @@ export class Finder {
   stop(): void {
     clearTimeout(this.timer);
     this.current?.abort();
-    this.current = null;
+    this.current = this.question = null;
     this.listener.busy(false);
   }
 
   private async run(question: Question, current: AbortController): Promise<void> {
     try {
       const answer = await this.answer(question, current.signal);
-      if (this.current === current) this.listener.answered(answer);
+      if (this.current !== current) return;
+      this.listener.answered(answer);
+      const { avse } = await this.session.whenReady(current.signal);
+      if (this.warm[question.kind].has(avse)) return;
+      this.warm[question.kind].add(avse);
+      this.listener.busy(false);
+      // Once more, for the time that the next questions take, when the page has painted the answer.
+      await new Promise((done) => setTimeout(done, SETTLED));
+      if (this.current !== current) return;
+      const again = await this.answer(question, current.signal).catch(() => null);
+      if (again && this.current === current) this.listener.timed(again.timing);
     } catch (error) {
-      if (this.current === current && !isAborted(error)) this.listener.failed(question, error);
+      // Only a question that was given up here may go without a word.
+      if (this.current === current) this.listener.failed(question, error);
     } finally {
       if (this.current === current) {
-        this.current = null;
+        this.current = this.question = null;
         this.listener.busy(false);
       }
     }
@@ -115,7 +135,8 @@ export class Finder {
     };
     const sentence = question.kind === "sentence";
     const found = await group(pictures, sentence ? PICTURES : SIMILAR);
-    const own = this.own && this.own.size > 0 ? await group(this.own, OWN) : null;
+    const mine = this.own;
+    const own = mine && mine.size > 0 ? await group(mine, OWN).catch(unlessDeleted) : null;
     const worked = performance.now() - began;
     // The captions may still be on their way; waiting for them is no part of the time taken.
     const sentences = sentence ? null : await captions();
@@ -124,4 +145,10 @@ export class Finder {
     const total = (worked + performance.now() - resumed) / 1000;
     return { question, query, pictures: found, captions: said, own, timing: { encode: query.seconds, search, total } };
   }
+}
+
+/** The visitor may delete all own pictures while they are searched: then there are none. */
+function unlessDeleted(error: unknown): null {
+  if (codeOf(error) === "disposed") return null;
+  throw error;
 }

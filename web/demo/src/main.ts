@@ -17,6 +17,7 @@ import { Results } from "./results.js";
 import { Session } from "./session.js";
 import { themeToggle } from "./theme.js";
 import { thumbnailUrl } from "./thumbnails.js";
+import { Waiting } from "./waiting.js";
 import { codeOf } from "./words.js";
 
 const session = new Session(deviceInAddress());
@@ -30,10 +31,29 @@ const finder = new Finder(session, {
     answer = next;
     showTrouble(null);
     if (session.loaded) results.show(next, session.loaded);
+    asked.guessed(next.captions?.hits.map(({ caption, key }) => caption ?? key) ?? []);
     facts.timed(next.timing);
   },
+  timed(timing) {
+    if (!answer || !session.loaded) return;
+    answer = { ...answer, timing };
+    results.timed(answer, session.loaded);
+    facts.timed(timing);
+  },
   failed: questionFailed,
-  busy: (busy) => results.busy(busy),
+  busy(busy) {
+    results.busy(busy);
+    // While the model loads its panel says so.
+    waiting.busy(busy && session.stage === "ready");
+  },
+});
+const waiting = new Waiting({
+  stop() {
+    const given = finder.asked;
+    finder.stop();
+    if (given) waiting.stopped(() => finder.ask(given));
+  },
+  otherDevice: () => (session.loaded?.avse.info.device === "webgpu" ? () => void switchTo("wasm") : null),
 });
 const composer = new Composer(finder, asked, nothing);
 const facts = new Facts(session, (device) => void switchTo(device));
@@ -41,7 +61,8 @@ const own = new OwnPictures(session, {
   changed(gallery) {
     finder.own = gallery;
     // The answer on the page may show rows that have moved or are gone.
-    if (answer && session.stage === "ready") finder.ask(answer.question);
+    const question = finder.asked ?? answer?.question;
+    if (question && session.stage === "ready") finder.ask(question);
   },
   lookUp,
 });
@@ -60,8 +81,10 @@ session.addEventListener("stage", () => {
   if (stage === "loading") showTrouble(null);
   if (stage === "ready" && loaded) {
     asked.domain = loaded.site.domain;
+    if (asked.domain && asked.domain !== "drawings of emoji") byId("knows", HTMLElement).textContent = `It knows ${asked.domain} only.`;
     showCredits(loaded.site);
     announce("The model is ready");
+    waiting.busy(finder.asked !== null);
     if (!busyWith()) nothing();
   }
 });
@@ -71,8 +94,10 @@ session.addEventListener("restarted", () => announce("Started again."));
 results.waiting();
 const first = questionInAddress();
 if (first) composer.sentence(first, false);
-if (!savesData()) void session.start();
-void keepShell(() => facts.worksOffline());
+// The copies for offline visits are made when the first answer no longer has to wait for them.
+const keep = () => void keepShell(() => facts.worksOffline());
+if (savesData()) keep();
+else void session.start().then(keep);
 
 /** Nothing is asked: something to begin with. */
 function nothing(): void {
@@ -83,7 +108,7 @@ function nothing(): void {
 
 /** A question is on the page or under way. */
 function busyWith(): boolean {
-  return answer !== null || finder.active;
+  return answer !== null || finder.asked !== null;
 }
 
 function why(gallery: Gallery, row: number, words: string): void {
@@ -130,7 +155,7 @@ function otherDevice(code: string): Remedy[] {
 async function switchTo(device: Device): Promise<void> {
   rememberDevice(device);
   facts.choose(device);
-  const question = answer?.question;
+  const question = finder.asked ?? answer?.question;
   finder.stop();
   // The question waits for the fresh start and is asked again.
   const started = session.start(device);

@@ -24,7 +24,7 @@ export function pictureInput(taker: Taker): void {
   }
   addEventListener("paste", (event) => {
     const files = pictures(event.clipboardData);
-    if (files.length === 0) return;
+    if (files.length === 0 || isText(event, event.clipboardData)) return;
     event.preventDefault();
     take(files);
   });
@@ -48,20 +48,34 @@ function dropping(take: (files: File[]) => void): void {
     if (hasFiles(event) && --depth <= 0) show(false);
   });
   addEventListener("dragover", (event) => {
-    if (!hasFiles(event)) return;
+    if (!hasFiles(event) || isText(event, event.dataTransfer)) return;
     event.preventDefault();
     if (event.dataTransfer) event.dataTransfer.dropEffect = "copy";
   });
   addEventListener("drop", (event) => {
     if (!hasFiles(event)) return;
-    event.preventDefault();
     show(false);
+    if (isText(event, event.dataTransfer)) return;
+    event.preventDefault();
     take(pictures(event.dataTransfer, true));
   });
 }
 
 function hasFiles(event: DragEvent): boolean {
   return event.dataTransfer?.types.includes("Files") ?? false;
+}
+
+/**
+ * Whether what comes to a field is text, though a picture comes with it: spreadsheets give cells as text and as a picture
+ * of them. With a picture that is dragged or copied as such comes at most its address or its name.
+ */
+function isText(event: Event, data: DataTransfer | null): boolean {
+  const at = event.composedPath()[0];
+  const field = at instanceof HTMLElement && (at.isContentEditable || at.matches("input[type=text], textarea"));
+  if (!field || !data?.types.includes("text/plain") || data.types.includes("text/uri-list")) return false;
+  // While something is dragged its text cannot be read, only that there is one.
+  const text = data.getData("text/plain").trim();
+  return ![...data.files].some(({ name }) => name === text);
 }
 
 /** Files that are pictures by their type. Of a single dropped file any type is taken, so that the engine can say what is wrong. */

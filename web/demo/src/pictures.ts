@@ -13,6 +13,8 @@ export interface Tile {
   score?: number;
   /** The best possible score. */
   best?: number;
+  /** Fits hardly: shown to fill the grid. */
+  faint?: boolean;
 }
 
 /** What a grid does. */
@@ -68,13 +70,14 @@ export class PictureGrid {
     });
     const show = (tile: Tile, rank: number) => {
       current = tile;
+      press.classList.toggle("faint", tile.faint === true);
       words.textContent = tile.words || `picture ${tile.row + 1}`;
       const scored = tile.score !== undefined && tile.best !== undefined;
       score.hidden = !scored;
       if (scored) {
         score.textContent = tile.score!.toFixed(2);
         score.style.setProperty("--share", String(Math.min(1, Math.max(0, tile.score! / tile.best!))));
-        spoken.textContent = `, number ${rank + 1}, score ${tile.score!.toFixed(2)} of ${tile.best}, ${this.options.action}`;
+        spoken.textContent = `, number ${rank + 1}, score ${tile.score!.toFixed(2)} of ${tile.best}${tile.faint ? ", hardly fits" : ""}, ${this.options.action}`;
       } else spoken.textContent = `, ${this.options.action}`;
     };
     return { item: el("li", {}, press), show };

@@ -5,6 +5,7 @@ import type { Gallery, Hit } from "./avse-web/index.js";
 import { captionList } from "./captions.js";
 import { announce, button, byId, el } from "./dom.js";
 import type { Answer, Group } from "./finder.js";
+import { isWeak, tailFrom } from "./fit.js";
 import { PictureGrid, type Tile } from "./pictures.js";
 import type { Loaded } from "./session.js";
 import { count, deviceName, many, time } from "./words.js";
@@ -26,6 +27,8 @@ export class Results {
   private readonly grids: { pictures: PictureGrid; own: PictureGrid; similar: PictureGrid; ownSimilar: PictureGrid };
   private answer: Answer | null = null;
   private handful = 0;
+  /** How long the answer took. */
+  private readonly time = el("p", { class: "line" });
 
   constructor(private readonly chooser: Chooser) {
     const why = (which: "pictures" | "own") => (tile: Tile) => {
@@ -52,12 +55,21 @@ export class Results {
   /** Shows an answer. */
   show(answer: Answer, loaded: Loaded): void {
     this.answer = answer;
-    this.place.replaceChildren(...(answer.question.kind === "sentence" ? this.forSentence(answer, loaded) : this.forPicture(answer, loaded)));
+    this.place.classList.toggle("with-own", !!answer.own && answer.own.hits.length > 0);
+    this.timed(answer, loaded);
+    this.place.replaceChildren(...(answer.question.kind === "sentence" ? this.forSentence(answer) : this.forPicture(answer)));
+  }
+
+  /** Another time for the answer that is shown. */
+  timed(answer: Answer, loaded: Loaded): void {
+    const gallery = (answer.captions ?? answer.pictures).gallery;
+    this.time.textContent = this.line(answer, loaded, gallery.size);
   }
 
   /** Before any question: a handful of pictures to begin with. */
   async welcome(loaded: Loaded): Promise<void> {
     this.answer = null;
+    this.place.classList.remove("with-own");
     const { pictures, site } = loaded;
     const grid = new PictureGrid({
       label: "Pictures of the collection",
@@ -81,49 +93,56 @@ export class Results {
   waiting(): void {
     this.answer = null;
     const frames = Array.from({ length: HANDFUL }, () => el("li", {}, el("span", { class: "tile frame" })));
-    this.place.replaceChildren(el("ul", { class: "grid sample", "aria-hidden": "true" }, ...frames));
+    // As tall as what comes in their place.
+    const head = el("div", { class: "group-head", "aria-hidden": "true" }, el("h2", {}, "Or begin with a picture"));
+    const about = el("p", { class: "aside", "aria-hidden": "true" }, "The pictures are on their way. Press one to see which sentences the model finds for it.");
+    this.place.replaceChildren(head, about, el("ul", { class: "grid sample frames", "aria-hidden": "true" }, ...frames));
   }
 
-  private forSentence(answer: Answer, loaded: Loaded): Node[] {
+  private forSentence(answer: Answer): (Node | string)[] {
     const { pictures, own } = answer;
-    this.grids.pictures.show(pictures.gallery, tiles(pictures));
+    this.grids.pictures.show(pictures.gallery, tiles(pictures, tailFrom(pictures)));
+    const weak = isWeak(pictures);
+    // Where nothing fits no picture stands out.
+    this.grids.pictures.element.classList.toggle("ranked", !weak);
     const best = pictures.hits[0];
-    announce(`${many(pictures.hits.length, "picture")}, best: ${best?.caption ?? best?.key ?? "none"}`);
-    const nodes: Node[] = [];
+    announce(`${weak ? "Perhaps nothing fits. " : ""}${many(pictures.hits.length, "picture")}, best: ${best?.caption ?? best?.key ?? "none"}`);
+    const nodes: (Node | string)[] = [];
     if (own && own.hits.length > 0) {
-      this.grids.own.show(own.gallery, tiles(own));
-      nodes.push(this.head("From your pictures"), this.grids.own.element);
+      this.grids.own.show(own.gallery, tiles(own, tailFrom(own, pictures)));
+      nodes.push(el("section", { class: "beside" }, this.head("From your pictures"), this.grids.own.element));
     }
     nodes.push(
-      this.head("Pictures", this.line(answer, loaded, pictures.gallery.size)),
+      this.head("Pictures", this.time),
+      weak ? el("p", { class: "weak" }, el("b", {}, "Perhaps nothing here fits."), " These are the nearest pictures, but all of them score low. Try other words for it, or name a thing that can be drawn.") : "",
       this.grids.pictures.element,
       el("p", { class: "aside" }, "The names under the pictures come from the collection; the search does not read them. Press a picture to see why it matches."),
     );
     return nodes;
   }
 
-  private forPicture(answer: Answer, loaded: Loaded): Node[] {
+  private forPicture(answer: Answer): Node[] {
     const { captions, pictures, own } = answer;
     const nodes: Node[] = [];
     if (captions) {
       const best = captions.hits[0];
       announce(`${many(captions.hits.length, "sentence")}, best: ${best?.caption ?? "none"}`);
       nodes.push(
-        this.head("Sentences", this.line(answer, loaded, captions.gallery.size)),
+        this.head("Sentences", this.time),
         captionList(captions.hits, captions.best, (hit) => this.chooser.why(captions.gallery, hit.index, hit.caption ?? hit.key)),
       );
     }
     if (own && own.hits.length > 0) {
       this.grids.ownSimilar.show(own.gallery, tiles(own));
-      nodes.push(this.head("Similar among yours"), this.grids.ownSimilar.element);
+      nodes.push(el("section", { class: "beside" }, this.head("Similar among yours"), this.grids.ownSimilar.element));
     }
     this.grids.similar.show(pictures.gallery, tiles(pictures));
     nodes.push(this.head("Similar pictures"), this.grids.similar.element);
     return nodes;
   }
 
-  private head(title: string, line = ""): HTMLElement {
-    return el("div", { class: "group-head" }, el("h2", {}, title), line && el("p", { class: "line" }, line));
+  private head(title: string, line?: HTMLElement): HTMLElement {
+    return el("div", { class: "group-head" }, el("h2", {}, title), line);
   }
 
   private line(answer: Answer, loaded: Loaded, of: number): string {
@@ -133,8 +152,8 @@ export class Results {
   }
 }
 
-function tiles(group: Group): Tile[] {
-  return group.hits.map((hit) => ({ row: hit.index, words: wordsOf(hit), score: hit.score, best: group.best }));
+function tiles(group: Group, tail = group.hits.length): Tile[] {
+  return group.hits.map((hit, at) => ({ row: hit.index, words: wordsOf(hit), score: hit.score, best: group.best, faint: at >= tail }));
 }
 
 /** A picture's name in the collection; the file name of one of the visitor's own. */

@@ -1,7 +1,7 @@
 // The loaded model and the site's two galleries: starting, cancelling, starting again on another device.
 
 import { Avse, type Device, type Gallery, type Progress } from "./avse-web/index.js";
-import { readSite, statedBytes, type Site } from "./site.js";
+import { EXPORT, readSite, statedBytes, type Site } from "./site.js";
 import { isAborted } from "./words.js";
 
 /** Where the session stands. `ready` means that sentences are answered; the captions may still be on their way. */
@@ -61,6 +61,8 @@ export class Session extends EventTarget {
       this.go("ready");
       for (const resolve of this.waiting.splice(0)) resolve(loaded);
     } catch (error) {
+      // What else is on its way is of no use any more.
+      running.abort();
       if (this.running !== running) return;
       this.running = null;
       this.error = error;
@@ -103,21 +105,13 @@ export class Session extends EventTarget {
   }
 
   private async load(signal: AbortSignal): Promise<Loaded> {
-    const site = await readSite(signal);
-    // All sizes are asked for first, so that the bar shows the whole download and never jumps back.
-    const places: [Part, URL, string][] = [
-      ["model", site.model, "the model"],
-      ["pictures", site.pictures.url, "the pictures"],
-      ["captions", site.captions.url, "the captions"],
-    ];
-    await Promise.all(
-      places.map(async ([part, url, what]) => {
-        const total = await statedBytes(url, signal);
-        this.parts.set(part, { loaded: 0, total, what, fromCache: false });
-      }),
-    );
-    const avse = await Avse.load(site.model, { device: this.device, signal, onProgress: this.follow("model") });
+    // Together with the worker's start: the sizes are for the bar alone, and nothing waits for them.
+    const loading = Avse.load(EXPORT, { device: this.device, signal, onProgress: this.follow("model") });
+    const sized = this.sizes(signal);
+    sized.catch(() => undefined);
+    const avse = await loading;
     try {
+      const site = await sized;
       avse.on("devicelost", () => this.dispatchEvent(new Event("devicelost")));
       avse.on("restarted", () => this.dispatchEvent(new Event("restarted")));
       const pictures = await avse.openGallery(site.pictures.url, { signal, onProgress: this.follow("pictures") });
@@ -140,6 +134,25 @@ export class Session extends EventTarget {
     }
   }
 
+  /** Reads the site's description and asks for all sizes, so that the bar shows the whole download and never jumps back. */
+  private async sizes(signal: AbortSignal): Promise<Site> {
+    const site = await readSite(signal);
+    const places: [Part, URL, string][] = [
+      ["model", site.model, "the model"],
+      ["pictures", site.pictures.url, "the pictures"],
+      ["captions", site.captions.url, "the captions"],
+    ];
+    const sizes = await Promise.all(places.map(([, url]) => statedBytes(url, signal)));
+    if (signal.aborted) throw signal.reason;
+    places.forEach(([part, , what], at) => {
+      // The model's download may have told of itself already.
+      const { loaded = 0, total = 0, fromCache = false } = this.parts.get(part) ?? {};
+      this.parts.set(part, { loaded, total: Math.max(total, sizes[at]!), what, fromCache });
+    });
+    this.dispatchEvent(new Event("progress"));
+    return site;
+  }
+
   private finish(signal: AbortSignal): void {
     if (signal.aborted) return;
     for (const part of this.parts.values()) part.loaded = part.total;
@@ -149,11 +162,8 @@ export class Session extends EventTarget {
 
   private follow(part: Part): (progress: Progress) => void {
     return ({ loaded, total, fromCache }) => {
-      const known = this.parts.get(part);
-      if (!known) return;
-      known.loaded = loaded;
-      known.total = Math.max(total, loaded);
-      known.fromCache = fromCache;
+      const what = this.parts.get(part)?.what ?? "";
+      this.parts.set(part, { loaded, total: Math.max(total, loaded), what, fromCache });
       this.dispatchEvent(new Event("progress"));
     };
   }

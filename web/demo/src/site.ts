@@ -3,6 +3,9 @@
 /** Where `avse export-web` put the data. */
 export const DATA = new URL("./data/", document.baseURI);
 
+/** Its description of all that. */
+export const EXPORT = new URL("avse.json", DATA);
+
 /** Who made something that is shown here. */
 export interface Credit {
   what: string;
@@ -36,12 +39,11 @@ interface Described {
 
 /** Reads `avse.json`. Throws an error with code `network` or `format`. */
 export async function readSite(signal: AbortSignal): Promise<Site> {
-  const url = new URL("avse.json", DATA);
-  const json = await fetchJson(url, signal);
+  const json = await fetchJson(EXPORT, signal);
   const galleries = Array.isArray(json["galleries"]) ? (json["galleries"] as Described[]) : [];
   const place = (kind: string): GalleryPlace => {
     const found = galleries.find((gallery) => gallery.kind === kind);
-    if (typeof found?.path !== "string") throw failure("format", `${url.pathname}: no gallery of ${kind}`);
+    if (typeof found?.path !== "string") throw failure("format", `${EXPORT.pathname}: no gallery of ${kind}`);
     return { url: new URL(found.path, DATA), items: typeof found.items === "number" ? found.items : 0 };
   };
   return {
@@ -83,6 +85,9 @@ async function fetchJson(url: URL, signal: AbortSignal): Promise<Record<string, 
     throw failure("network", `${url.pathname} cannot be reached`);
   }
   if (!response.ok) throw failure("network", `${url.pathname}: status ${response.status}`);
+  // Many servers answer every address that they do not know with the page of the site.
+  const html = response.headers.get("content-type")?.startsWith("text/html");
+  if (html) throw failure("network", `${url.pathname}: the server sent an HTML page instead`);
   try {
     return (await response.json()) as Record<string, unknown>;
   } catch {

@@ -18,7 +18,7 @@
 
   scope.addEventListener("fetch", (event) => {
     const url = new URL(event.request.url);
-    if (event.request.method === "GET" && isShell(url)) event.respondWith(networkFirst(event.request));
+    if (event.request.method === "GET" && isShell(url)) event.respondWith(networkFirst(event));
   });
 
   /** Small files of the site. Large ones are the package's affair. */
@@ -29,18 +29,25 @@
     return /\.(html|css|js|svg|webmanifest|json)$/.test(name) && !/tokenizer\.json$/.test(name);
   }
 
-  async function networkFirst(request: Request): Promise<Response> {
+  async function networkFirst(event: FetchEvent): Promise<Response> {
+    const { request } = event;
+    // The network is asked before the cache is opened, which takes its time.
+    const asked = fetch(request);
+    asked.catch(() => undefined);
     const cache = await caches.open(CACHE);
     // A question in the address does not make another page.
     const key = request.mode === "navigate" ? home.href : withoutQuery(request.url);
     const kept = await cache.match(key);
-    const fresh = fetch(request).then(async (response) => {
-      if (response.ok && response.type === "basic") await cache.put(key, response.clone());
-      return response;
-    });
-    if (!kept) return fresh;
+    const write = async (response: Response) => {
+      // What has not changed is not written again.
+      const same = kept && response.headers.has("etag") && response.headers.get("etag") === kept.headers.get("etag");
+      if (response.ok && response.type === "basic" && !same) await cache.put(key, response.clone());
+    };
+    // The page does not wait for the writing.
+    event.waitUntil(asked.then(write).catch(() => undefined));
+    if (!kept) return asked;
     const patience = new Promise<Response>((resolve) => setTimeout(() => resolve(kept.clone()), PATIENCE));
-    return Promise.race([fresh.catch(() => kept.clone()), patience]);
+    return Promise.race([asked.catch(() => kept.clone()), patience]);
   }
 
   /**
@@ -50,20 +57,20 @@
   async function keepEverything(): Promise<void> {
     const cache = await caches.open(CACHE);
     const seen = new Set<string>();
-    const open = [home.href];
-    const also = [new URL("avse-web/wasm/manifest.json", home), new URL("data/avse.json", home)];
-    open.push(...also.map(String));
-    while (open.length > 0) {
-      const wave = open.splice(0).filter((url) => !seen.has(url));
+    let wave = new Set([home.href, new URL("avse-web/wasm/manifest.json", home).href, new URL("data/avse.json", home).href]);
+    while (wave.size > 0) {
       for (const url of wave) seen.add(url);
-      const found = await Promise.all(wave.map((url) => keep(cache, url)));
-      open.push(...found.flat());
+      const found = await Promise.all([...wave].map((url) => keep(cache, url)));
+      // Many files name the same ones: each is asked for once.
+      wave = new Set(found.flat().filter((url) => !seen.has(url)));
     }
   }
 
   /** Keeps one file; the addresses that it names. */
   async function keep(cache: Cache, url: string): Promise<string[]> {
-    const response = await fetch(url, { cache: "no-cache" }).catch(() => null);
+    // On a first visit the page has just fetched nearly all of it, so the browser's own copies are new. When another
+    // version takes over they may be old, and the server is asked.
+    const response = await fetch(url, { cache: scope.registration.active ? "no-cache" : "force-cache" }).catch(() => null);
     if (!response?.ok) return [];
     await cache.put(url, response.clone());
     const type = response.headers.get("content-type") ?? "";
@@ -81,12 +88,18 @@
   }
 
   /** The glue in `wasm/manifest.json`, the manifests of model and galleries in `avse.json`. */
-  function inJson(json: { builds?: Record<string, { js?: string }>; model?: string; galleries?: { path?: string; kind?: string }[] }): string[] {
-    const glue = Object.values(json.builds ?? {}).map((build) => build.js);
-    const folders = [json.model, ...(json.galleries ?? []).map((gallery) => gallery.path)];
-    const pictures = (json.galleries ?? []).filter(({ kind, path }) => kind === "images" && path);
-    const described = [...folders.map((folder) => folder && `${folder}manifest.json`), ...pictures.map(({ path }) => `${path}thumbnails.json`)];
-    return [...glue, ...described].filter((name): name is string => !!name);
+  function inJson(json: { builds?: unknown; format?: unknown; model?: unknown; galleries?: unknown }): string[] {
+    if (json.builds) return Object.values(json.builds as Record<string, { js?: unknown }>).map(({ js }) => js).filter(isText);
+    // Other descriptions have a `model` too: a gallery's says which one made it.
+    if (json.format !== "avse-web") return [];
+    const galleries = Array.isArray(json.galleries) ? (json.galleries as { path?: unknown; kind?: unknown }[]) : [];
+    const folders = [json.model, ...galleries.map(({ path }) => path)].filter(isText);
+    const pictures = galleries.filter(({ kind }) => kind === "images").map(({ path }) => path).filter(isText);
+    return [...folders.map((folder) => `${folder}manifest.json`), ...pictures.map((path) => `${path}thumbnails.json`)];
+  }
+
+  function isText(value: unknown): value is string {
+    return typeof value === "string" && value !== "";
   }
 
   function withoutQuery(url: string | URL): string {

@@ -1,5 +1,6 @@
 /**
- * Models that several elements share: the first one that needs a model loads it, the last one that leaves ends it.
+ * Models that several elements share: the first one that needs a model loads it. When the last one has left, the model
+ * stays for a while: frameworks take elements out and put them back.
  */
 
 import { Avse } from "./avse.js";
@@ -7,6 +8,9 @@ import { AvseError } from "./errors.js";
 import type { Gallery } from "./gallery.js";
 import { untilAborted } from "./session.js";
 import type { Device, Progress } from "./types.js";
+
+/** How long a model stays that no element uses, in milliseconds. Another model's start ends it at once: two of them need much memory. */
+const IDLE = 30_000;
 
 /** Which model, where. */
 export interface ModelChoice {
@@ -22,7 +26,11 @@ interface Entry {
   galleries: Map<string, Promise<Gallery>>;
   listeners: Set<(progress: Progress) => void>;
   last?: Progress;
+  loaded: boolean;
+  /** Ends what is being fetched: the model, or galleries. */
   given: AbortController;
+  /** Runs while no element uses it. */
+  idle?: ReturnType<typeof setTimeout>;
 }
 
 const entries = new Map<string, Entry>();
@@ -38,6 +46,7 @@ export class Lease {
     this.#key = JSON.stringify([choice.url, choice.device, choice.wasmUrl, choice.workerUrl]);
     this.#entry = entries.get(this.#key) ?? start(this.#key, choice);
     this.#entry.users += 1;
+    clearTimeout(this.#entry.idle);
     this.#listener = onProgress;
     if (onProgress) {
       this.#entry.listeners.add(onProgress);
@@ -54,6 +63,7 @@ export class Lease {
   async gallery(url: string, onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<Gallery> {
     const avse = await untilAborted(this.avse, signal);
     const { galleries, given } = this.#entry;
+    signal.throwIfAborted();
     let opening = galleries.get(url);
     if (!opening) {
       opening = avse.openGallery(url, { onProgress, signal: given.signal });
@@ -72,19 +82,28 @@ export class Lease {
     if (this.#listener) entry.listeners.delete(this.#listener);
     entry.users -= 1;
     if (entry.users > 0) return;
-    if (entries.get(this.#key) === entry) entries.delete(this.#key);
     entry.given.abort(new AvseError("disposed", "the element was removed from the page"));
-    entry.loading.then((avse) => avse.dispose(), () => {});
+    if (!entry.loaded) return end(this.#key, entry);
+    entry.given = new AbortController();
+    entry.idle = setTimeout(() => end(this.#key, entry), IDLE);
   }
 }
 
+function end(key: string, entry: Entry): void {
+  clearTimeout(entry.idle);
+  if (entries.get(key) === entry) entries.delete(key);
+  entry.loading.then((avse) => avse.dispose(), () => {});
+}
+
 function start(key: string, choice: ModelChoice): Entry {
+  for (const [other, entry] of entries) if (entry.users === 0) end(other, entry);
   const given = new AbortController();
   const { url, ...options } = choice;
   const entry: Entry = {
     users: 0,
     galleries: new Map(),
     listeners: new Set(),
+    loaded: false,
     given,
     loading: Avse.load(url, {
       ...options,
@@ -97,6 +116,9 @@ function start(key: string, choice: ModelChoice): Entry {
   };
   entries.set(key, entry);
   // A model that failed to load is not shared with those who come later.
-  entry.loading.catch(() => entries.get(key) === entry && entries.delete(key));
+  entry.loading.then(
+    () => (entry.loaded = true),
+    () => entries.get(key) === entry && entries.delete(key),
+  );
   return entry;
 }

@@ -1,19 +1,21 @@
 /**
  * The element's looks. A constructed style sheet needs no permission by a content security policy.
+ *
+ * Without colours of its own it takes the page's: text as around it, no ground, and all else mixed from the text's
+ * colour. So it is dark on a dark page, whether the page says so by `color-scheme` or only paints itself.
  */
 
 const CSS = `
 :host {
   --_accent: var(--avse-accent, #2f6fde);
-  --_text: var(--avse-text, CanvasText);
-  --_muted: var(--avse-muted, color-mix(in srgb, CanvasText 62%, Canvas));
-  --_surface: var(--avse-surface, Canvas);
-  --_border: var(--avse-border, color-mix(in srgb, CanvasText 26%, Canvas));
-  --_error: var(--avse-error, #c62828);
+  --_muted: var(--avse-muted, color-mix(in srgb, currentColor 68%, transparent));
+  --_surface: var(--avse-surface, transparent);
+  --_border: var(--avse-border, color-mix(in srgb, currentColor 30%, transparent));
+  --_error: var(--avse-error, color-mix(in srgb, #e02020 68%, currentColor));
   --_radius: var(--avse-radius, 0.6rem);
   --_gap: var(--avse-gap, 0.6rem);
   display: block;
-  color: var(--_text);
+  color: var(--avse-text, inherit);
   font: var(--avse-font, inherit);
 }
 :host([hidden]) { display: none; }
@@ -24,6 +26,7 @@ input[type="search"] {
   flex: 1; min-width: 0; padding: 0.6em 0.8em; color: inherit; font: inherit; background: var(--_surface);
   border: 1px solid var(--_border); border-radius: var(--_radius);
 }
+::placeholder { color: var(--_muted); opacity: 1; }
 button { color: inherit; font: inherit; background: var(--_surface); border: 1px solid var(--_border); border-radius: var(--_radius); cursor: pointer; }
 .pick { padding: 0 0.8em; }
 .pick svg { display: block; width: 1.25em; height: 1.25em; fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linejoin: round; }
@@ -31,7 +34,7 @@ button { color: inherit; font: inherit; background: var(--_surface); border: 1px
 .status { min-height: 1.5em; margin: 0.4em 0; color: var(--_muted); font-size: 0.875em; line-height: 1.5; }
 progress { display: block; width: 100%; height: 0.4rem; accent-color: var(--_accent); }
 .error { margin: 0.4em 0; color: var(--_error); overflow-wrap: anywhere; }
-.error button { margin-inline-start: 0.6em; padding: 0.1em 0.7em; color: var(--_text); }
+.error button { margin-inline-start: 0.6em; padding: 0.1em 0.7em; }
 .grid { display: grid; gap: var(--_gap); grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--avse-item-size, 8rem)), 1fr)); }
 .grid.captions { grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--avse-caption-size, 16rem)), 1fr)); }
 .item { display: flex; flex-direction: column; gap: 0.3em; min-width: 0; padding: 0.5em; text-align: start; }

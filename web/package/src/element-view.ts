@@ -55,6 +55,11 @@ export class View {
     if (this.#status.textContent !== text) this.#status.textContent = text;
   }
 
+  /** Says that a search is running; loading says more. */
+  searching(): void {
+    if (this.#progress.hidden && !this.#status.textContent.startsWith("Starting")) this.status("Searching …");
+  }
+
   /** How far loading is; `null` when nothing is loading. */
   progress(progress: Progress | null): void {
     this.#progress.hidden = progress === null;
@@ -111,23 +116,38 @@ export class View {
     });
     this.#frame.addEventListener("paste", (event) => {
       const file = pictureOf(event.clipboardData);
-      if (!file) return;
+      if (!file || isText(event, event.clipboardData)) return;
       event.preventDefault();
       this.#events.onPicture(file);
     });
     const over = (inside: boolean) => (event: DragEvent) => {
       if (!event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      this.#frame.classList.toggle("drop", inside);
+      const text = isText(event, event.dataTransfer);
+      if (!text) event.preventDefault();
+      this.#frame.classList.toggle("drop", inside && !text);
     };
     this.#frame.addEventListener("dragover", over(true));
     this.#frame.addEventListener("dragleave", over(false));
     this.#frame.addEventListener("drop", (event) => {
       over(false)(event);
       const file = pictureOf(event.dataTransfer);
-      if (file) this.#events.onPicture(file);
+      if (file && !isText(event, event.dataTransfer)) this.#events.onPicture(file);
     });
   }
+}
+
+/**
+ * Whether what comes to a field is text, though a picture comes with it: spreadsheets give cells as text and as a picture
+ * of them. With a picture that is dragged or copied as such comes at most its address or its name.
+ */
+function isText(event: Event, data: DataTransfer | null): boolean {
+  const field = event.composedPath().some(
+    (at) => at instanceof HTMLInputElement || at instanceof HTMLTextAreaElement || (at instanceof HTMLElement && at.isContentEditable),
+  );
+  if (!field || !data?.types.includes("text/plain") || data.types.includes("text/uri-list")) return false;
+  // While something is dragged its text cannot be read, only that there is one.
+  const text = data.getData("text/plain").trim();
+  return ![...data.files].some(({ name }) => name === text);
 }
 
 /** The first file among what was dropped or pasted; what is no picture is told by the search. */

@@ -17,6 +17,9 @@ import type { Device, Hit, ImageInput, ModelInfo, Progress, SearchResult } from 
 /** How long the visitor has to stop typing before a search begins, in milliseconds. */
 const PAUSE = 120;
 
+/** From when on a search is said to be running, in milliseconds: most are over by then. */
+const SLOW = 400;
+
 /** `detail` of `avse-results`: what was found, and the text that was asked for (`null` for a picture). */
 export type ResultsDetail = SearchResult & { text: string | null };
 
@@ -132,6 +135,8 @@ export class AvseSearchElement extends Base {
     this.#asked = typeof question === "string" ? { text: question } : { picture: question };
     const text = typeof question === "string" ? question : null;
     this.#grid.element.setAttribute("aria-busy", "true");
+    // What is shown still answers the question before.
+    const slow = setTimeout(() => !signal.aborted && this.#view.searching(), SLOW);
     try {
       // A failure of loading is shown by the loading.
       const ready = await this.load().then(() => this.#ready, () => null);
@@ -151,6 +156,7 @@ export class AvseSearchElement extends Base {
       if (!signal.aborted) this.#fail(thrown, false);
       return null;
     } finally {
+      clearTimeout(slow);
       if (this.#search.signal === signal) this.#grid.element.setAttribute("aria-busy", "false");
     }
   }

@@ -46,6 +46,8 @@ export interface Engine {
   galleryFiles(handle: number): GalleryParts;
   closeGallery(handle: number): void;
   loseDevice(): void;
+  /** Gives its memory back; it is unusable from then on. */
+  free(): void;
 }
 
 /** The module that wasm-bindgen makes of a build. */

@@ -8,6 +8,7 @@ import { AvseError } from "./errors.js";
 import { prepareImage } from "./inputs.js";
 import { type Session, SESSIONS, untilAborted } from "./session.js";
 import * as store from "./store.js";
+import { plainJson, wellFormed } from "./text.js";
 import type {
   AddAllOptions, AddOptions, CallOptions, CreateOptions, GalleryEvent, GalleryInfo, ImageInput, Item,
 } from "./types.js";
@@ -51,7 +52,7 @@ export class Gallery {
     const session = SESSIONS.get(avse);
     if (!session) throw new AvseError("refused", "Gallery.create needs a loaded Avse");
     const { name, kind, signal } = options;
-    const origin = { ...(name === undefined ? {} : { name }), ...(kind === undefined ? {} : { kind }) };
+    const origin = { ...(name === undefined ? {} : { name: wellFormed(name) }), ...(kind === undefined ? {} : { kind }) };
     const { gallery, info } = await session.open(origin, { signal });
     return new Gallery(session, gallery, info);
   }
@@ -71,7 +72,7 @@ export class Gallery {
    * them anew. Nothing happens when there is none of this name.
    */
   static delete(name: string): Promise<void> {
-    return store.remove(name);
+    return store.remove(wellFormed(name));
   }
 
   /** What is known of the gallery now. */
@@ -91,11 +92,14 @@ export class Gallery {
    */
   async add(source: ImageInput | string, options: AddOptions = {}): Promise<number> {
     const { key, metadata, signal } = options;
-    const extra = { ...(key === undefined ? {} : { key }), ...(metadata === undefined ? {} : { metadata }) };
+    const extra = {
+      ...(key === undefined ? {} : { key: wellFormed(key) }),
+      ...(metadata === undefined ? {} : { metadata: plainJson(metadata, "metadata") }),
+    };
     const gallery = this.handle(this.#session);
     this.#session.changed(gallery);
     const { row, items } = await this.#session.call("add", async () => {
-      if (typeof source === "string") return { request: { gallery, content: { text: source }, ...extra } };
+      if (typeof source === "string") return { request: { gallery, content: { text: wellFormed(source) }, ...extra } };
       const { picture, transfer } = await untilAborted(prepareImage(source), signal);
       return { request: { gallery, content: { picture }, ...extra }, transfer };
     }, { signal });

@@ -11,6 +11,7 @@ import type { CallName, Calls, Changed, Picture, Question, Snapshot } from "./pr
 import { Queue } from "./queue.js";
 import { Shelf } from "./shelf.js";
 import type { Embedding, Explanation, Progress } from "./types.js";
+import { answered } from "./watch.js";
 
 /** What goes with a call. */
 export interface Context {
@@ -63,7 +64,7 @@ export class Host {
       const query = await this.#encode(question);
       signal.throwIfAborted();
       const began = performance.now();
-      const hits = await this.#galleries.search(gallery, query.kind, query.blocks, k);
+      const hits = await answered(this.#galleries.search(gallery, query.kind, query.blocks, k));
       return { hits, query, seconds: { encode: query.seconds, search: since(began) } };
     },
     explain: ({ gallery, query, index }) => this.#explain(gallery, query, index),
@@ -119,7 +120,7 @@ export class Host {
     if ("embedding" in question) return { ...question.embedding, seconds: 0 };
     const began = performance.now();
     if ("text" in question) {
-      const blocks = await this.#engine.encodeText(question.text);
+      const blocks = await answered(this.#engine.encodeText(question.text));
       return { kind: "captions", blocks, seconds: since(began) };
     }
     const blocks = await this.#encodePicture(question.picture);
@@ -129,7 +130,7 @@ export class Host {
   async #encodePicture(picture: Picture): Promise<Float32Array<ArrayBuffer>> {
     this.#engine.expectImageTower();
     const { width, height, rgba } = await pixelsOf(picture, this.#engine);
-    return this.#engine.encodeImage(width, height, new Uint8Array(rgba.buffer));
+    return answered(this.#engine.encodeImage(width, height, new Uint8Array(rgba.buffer)));
   }
 
   async #add({ gallery, content, key, metadata }: Calls["add"]["request"], signal: AbortSignal): Promise<Calls["add"]["answer"]> {
@@ -141,7 +142,7 @@ export class Host {
     let thumbnail: Blob | null = null;
     if ("text" in content) {
       if (kind !== "captions") throw new AvseError("refused", "a gallery of images takes pictures, not sentences");
-      blocks = await this.#engine.encodeText(content.text);
+      blocks = await answered(this.#engine.encodeText(content.text));
       hash = await sha256(new TextEncoder().encode(content.text));
       item["key"] = key ?? content.text;
       item["caption"] = content.text;
@@ -150,7 +151,7 @@ export class Host {
       this.#engine.expectImageTower();
       const file = typeof File === "function" && content.picture instanceof File ? content.picture : null;
       const pixels = await pixelsOf(content.picture, this.#engine, { hash: true });
-      blocks = await this.#engine.encodeImage(pixels.width, pixels.height, new Uint8Array(pixels.rgba.buffer));
+      blocks = await answered(this.#engine.encodeImage(pixels.width, pixels.height, new Uint8Array(pixels.rgba.buffer)));
       hash = pixels.hash!;
       thumbnail = await thumbnailOf(pixels);
       item["key"] = key ?? (file?.webkitRelativePath || file?.name || `picture ${size + 1}`);

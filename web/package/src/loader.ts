@@ -6,7 +6,7 @@
 import { FileCache, type Caches } from "./cache.js";
 import { AvseError, asAvseError, messageOf } from "./errors.js";
 import { sha256 } from "./hash.js";
-import { parseManifest, type FileEntry, type Manifest } from "./manifest.js";
+import { htmlError, isMissing, parseManifest, type FileEntry, type Manifest } from "./manifest.js";
 import type { Progress } from "./types.js";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -73,20 +73,21 @@ export class Loader {
    * @throws AvseError `network`, or `format` when what is there is no manifest of this kind.
    */
   async manifest(candidates: string[]): Promise<Manifest> {
-    let first: AvseError | undefined;
+    const failures: AvseError[] = [];
     for (const url of candidates) {
       try {
         return await this.#manifest(url);
       } catch (thrown) {
         this.#signal?.throwIfAborted();
-        first ??= asAvseError(thrown);
+        failures.push(asAvseError(thrown));
       }
     }
-    if (candidates.length > 1 && first) {
-      const names = candidates.slice(1).map((url) => new URL(url).pathname.split("/").at(-1));
-      throw new AvseError(first.code, `${first.message}; nor is there ${names.join(" or ")}`, { url: first.url!, cause: first });
-    }
-    throw first;
+    const [first, ...others] = failures as [AvseError, ...AvseError[]];
+    if (others.length === 0) throw first;
+    const html = failures.every(({ cause }) => (cause as { html?: boolean } | undefined)?.html);
+    const names = others.map(({ url }) => new URL(url!).pathname.split("/").at(-1)).join(" or ");
+    const rest = html ? `, and so it does for ${names}` : others.every(isMissing) ? `; nor is there ${names}` : `; ${others.map(({ message }) => message).join("; ")}`;
+    throw new AvseError(first.code, first.message + rest, { url: first.url!, cause: first });
   }
 
   /** Counts files into the total before the first of them is fetched. */
@@ -192,8 +193,9 @@ export class Loader {
   /** Reads a body into a buffer of the file's length; the length has to be right. */
   async #read(response: Response, file: FileSpec, fromCache: boolean): Promise<Bytes> {
     const bytes = new Uint8Array(file.bytes);
+    const html = response.headers.get("content-type")?.startsWith("text/html");
     const wrong = (is: string) =>
-      new AvseError("format", `${file.url}: is ${is} bytes long, but its manifest says ${file.bytes}`, { url: file.url });
+      html ? htmlError(file.url) : new AvseError("format", `${file.url}: is ${is} bytes long, but its manifest says ${file.bytes}`, { url: file.url });
     let at = 0;
     const reader = response.body?.getReader();
     try {

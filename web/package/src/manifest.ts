@@ -23,12 +23,24 @@ export function parseManifest(url: string, bytes: Uint8Array<ArrayBuffer>): Mani
   try {
     content = JSON.parse(new TextDecoder().decode(bytes));
   } catch {
-    throw new AvseError("format", `${url}: is no JSON`, { url });
+    throw /^\s*</.test(new TextDecoder().decode(bytes.subarray(0, 100))) ? htmlError(url) : new AvseError("format", `${url}: is no JSON`, { url });
   }
   if (typeof content !== "object" || content === null || Array.isArray(content)) {
     throw new AvseError("format", `${url}: is no manifest`, { url });
   }
   return { url, bytes, content: content as Record<string, unknown> };
+}
+
+/** Many servers answer every address that they do not know with the page of the site. */
+export function htmlError(url: string): AvseError {
+  const message = `${url}: the server sent an HTML page, as some do for files that are not there`;
+  return new AvseError("format", message, { url, cause: { html: true } });
+}
+
+/** Whether a failure tells that there is no such file. */
+export function isMissing(thrown: unknown): boolean {
+  const { status, html } = ((thrown as { cause?: unknown }).cause ?? {}) as { status?: number; html?: boolean };
+  return status === 404 || html === true;
 }
 
 /** Where the manifest of a model, gallery or export may be: the address itself, or in the folder it names. */

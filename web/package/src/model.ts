@@ -8,7 +8,9 @@ import { asAvseError, messageOf } from "./errors.js";
 import { Loader, type LoaderOptions, type Surroundings } from "./loader.js";
 import { candidates, expectFormat, exportOf, fileOf, type Manifest } from "./manifest.js";
 import type { LoadRequest, Loaded } from "./protocol.js";
+import { objection } from "./trial.js";
 import type { ExportInfo } from "./types.js";
+import { answered } from "./watch.js";
 
 /** A running engine, what is told of it, and its memory. */
 export interface Model extends Loaded {
@@ -84,10 +86,20 @@ async function findModel(url: string, loader: Loader): Promise<{ model: Manifest
   return { model, exported };
 }
 
-/** The engine on the chosen device, or else, where that is allowed, on the CPU. */
+/** The engine on the chosen device, or else, where that is allowed, on the CPU: the GPU has to prove itself then. */
 async function createEngine(glue: Glue, parts: BundleParts, choice: Choice, mayFallBack: boolean): Promise<Engine> {
   try {
-    return await glue.Engine.create(parts, choice.device);
+    const engine = await answered(glue.Engine.create(parts, choice.device));
+    if (choice.device === "cpu" || !mayFallBack) return engine;
+    const cpu = await glue.Engine.create(parts, "cpu");
+    const lack = await objection(engine, cpu);
+    if (lack === undefined) {
+      cpu.free();
+      return engine;
+    }
+    choice.fallback = lack;
+    engine.free();
+    return cpu;
   } catch (thrown) {
     // After a trap this instance is no good; the page takes another worker.
     if (thrown instanceof WebAssembly.RuntimeError || choice.device === "cpu" || !mayFallBack) throw thrown;

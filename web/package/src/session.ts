@@ -200,7 +200,7 @@ export class Session {
       const loaded = await client.call("load", this.#request, options);
       if (this.#fallback !== undefined) loaded.info.fallback ??= this.#fallback;
       this.#loaded = loaded;
-      client.onCrash = () => this.#crashed(client);
+      client.onCrash = (error) => this.#crashed(client, error);
       client.onChanged = (changed) => this.#changed(changed);
       return client;
     } catch (error) {
@@ -216,22 +216,25 @@ export class Session {
     }
   }
 
-  /** The GPU is gone: another worker takes over. Calls that are pending fail, and repeat themselves there. */
-  #replace(client: Client): void {
+  /** The GPU is gone: another worker takes over, on the CPU when it says why. Calls that are pending fail, and repeat themselves there. */
+  #replace(client: Client, why?: string): void {
     if (client !== this.#client) return;
     this.#client = null;
     const now = performance.now();
-    if (now - this.#lastLoss < LOSS_WINDOW) {
+    if (now - this.#lastLoss < LOSS_WINDOW) why = "the GPU was lost twice within 10 seconds";
+    if (why !== undefined) {
       this.#request.device = "wasm";
-      this.#fallback = "the GPU was lost twice within 10 seconds";
+      this.#fallback = why;
     }
     this.#lastLoss = now;
     this.#salvaging = this.#salvage(client, new AvseError("device-lost", "the GPU was lost"));
     this.#emit("devicelost");
   }
 
-  #crashed(client: Client): void {
+  #crashed(client: Client, error: AvseError): void {
     if (client !== this.#client) return;
+    // One that stopped without a word would do so again.
+    if (error.code === "device-lost") return this.#replace(client, error.message);
     this.#client = null;
     this.#salvaging = this.#salvage(client, new AvseError("internal", "the worker crashed"));
   }

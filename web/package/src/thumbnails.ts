@@ -5,7 +5,7 @@
 import { AvseError } from "./errors.js";
 import { sha256 } from "./hash.js";
 import type { Loader } from "./loader.js";
-import { entry, expectFormat, type Manifest } from "./manifest.js";
+import { entry, expectFormat, isMissing, type Manifest } from "./manifest.js";
 
 export const FORMAT = "avse-thumbnails";
 
@@ -34,7 +34,7 @@ export async function fetchThumbnails(gallery: string, rows: number, loader: Loa
   try {
     manifest = await loader.manifest([new URL("thumbnails.json", gallery).href]);
   } catch (thrown) {
-    if ((thrown as { cause?: { status?: number } }).cause?.status === 404) return null;
+    if (isMissing(thrown)) return null;
     throw thrown;
   }
   const ends = endsOf(manifest, rows);

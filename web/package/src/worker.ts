@@ -5,6 +5,7 @@
 import { AvseError, messageOf, toRecord } from "./errors.js";
 import { Host } from "./host.js";
 import type { ToPage, ToWorker } from "./protocol.js";
+import { Stuck } from "./watch.js";
 
 /** What this needs of the worker's global scope, which the DOM's types do not know. */
 interface Scope {
@@ -59,7 +60,9 @@ async function answer(message: Extract<ToWorker, { type: "call" }>): Promise<voi
     });
     if (!controller.signal.aborted) scope.postMessage({ type: "answer", id, value });
   } catch (thrown) {
-    if (thrown instanceof WebAssembly.RuntimeError) crash(thrown);
+    // What waits behind work that never ends would wait for ever.
+    const broken = thrown instanceof WebAssembly.RuntimeError || (thrown instanceof Stuck && name !== "load");
+    if (broken) crash(thrown);
     else if (!controller.signal.aborted) scope.postMessage({ type: "failure", id, error: toRecord(thrown) });
   } finally {
     running.delete(id);
@@ -69,6 +72,7 @@ async function answer(message: Extract<ToWorker, { type: "call" }>): Promise<voi
 function crash(thrown: unknown): void {
   if (crashed) return;
   crashed = true;
+  if (thrown instanceof Stuck) return scope.postMessage({ type: "crash", error: toRecord(thrown) });
   const full = (host.memory?.buffer.byteLength ?? 0) > FULL;
   const message = full ? "the model needs more memory than WebAssembly has" : `the engine broke: ${panic || messageOf(thrown)}`;
   scope.postMessage({ type: "crash", error: toRecord(new AvseError(full ? "out-of-memory" : "internal", message)) });

@@ -171,6 +171,19 @@ test("a lost GPU costs a worker, not the call; the second loss moves to the CPU"
   assert.match(one.loaded.info.fallback, /lost twice/);
 });
 
+test("a GPU that stopped without a word is not tried again", async () => {
+  const stuck = { code: "device-lost", message: "the GPU gave no answer within 60 seconds" };
+  const { session: one, made } = await session({
+    encode: (worker, message, number) => {
+      if (number > 0) worker.value(message, message.request.text);
+      else if (message.request.text === "b") worker.send({ type: "crash", error: stuck });
+    },
+  });
+  assert.deepEqual(await Promise.all([encode(one, "a"), encode(one, "b"), encode(one, "c")]), ["a", "b", "c"]);
+  assert.deepEqual(made.map(({ received }) => received[0].request.device), ["auto", "wasm"]);
+  assert.equal(one.loaded.info.fallback, stuck.message);
+});
+
 test("all calls that were pending when the GPU was lost are repeated", async () => {
   const { session: one } = await session({
     encode: (worker, message, number) => {

@@ -35,7 +35,7 @@ const wait = (time) => new Promise((done) => setTimeout(done, time));
 
 export class Engine {
   #device;
-  #config;
+  #config = {};
   #lost = false;
   #galleries = new Map();
   #last = 0;
@@ -70,11 +70,17 @@ export class Engine {
     if (text === "trap") trap();
     // As when a future of the engine traps: the promise never settles and the browser reports an uncaught error.
     if (text === "late trap") return new Promise(() => setTimeout(trap));
-    if (text.startsWith("slow")) await wait(300);
+    if (this.#config.slow === this.#device) await wait(30);
+    if (text.startsWith("slow")) await wait(text.startsWith("slower") ? 1500 : 300);
+    // A GPU that stopped and reports nothing.
+    if (text === "stuck" && this.#device === "webgpu") return new Promise(() => {});
     if (this.#lost) throw fail("device-lost", "the GPU is gone: destroyed");
     const sum = [0, 0, 0];
     for (const word of text.toLowerCase().split(/\W+/)) COLOURS[word]?.forEach((part, at) => (sum[at] += part));
-    return blocksOf(sum, CAPTION_BLOCKS);
+    const blocks = blocksOf(sum, CAPTION_BLOCKS);
+    // As a driver that computes something else, or nothing that is a number.
+    if (this.#device === "webgpu" && "wrong" in this.#config) blocks[5] += this.#config.wrong ?? NaN;
+    return blocks;
   }
 
   wordPieces(text) {
@@ -194,6 +200,8 @@ export class Engine {
   closeGallery(handle) {
     this.#galleries.delete(handle);
   }
+
+  free() {}
 
   loseDevice() {
     if (this.#device === "webgpu") this.#lost = true;

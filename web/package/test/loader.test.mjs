@@ -9,6 +9,7 @@ import { Loader } from "../dist/loader.js";
 import { candidates, fileOf } from "../dist/manifest.js";
 import { monotonic } from "../dist/progress.js";
 import { sha256 } from "../dist/hash.js";
+import { fetchThumbnails } from "../dist/thumbnails.js";
 import { bundle, described, folder, write } from "./fixtures.mjs";
 
 const NAMES = ["config.json", "model.safetensors", "tokenizer.json"];
@@ -217,6 +218,28 @@ test("a manifest that is no manifest is a format error", async (context) => {
   await assert.rejects(load(), fails("format", "manifest.json"));
   faults.intercept = ({ path }) => (path.endsWith("manifest.json") ? { body: '{"files":{"config.json":{"bytes":-1}}}' } : undefined);
   await assert.rejects(load(), fails("format", "manifest.json"));
+});
+
+test("an HTML page in the place of a file is called one", async (context) => {
+  const page = { body: "\n<!doctype html><title>The site</title>", type: "text/html" };
+  // As a server of single-page applications answers: every address that it does not know is the page.
+  const missing = new Set(["manifest.json", "avse.json"]);
+  const { server, load } = await setup(context, ({ path }) => (missing.has(path.split("/").at(-1)) ? page : undefined));
+  const loader = new Loader({ fetch }, { cache: false });
+  const both = loader.manifest([`${server.url}nowhere/manifest.json`, `${server.url}nowhere/avse.json`]);
+  await assert.rejects(both, (error) => fails("format", "manifest.json")(error) && /HTML page.*so it does for avse\.json/.test(error.message) && !/nor is there/.test(error.message));
+  // One of both places is missing in one way and one in the other.
+  missing.delete("avse.json");
+  await assert.rejects(loader.manifest([`${server.url}nowhere/manifest.json`, `${server.url}nowhere/avse.json`]), /manifest\.json: .*HTML page.*; nor is there avse\.json/);
+  missing.clear();
+  for (const name of ["model.safetensors", "tokenizer.json"]) {
+    missing.add(name);
+    await assert.rejects(load(), (error) => fails("format", name)(error) && /HTML page/.test(error.message));
+    missing.clear();
+  }
+  // A gallery without thumbnails has none, whatever is sent in their place.
+  missing.add("thumbnails.json");
+  assert.equal(await fetchThumbnails(`${server.url}model/manifest.json`, 5, new Loader({ fetch }, { cache: false })), null);
 });
 
 test("several places for a manifest", async (context) => {

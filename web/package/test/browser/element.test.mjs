@@ -1,6 +1,7 @@
 // <avse-search> in a real browser, with the fake engine.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { png, write } from "../fixtures.mjs";
@@ -61,6 +62,22 @@ test("what is typed over is dropped: only the last question shows", async (conte
   assert.deepEqual(await page.evaluate(() => found), [null, "blue.png"]);
   assert.deepEqual((await events(page, "avse-results")).map(({ text }) => text), ["blue"]);
   assert.deepEqual(await events(page, "avse-error"), []);
+});
+
+test("a search that takes its time is said to be running, and the next one too", async (context) => {
+  const { page } = await open(context, ELEMENT);
+  await seen(page, "avse-ready");
+  const status = page.getByRole("status");
+  await page.evaluate(() => document.querySelector("avse-search").search("green"));
+  assert.equal(await status.innerText(), "3 results for “green”");
+  await page.getByRole("searchbox").fill("slower red");
+  await page.waitForFunction(() => document.querySelector("avse-search").shadowRoot.querySelector("[role=status]").textContent === "Searching …", null, { timeout: 3000 });
+  // The one that runs cannot be stopped in the engine; the one after it waits, and is said to.
+  await page.getByRole("searchbox").fill("blue");
+  await page.waitForTimeout(100);
+  assert.equal(await status.innerText(), "Searching …");
+  await seen(page, "avse-results", 2);
+  assert.equal(await status.innerText(), "3 results for “blue”");
 });
 
 test("the keyboard reaches everything", async (context) => {
@@ -137,8 +154,42 @@ test("pictures are taken by drop, paste and choice", async (context) => {
   assert.match(await page.getByRole("alert").innerText(), /evil\.svg/);
 });
 
-test("two elements share a model, and the last one that goes ends it", async (context) => {
-  const { page, server } = await open(context, ELEMENT + ELEMENT.replace('id="one"', 'id="two"'));
+test("text stays text in a field, though a picture comes with it", async (context) => {
+  const around = `<div contenteditable>${ELEMENT.replace('id="one"', 'id="two"')}</div>`;
+  const { page } = await open(context, ELEMENT.replaceAll("export/pictures/", "export/captions/") + around.replaceAll("export/pictures/", "export/captions/"));
+  await seen(page, "avse-ready", 2);
+  const blue = png(9, 9, () => [0, 0, 255, 255]).toString("base64");
+  /** Gives a picture with this text to the element's part `at`; whether the browser may do what it does by itself. */
+  const give = (type, text, at = "input", element = "one", name = "image.png") => page.evaluate(([type, text, at, element, name, content]) => {
+    const data = new DataTransfer();
+    for (const [kind, value] of Object.entries(text)) data.setData(kind, value);
+    data.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name, { type: "image/png" }));
+    const init = { bubbles: true, cancelable: true, composed: true };
+    const event = type === "paste" ? new ClipboardEvent(type, { ...init, clipboardData: data }) : new DragEvent(type, { ...init, dataTransfer: data });
+    return document.querySelector(`#${element}`).shadowRoot.querySelector(at).dispatchEvent(event);
+  }, [type, text, at, element, name, blue]);
+  const cells = { "text/plain": "red\tgreen", "text/html": "<table></table>" };
+  for (const type of ["paste", "dragover", "drop"]) {
+    assert.equal(await give(type, cells), true, `${type} into the field`);
+    assert.equal(await give(type, cells, ".grid", "two"), true, `${type} where the page's own text is edited`);
+  }
+  await page.waitForTimeout(200);
+  assert.deepEqual(await events(page, "avse-results"), [], "a picture was searched for");
+  // The picture is meant when there is no text, or the text is only its address or name, or where no text can go.
+  let found = 0;
+  for (const type of ["paste", "drop"]) {
+    for (const rest of [[{ "text/html": "<img>" }], [{ "text/plain": "http://a/b.png", "text/uri-list": "http://a/b.png" }], [{ "text/plain": "blue.png" }, "input", "one", "blue.png"], [cells, ".grid"]]) {
+      assert.equal(await give(type, ...rest), false, `${type} ${JSON.stringify(rest)}`);
+      await seen(page, "avse-results", ++found);
+    }
+  }
+});
+
+test("two elements share a model, and it ends a while after the last of them has gone", async (context) => {
+  const pool = await readFile(new URL("../../dist/element-pool.js", import.meta.url), "utf8");
+  assert.match(pool, /IDLE = 30_000/);
+  const intercept = ({ path }) => (path.endsWith("/element-pool.js") ? { body: pool.replace("30_000", "50") } : undefined);
+  const { page, server } = await open(context, ELEMENT + ELEMENT.replace('id="one"', 'id="two"'), { server: { intercept } });
   await seen(page, "avse-ready", 2);
   assert.equal(page.workers().length, 1);
   assert.equal(server.requests.filter((path) => path === "/export/model/model.safetensors").length, 1);
@@ -160,6 +211,62 @@ test("two elements share a model, and the last one that goes ends it", async (co
   // And an element that comes later begins anew.
   await page.evaluate((html) => document.body.insertAdjacentHTML("beforeend", html), ELEMENT);
   await seen(page, "avse-ready", 3);
+  assert.equal(page.workers().length, 1);
+});
+
+test("an element that is put back later finds its model still there, and another model takes its place", async (context) => {
+  const { page, server } = await open(context, ELEMENT);
+  await seen(page, "avse-ready");
+  const before = server.requests.length;
+  const worker = page.workers()[0];
+  await page.evaluate(async () => {
+    const element = document.querySelector("avse-search");
+    element.remove();
+    await new Promise((done) => setTimeout(done, 300));
+    document.body.append(element);
+    globalThis.found = (await element.search("red")).hits[0].key;
+    // Another gallery of the same model.
+    element.setAttribute("gallery", "export/captions/");
+    globalThis.other = (await element.search("red")).hits[0].key;
+  });
+  assert.deepEqual(await page.evaluate(() => [found, other]), ["red.png", "about red"]);
+  assert.ok(page.workers().length === 1 && page.workers()[0] === worker, "another worker was started");
+  // Thumbnails follow in the background.
+  const again = server.requests.slice(before).filter((path) => !/captions\/|thumbnails\./.test(path));
+  assert.deepEqual(again, [], "something was fetched again");
+  // Two models at once would need twice the memory.
+  await page.evaluate(() => document.querySelector("avse-search").setAttribute("model", "export/model/"));
+  await seen(page, "avse-ready", 4);
+  assert.equal(page.workers().length, 1);
+  assert.ok(page.workers()[0] !== worker);
+});
+
+test("on a dark page the element is dark, however the page says so", async (context) => {
+  const shades = (page) => page.evaluate(() => {
+    const luminance = (colour) => {
+      const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+      canvas.fillStyle = colour;
+      canvas.fillRect(0, 0, 1, 1);
+      const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+      return a === 0 ? null : (0.299 * r + 0.587 * g + 0.114 * b) / 255;
+    };
+    const root = document.querySelector("avse-search").shadowRoot;
+    const style = (at) => getComputedStyle(root.querySelector(at));
+    return { ground: luminance(style("input").backgroundColor), text: luminance(style("input").color), error: luminance(style(".error").color) };
+  });
+  for (const dark of ["body { background: #111; color: #eee }", ":root { color-scheme: dark }"]) {
+    // The strict policy has no inline styles.
+    const { page } = await open(context, `<style>${dark}</style>${ELEMENT}`, { server: { csp: null } });
+    await seen(page, "avse-ready");
+    const { ground, text, error } = await shades(page);
+    assert.ok(ground === null || ground < 0.3, `${dark}: the field is ${ground}`);
+    assert.ok(text > 0.8, `${dark}: its text is ${text}`);
+    assert.ok(error > 0.4, `${dark}: errors are ${error}`);
+  }
+  const { page } = await open(context, ELEMENT);
+  await seen(page, "avse-ready");
+  const { text, error } = await shades(page);
+  assert.ok(text < 0.2 && error < 0.4, `on a light page: text ${text}, errors ${error}`);
 });
 
 test("an element that goes while it loads fetches no further and reports nothing", async (context) => {

@@ -1,6 +1,7 @@
 // What happens around WebGPU, with the browser's software adapter and the fake engine.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { bundle, png, write } from "../fixtures.mjs";
@@ -50,6 +51,51 @@ test("a lost GPU: a fresh worker answers the call, with every gallery as it was"
   assert.deepEqual(seen.after, ["cpu", "the GPU was lost twice within 10 seconds"]);
   await new Promise((done) => setTimeout(done, 100));
   assert.equal(page.workers().length, 1);
+});
+
+test("auto takes a GPU only where it computes rightly and sooner than the processor", async (context) => {
+  const trials = { sooner: { slow: "cpu" }, later: { slow: "webgpu" }, wrong: { slow: "cpu", wrong: 0.2 }, nan: { slow: "cpu", wrong: null } };
+  for (const [name, config] of Object.entries(trials)) await write(it.root, bundle(`trial-${name}/`, config));
+  // As if the adapter were none of software.
+  const code = await readFile(new URL("../../dist/code.js", import.meta.url), "utf8");
+  assert.match(code, /!software &&/);
+  const server = await it.serve(context, { intercept: ({ path }) => (path.endsWith("/code.js") ? { body: code.replace("!software &&", "false &&") } : undefined) });
+  const page = await it.page(context, server.url);
+  const infos = await page.evaluate(async (names) => {
+    const { Avse } = await import("/avse-web/index.js");
+    const infos = {};
+    for (const name of names) {
+      const { info } = await Avse.load(`/trial-${name}/`, { device: "auto" });
+      infos[name] = [info.device, info.fallback ?? ""];
+    }
+    // Who asks for it gets it.
+    infos.asked = [(await Avse.load("/trial-later/", { device: "webgpu" })).info.device];
+    return infos;
+  }, Object.keys(trials));
+  assert.deepEqual(infos.sooner, ["webgpu", ""]);
+  assert.equal(infos.later[0], "cpu");
+  assert.match(infos.later[1], /slower here than WebAssembly \(\d/);
+  for (const name of ["wrong", "nan"]) assert.deepEqual(infos[name], ["cpu", "the WebGPU adapter computes wrong numbers"]);
+  assert.deepEqual(infos.asked, ["webgpu"]);
+});
+
+test("a GPU that stops without a word: all questions are answered on the CPU", async (context) => {
+  // A fifth of a second instead of a minute.
+  const watch = await readFile(new URL("../../dist/watch.js", import.meta.url), "utf8");
+  assert.match(watch, /PATIENCE = 60_000/);
+  const server = await it.serve(context, { intercept: ({ path }) => (path.endsWith("/watch.js") ? { body: watch.replace("60_000", "200") } : undefined) });
+  const page = await it.page(context, server.url);
+  const seen = await page.evaluate(async () => {
+    const { Avse } = await import("/avse-web/index.js");
+    const avse = await Avse.load("/export/", { device: "webgpu" });
+    const gallery = await avse.openGallery("/export/pictures/");
+    const all = Promise.all([avse.searchText(gallery, "stuck"), avse.searchText(gallery, "blue"), avse.searchText(gallery, "green")]);
+    const late = new Promise((done) => setTimeout(done, 5000, null));
+    const found = await Promise.race([all, late]);
+    return [found?.slice(1).map(({ hits }) => hits[0].key), avse.info.device, avse.info.fallback];
+  });
+  assert.deepEqual(seen.slice(0, 2), [["blue.png", "green.png"], "cpu"]);
+  assert.match(seen[2], /gave no answer/);
 });
 
 test("a start on the GPU that fails is an error where it was asked for", async (context) => {
