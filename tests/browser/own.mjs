@@ -220,6 +220,36 @@ test("demo page: of many pictures those in sight are in the document; adding pau
   assert.deepEqual(page.complaints, []);
 });
 
+test("demo page: pictures that are not kept are there after a change of the device, deleted ones are not", { timeout: 3 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.url);
+  await ready(page);
+  const turn = async (device) => {
+    await page.locator("#facts label", { hasText: device }).click();
+    await page.waitForFunction(() => document.getElementById("running").dataset.stage !== "ready");
+    await ready(page);
+  };
+  await page.locator("#own-files").setInputFiles(pngs(0, 4));
+  await hasSize(page, 4);
+  await deleteOne(page, mine(page).first());
+  await hasSize(page, 3);
+  await turn("WebAssembly");
+  await hasSize(page, 3);
+  // Kept for a while, then no longer: nothing is in the store.
+  await keep(page).check();
+  await until(async () => /Kept/.test(await status(page).innerText()), "the page does not say that they are kept");
+  await keep(page).uncheck();
+  await until(async () => /No longer/.test(await status(page).innerText()), "the page does not say that they are kept no longer");
+  await deleteOne(page, mine(page).first());
+  await hasSize(page, 2);
+  await turn("Automatic");
+  await hasSize(page, 2);
+  assert.equal(await mine(page).first().locator(".words").innerText(), "2.png");
+  await page.reload();
+  await ready(page);
+  assert.equal(await size(page), 0, "kept although the visitor took that back");
+});
+
 test("demo page: pictures go into a file and come back from it", { timeout: 3 * PATIENCE }, async (t) => {
   const server = await site(t);
   const page = await open(t, server.url);

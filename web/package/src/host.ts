@@ -10,6 +10,7 @@ import { pixelsOf, thumbnailOf } from "./pictures.js";
 import type { CallName, Calls, Changed, Picture, Question, Snapshot } from "./protocol.js";
 import { Queue } from "./queue.js";
 import { Shelf } from "./shelf.js";
+import { alone } from "./thumbnails.js";
 import type { Embedding, Explanation, Progress } from "./types.js";
 import { answered } from "./watch.js";
 
@@ -159,7 +160,7 @@ export class Host {
     }
     // From here on it is done as a whole.
     signal.throwIfAborted();
-    pieces.add({ item, sha256: hash, blocks }, thumbnail);
+    pieces.add({ item, sha256: hash, blocks }, thumbnail && alone(thumbnail));
     return { row: size, items: size + 1 };
   }
 

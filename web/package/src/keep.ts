@@ -36,7 +36,10 @@ export async function keep(pieces: Pieces, folder: Folder, list: KeptList | null
       const parts = alone ? null : await together(members.map((piece) => () => pieces.files(piece)), rows.length);
       const blobs = parts ? blobsOf(parts) : (alone!.files ?? blobsOf(pieces.files(alone!)));
       const file = `${state}-${next.length}.tar`;
-      files[file] = segmentOf(blobs, rows.map(({ thumbnail }) => thumbnail));
+      const content = segmentOf(blobs, rows.map(({ thumbnail }) => thumbnail));
+      files[file] = content.file;
+      // One blob for all from now on.
+      content.packed.forEach((thumbnail, at) => (rows[at]!.thumbnail = thumbnail));
       const piece = parts ? pieces.open(parts, rows, { segment: file }) : { handle: alone!.handle, rows, segment: file };
       if (parts) opened.push(piece);
       next.push({ piece, segment: { file, ids: stretches(rows.map(({ id }) => id)), gone: [] } });

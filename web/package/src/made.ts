@@ -147,7 +147,7 @@ export class MadeGallery {
     const pieces = this.pieces.all.filter(({ rows }) => rows.length > 0);
     const some = pieces.length > 0 ? pieces : [this.pieces.last];
     const parts = await together(some.map((piece) => () => this.pieces.files(piece)), this.pieces.size);
-    return segmentOf(blobsOf(parts), pieces.flatMap(({ rows }) => rows.map(({ thumbnail }) => thumbnail)));
+    return segmentOf(blobsOf(parts), pieces.flatMap(({ rows }) => rows.map(({ thumbnail }) => thumbnail))).file;
   }
 
   /** Takes over what other tabs have saved. */

@@ -9,12 +9,13 @@ import type { Engine, GalleryParts } from "./engine.js";
 import { AvseError } from "./errors.js";
 import { FULL } from "./kept.js";
 import type { Added, FileBlobs } from "./protocol.js";
+import type { Thumbnail } from "./thumbnails.js";
 import type { Hit, Item, Kind } from "./types.js";
 
 export interface Row {
   /** Its number in the store; `null` while it is not there. */
   id: number | null;
-  thumbnail: Blob | null;
+  thumbnail: Thumbnail | null;
 }
 
 export interface Piece {
@@ -51,7 +52,7 @@ export class Pieces {
     return this.all.reduce((sum, { rows }) => sum + rows.length, 0);
   }
 
-  add(added: Added, thumbnail: Blob | null): void {
+  add(added: Added, thumbnail: Thumbnail | null): void {
     if (this.last.rows.length >= FULL) this.seal();
     this.#engine.add(this.last.handle, added.blocks, added.item, added.sha256);
     this.last.rows.push({ id: null, thumbnail });

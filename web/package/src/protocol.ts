@@ -5,6 +5,7 @@
  */
 
 import type { ErrorRecord } from "./errors.js";
+import type { Thumbnail } from "./thumbnails.js";
 import type {
   Device, Embedding, Explanation, ExportInfo, GalleryInfo, Item, Kind, ModelInfo, Progress, SearchResult,
 } from "./types.js";
@@ -53,7 +54,7 @@ export interface Snapshot {
   /** Numbers of rows that were removed and are still in the store. */
   removed: number[];
   /** Rows that are in no store. */
-  pieces: { files?: FileBlobs; added?: Added[]; thumbnails: (Blob | null)[] }[];
+  pieces: { files?: FileBlobs; added?: Added[]; thumbnails: (Thumbnail | null)[] }[];
 }
 
 /** What other tabs have done to a kept gallery. */

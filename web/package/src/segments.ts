@@ -9,25 +9,26 @@ import { sha256 } from "./hash.js";
 import { fileOf, parseManifest } from "./manifest.js";
 import type { FileBlobs } from "./protocol.js";
 import { packTar } from "./tar.js";
-import { endsOf, FORMAT, imageOf, pack } from "./thumbnails.js";
+import { endsOf, FORMAT, pack, stretchesOf, type Thumbnail } from "./thumbnails.js";
 
 const PACKED = { list: "thumbnails.json", file: "thumbnails.bin" } as const;
 
 /** Gallery files with their thumbnails as one tar file: unpacked it is a gallery's folder. */
-export function segmentOf(files: FileBlobs, thumbnails: (Blob | null)[]): Blob {
-  const { blob, ends } = pack(thumbnails);
+export function segmentOf(files: FileBlobs, thumbnails: (Thumbnail | null)[]): { file: Blob; packed: (Thumbnail | null)[] } {
+  const { blob, ends, packed } = pack(thumbnails);
   const list = { format: FORMAT, version: 1, ends };
-  return packTar({
+  const file = packTar({
     [FILES.manifest]: files.manifest,
     [FILES.embeddings]: files.embeddings,
     [FILES.items]: files.items,
     [PACKED.list]: new Blob([JSON.stringify(list)]),
     [PACKED.file]: blob,
   });
+  return { file, packed };
 }
 
 /** What a tar file, or a folder, holds of a gallery. */
-export async function contentOf(files: Record<string, Blob>): Promise<{ parts: GalleryParts; thumbnails: (Blob | null)[] }> {
+export async function contentOf(files: Record<string, Blob>): Promise<{ parts: GalleryParts; thumbnails: (Thumbnail | null)[] }> {
   const bytes = async (name: string) => {
     const file = files[name];
     if (!file) throw new AvseError("format", `this holds no gallery: ${name} is missing`);
@@ -39,13 +40,13 @@ export async function contentOf(files: Record<string, Blob>): Promise<{ parts: G
 }
 
 /** The thumbnails; they may be missing, the gallery is whole without them. */
-async function unpack(files: Record<string, Blob>, rows: number): Promise<(Blob | null)[]> {
+async function unpack(files: Record<string, Blob>, rows: number): Promise<(Thumbnail | null)[]> {
   try {
     const list = parseManifest(PACKED.list, new Uint8Array(await files[PACKED.list]!.arrayBuffer()));
     const bytes = new Uint8Array(await files[PACKED.file]!.arrayBuffer());
     // One blob for all, outside of the worker's memory. A copy: the file itself may go.
     const all = new Blob([bytes]);
-    return endsOf(list, rows).map((end, row, ends) => imageOf(bytes, all, row === 0 ? 0 : ends[row - 1]!, end));
+    return stretchesOf(bytes, all, endsOf(list, rows));
   } catch {
     return new Array<null>(rows).fill(null);
   }

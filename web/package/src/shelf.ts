@@ -11,7 +11,7 @@ import { candidates, expectFormat, fileOf } from "./manifest.js";
 import { surroundings } from "./model.js";
 import type { Changed, Snapshot } from "./protocol.js";
 import type { Queue } from "./queue.js";
-import { fetchThumbnails, Thumbnails } from "./thumbnails.js";
+import { fetchThumbnails, imageOf, type Thumbnails } from "./thumbnails.js";
 import type { GalleryInfo, Hit, Item, Kind } from "./types.js";
 
 /** A gallery that was downloaded. */
@@ -81,7 +81,8 @@ export class Shelf {
     return this.#queue.run(() => {
       const { pieces } = this.made(gallery);
       const { piece, at } = pieces.locate(row);
-      return piece.rows[at]!.thumbnail;
+      const { thumbnail } = piece.rows[at]!;
+      return thumbnail && imageOf(thumbnail);
     }, signal);
   }
 

@@ -62,17 +62,48 @@ export function endsOf(manifest: Manifest, rows: number): number[] {
   return ends as number[];
 }
 
-/** Packs thumbnails. */
-export function pack(thumbnails: (Blob | null)[]): { blob: Blob; ends: number[] } {
-  const ends: number[] = [];
-  let end = 0;
-  for (const thumbnail of thumbnails) ends.push((end += thumbnail?.size ?? 0));
-  return { blob: new Blob(thumbnails.filter((thumbnail) => thumbnail !== null)), ends };
+/** A stretch of packed image files. Blobs are made when they are asked for: one each for 20,000 rows would take seconds. */
+export interface Thumbnail {
+  all: Blob;
+  start: number;
+  end: number;
+  type: string;
 }
 
-/** A stretch of packed image files, `bytes` and `all` being the same; `null` when it is empty. */
-export function imageOf(bytes: Uint8Array, all: Blob, start: number, end: number): Blob | null {
-  return end > start ? all.slice(start, end, typeOf(bytes.subarray(start, end))) : null;
+/** An image file that is not packed. */
+export function alone(file: Blob): Thumbnail {
+  return { all: file, start: 0, end: file.size, type: file.type };
+}
+
+/** An image file, out of those that it is packed with. */
+export function imageOf({ all, start, end, type }: Thumbnail): Blob {
+  return end - start === all.size && all.type === type ? all : all.slice(start, end, type);
+}
+
+/** Packs thumbnails: the file, where each ends in it, and the thumbnails as its stretches. */
+export function pack(thumbnails: (Thumbnail | null)[]): { blob: Blob; ends: number[]; packed: (Thumbnail | null)[] } {
+  const ends: number[] = [];
+  const stretches: Thumbnail[] = [];
+  let end = 0;
+  for (const thumbnail of thumbnails) {
+    const last = stretches.at(-1);
+    if (thumbnail && last && last.all === thumbnail.all && last.end === thumbnail.start) last.end = thumbnail.end;
+    else if (thumbnail) stretches.push({ ...thumbnail });
+    ends.push((end += thumbnail ? thumbnail.end - thumbnail.start : 0));
+  }
+  const blob = new Blob(stretches.map(({ all, start, end }) => (end - start === all.size ? all : all.slice(start, end))));
+  const packed = thumbnails.map(
+    (thumbnail, row) => thumbnail && { all: blob, start: row === 0 ? 0 : ends[row - 1]!, end: ends[row]!, type: thumbnail.type },
+  );
+  return { blob, ends, packed };
+}
+
+/** The stretches of packed image files, `bytes` and `all` being the same; `null` for rows that have none. */
+export function stretchesOf(bytes: Uint8Array, all: Blob, ends: number[]): (Thumbnail | null)[] {
+  return ends.map((end, row) => {
+    const start = row === 0 ? 0 : ends[row - 1]!;
+    return end > start ? { all, start, end, type: typeOf(bytes.subarray(start, end)) } : null;
+  });
 }
 
 /** The media type of an image file, by its first bytes; empty when it is none that is known. */

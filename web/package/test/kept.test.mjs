@@ -11,6 +11,7 @@ import { FULL, idsOf, plan, stretches } from "../dist/kept.js";
 import { MadeGallery } from "../dist/made.js";
 import { remove } from "../dist/store.js";
 import { packTar, unpackTar } from "../dist/tar.js";
+import { alone, imageOf } from "../dist/thumbnails.js";
 import { Engine } from "./fake-engine.mjs";
 import { folder } from "./fixtures.mjs";
 import { disk } from "./opfs.mjs";
@@ -30,7 +31,7 @@ async function tab(context, options = {}, engine = new Engine()) {
 let counter = 0;
 function add({ made }, key) {
   const blocks = Float32Array.from({ length: 32 }, (_, at) => Math.sin(counter++ + at));
-  made.pieces.add({ item: { key, metadata: { name: key } }, sha256: "00", blocks }, new Blob([`\xff\xd8\xff of ${key}`]));
+  made.pieces.add({ item: { key, metadata: { name: key } }, sha256: "00", blocks }, alone(new Blob([`\xff\xd8\xff of ${key}`])));
 }
 
 const keys = ({ made }) => Array.from({ length: made.pieces.size }, (_, row) => made.pieces.item(row).key);
@@ -117,7 +118,7 @@ test("two tabs add, remove and save: nothing of either is lost", async (context)
   assert.deepEqual(await best(one), await best(other));
   const third = await tab(context);
   assert.deepEqual(keys(third), both);
-  assert.equal(await third.made.pieces.locate(2).piece.rows[2].thumbnail.text(), "ÿØÿ of one 2");
+  assert.equal(await imageOf(third.made.pieces.locate(2).piece.rows[2].thumbnail).text(), "ÿØÿ of one 2");
   // Nothing new: nothing is written.
   store.written = 0;
   await third.made.save();
@@ -285,7 +286,7 @@ test("a gallery goes into a file and comes back, all or nothing", async (context
   add(other, "before");
   await other.made.addFile(file, signal);
   assert.deepEqual(keys(other), ["before", ...keys(one)]);
-  assert.equal(await other.made.pieces.locate(6).piece.rows[5].thumbnail.text(), await one.made.pieces.locate(5).piece.rows[5].thumbnail.text());
+  assert.equal(await imageOf(other.made.pieces.locate(6).piece.rows[5].thumbnail).text(), await imageOf(one.made.pieces.locate(5).piece.rows[5].thumbnail).text());
   await other.made.save();
   assert.deepEqual(keys(await tab(context, { name: "other" })), keys(other));
 

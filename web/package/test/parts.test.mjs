@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { asAvseError, AvseError, fromRecord, toRecord } from "../dist/errors.js";
 import { plain } from "../dist/hash.js";
 import { Queue } from "../dist/queue.js";
-import { endsOf, pack, Thumbnails } from "../dist/thumbnails.js";
+import { alone, endsOf, imageOf, pack, Thumbnails } from "../dist/thumbnails.js";
 
 test("importing needs no window and does nothing", async () => {
   const before = Object.keys(globalThis);
@@ -63,8 +63,10 @@ test("the queue keeps the order and leaves out what was aborted", async () => {
 test("thumbnails come back as they were packed", async () => {
   const webp = new Uint8Array([..."RIFF", 0, 0, 0, 0, ..."WEBP"].map((part) => (typeof part === "string" ? part.charCodeAt(0) : part)));
   const png = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 1);
-  const { blob, ends } = pack([new Blob([webp]), null, new Blob([png])]);
+  const { blob, ends, packed } = pack([alone(new Blob([webp])), null, alone(new Blob([png]))]);
   assert.deepEqual(ends, [12, 12, 17]);
+  const again = pack([packed[2], packed[0], null]);
+  assert.deepEqual([again.ends, await imageOf(again.packed[0]).text()], [[5, 17, 17], await new Blob([png]).text()]);
   const thumbnails = new Thumbnails(new Uint8Array(await blob.arrayBuffer()), ends);
   assert.equal(thumbnails.row(0).type, "image/webp");
   assert.equal(thumbnails.row(1), null);
