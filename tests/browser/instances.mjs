@@ -28,7 +28,7 @@ test("two instances on one page do not disturb each other", { timeout: 2 * PATIE
   await until(() => workers(page) === 1, () => `${workers(page)} workers, where one instance is left`, 10_000);
 });
 
-test("two elements share one model, which goes with the last of them", { timeout: 2 * PATIENCE }, async (t) => {
+test("two elements share one model, which goes half a minute after the last of them", { timeout: 2 * PATIENCE }, async (t) => {
   const element = (id, gallery) =>
     `<avse-search id="${id}" model="/tiny/" gallery="/tiny/${gallery}/" device="wasm" placeholder="Find ${gallery}" k="4"></avse-search>`;
   const both = `<!doctype html><html lang="en"><meta charset="utf-8"><title>two</title><link rel="icon" href="data:,">
@@ -48,7 +48,7 @@ test("two elements share one model, which goes with the last of them", { timeout
   const still = await page.evaluate(async () => (await document.getElementById("two").search("another picture")).hits.length);
   assert.equal(still, 4, "the element that stays lost its model");
   await page.evaluate(() => document.getElementById("two").remove());
-  await until(() => workers(page) === 0, "the worker outlived the last element", 10_000);
+  await until(() => workers(page) === 0, "the worker outlived the last element by far more than half a minute");
   assert.deepEqual(page.complaints, []);
 });
 
