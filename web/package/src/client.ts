@@ -46,7 +46,7 @@ export class Client {
       // A script that could not be loaded or parsed gives an event without a message.
       const message = event.message
         ? `the worker stopped: ${event.message}`
-        : "the worker's script could not be loaded (is it there, and do the policies worker-src and script-src allow it?)";
+        : "the worker's script could not be loaded (is it there, do worker-src and script-src allow it, and is the page from a web server?)";
       this.#crash(new AvseError(event.message ? "internal" : "network", message));
     });
     worker.addEventListener("messageerror", () => {

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { serve } from "../../../tools/serve.mjs";
-import { folder } from "../fixtures.mjs";
+import { folder, write } from "../fixtures.mjs";
 import { browserTests } from "./chromium.mjs";
 import { pack } from "./pack.mjs";
 
@@ -78,12 +78,31 @@ test("in Vite's development server", async (context) => {
   }
 });
 
+/** Asks the plain page once. */
+async function plainWorks(page) {
+  await page.getByRole("searchbox", { name: "Describe a drawing" }).fill("red");
+  await page.waitForFunction(() => /a red square/.test(document.querySelector("avse-search").shadowRoot.querySelector(".item")?.textContent));
+  assert.deepEqual(page.errors.filter((text) => !/404/.test(text)), []);
+}
+
+test("the plain page with the tarball's files on another origin", async (context) => {
+  const place = await folder(context);
+  execFileSync("tar", ["-xzf", await pack(it), "-C", place]);
+  const other = await serve({ root: join(place, "package/dist"), cors: true, csp: null });
+  context.after(() => other.close());
+  const page = await readFile(join(WEB, "examples/plain/index.html"), "utf8");
+  await write(place, { "page/index.html": page.replace('src="avse-web/', `src="${other.url}`) });
+  const csp = `default-src 'self'; script-src ${other.url} 'wasm-unsafe-eval'; connect-src 'self' ${other.url}; worker-src blob: ${other.url}; img-src blob:`;
+  const own = await serve({ root: join(place, "page"), mounts: { "/data/": join(it.root, "export") }, csp });
+  context.after(() => own.close());
+  await plainWorks(await it.page(context, own.url));
+  assert.ok(other.requests.includes("/worker.js"));
+});
+
 test("the plain page: one script tag, one element", async (context) => {
   const server = await it.serve(context, {
     mounts: { "/plain/avse-web/wasm/": join(it.root, "wasm"), "/plain/avse-web/": join(WEB, "package/dist"), "/plain/data/": join(it.root, "export"), "/plain/": join(WEB, "examples/plain") },
   });
   const page = await it.page(context, `${server.url}plain/`);
-  await page.getByRole("searchbox", { name: "Describe a drawing" }).fill("red");
-  await page.waitForFunction(() => /a red square/.test(document.querySelector("avse-search").shadowRoot.querySelector(".item")?.textContent));
-  assert.deepEqual(page.errors.filter((text) => !/404/.test(text)), []);
+  await plainWorks(page);
 });
