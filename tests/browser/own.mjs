@@ -151,6 +151,27 @@ test("demo page: without a store, as on plain http, pictures are added, and the 
   assert.doesNotMatch(await page.locator("#own").innerText(), /cannot run the model/);
 });
 
+test("demo page: kept pictures that cannot be opened are left alone, and others can be added", { timeout: 3 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.empty);
+  const text = await page.evaluate(async () => {
+    const root = await (await navigator.storage.getDirectory()).getDirectoryHandle("avse-web-galleries", { create: true });
+    const file = await (await root.getDirectoryHandle("gmy-pictures", { create: true })).getFileHandle("list-1.json", { create: true });
+    const stream = await file.createWritable();
+    await stream.write('{"format":"avse-kept","version":2}');
+    await stream.close();
+    globalThis.kept = file;
+    return (await file.getFile()).text();
+  });
+  const visit = await openIn(page.context(), server.url);
+  await ready(visit);
+  await until(async () => /cannot be opened/.test(await status(visit).innerText()), "the page does not say that they cannot be opened");
+  await visit.locator("#own-files").setInputFiles(pngs(0, 2));
+  await hasSize(visit, 2);
+  assert.equal(await keep(visit).isVisible(), false);
+  assert.equal(await page.evaluate(async () => (await kept.getFile()).text()), text);
+});
+
 test("demo page: two tabs keep their pictures together", { timeout: 3 * PATIENCE }, async (t) => {
   const server = await site(t);
   const one = await open(t, server.url);

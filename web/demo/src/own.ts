@@ -150,17 +150,24 @@ export class OwnPictures {
 
   private async open({ avse }: Loaded): Promise<void> {
     try {
-      const gallery = await Gallery.create(avse, { name: NAME, kind: "images" });
+      let trouble = "";
+      const gallery = await Gallery.create(avse, { name: NAME, kind: "images" }).catch((error: unknown) => {
+        if (isAborted(error)) throw error;
+        trouble = `The pictures that are kept here cannot be opened. ${keepingTrouble(error)}`;
+        // What is there stays untouched; others can be added for this visit.
+        return Gallery.create(avse, { kind: "images" });
+      });
       if (this.session.loaded?.avse !== avse) return;
       this.gallery = gallery;
       const names = gallery.info.canSave ? await Gallery.names() : [];
-      this.kept = this.keep.checked = this.kept || (names.includes(NAME) && gallery.size > 0);
-      this.fleeting.hidden = gallery.info.canSave;
+      this.kept = this.keep.checked = gallery.info.canSave && (this.kept || (names.includes(NAME) && gallery.size > 0));
+      this.fleeting.hidden = gallery.info.canSave || trouble !== "";
       this.keepRow.hidden = !gallery.info.canSave;
       gallery.on("changed", () => this.otherTab(gallery, true));
       gallery.on("deleted", () => this.otherTab(gallery, false));
       this.renew(gallery);
-      await this.addWaiting(gallery);
+      if (!this.stopping && this.files.waiting().length + this.files.collections().length > 0) await this.addWaiting(gallery);
+      else if (trouble) this.say(trouble);
     } catch (error) {
       if (!isAborted(error)) this.say(`Your pictures could not be opened again. ${keepingTrouble(error)}`);
     }
