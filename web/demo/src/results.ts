@@ -84,7 +84,7 @@ export class Results {
       this.handful += 1;
       void sample(pictures, this.handful).then((next) => grid.show(pictures, next));
     }, { class: "button plain" });
-    const title = el("div", { class: "group-head" }, el("h2", {}, "Or begin with a picture"), more);
+    const title = el("div", { class: "group-head" }, el("h2", {}, "Or pick a picture"), more);
     const about = el("p", { class: "aside" }, `${many(pictures.size, "picture")} are waiting here${site.domain ? `, all of them ${site.domain}` : ""}. Press one to see which sentences the model finds for it.`);
     this.place.replaceChildren(title, about, grid.element);
   }
@@ -94,7 +94,7 @@ export class Results {
     this.answer = null;
     const frames = Array.from({ length: HANDFUL }, () => el("li", {}, el("span", { class: "tile frame" })));
     // As tall as what comes in their place.
-    const head = el("div", { class: "group-head", "aria-hidden": "true" }, el("h2", {}, "Or begin with a picture"));
+    const head = el("div", { class: "group-head", "aria-hidden": "true" }, el("h2", {}, "Or pick a picture"));
     const about = el("p", { class: "aside", "aria-hidden": "true" }, "The pictures are on their way. Press one to see which sentences the model finds for it.");
     this.place.replaceChildren(head, about, el("ul", { class: "grid sample frames", "aria-hidden": "true" }, ...frames));
   }
