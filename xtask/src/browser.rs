@@ -6,7 +6,7 @@ use std::fs;
 use crate::checks;
 use crate::chromium::{find, required};
 use crate::setup;
-use crate::shell::{Step, root};
+use crate::shell::{Step, root, target};
 use crate::web::{self, Native};
 
 /// What runs in Node.js alone. The package has to be built.
@@ -24,7 +24,9 @@ pub fn tests() -> Option<[Step; 3]> {
         return None;
     };
     let steps = [
-        node("package in Chromium", "web/package/test/browser"),
+        node("package in Chromium", "web/package/test/browser")
+            .env("AVSE_EXAMPLES", target().join("web/examples"))
+            .env("AVSE_LEFT_OUT", checks::left_out()),
         built("browser tests", "tests/browser"),
         built("three engines", "tests/browser/engines"),
     ];

@@ -68,7 +68,9 @@ pub fn serve(arguments: &[String]) -> bool {
 /// The hook of `trunk`: builds, and puts everything but index.html, which is trunk's, into the folder that trunk names.
 pub fn stage() -> bool {
     let Some(out) = std::env::var_os("TRUNK_STAGING_DIR").map(PathBuf::from) else {
-        eprintln!("`cargo xtask web stage` is called by trunk, which names a folder in TRUNK_STAGING_DIR");
+        eprintln!(
+            "`cargo xtask web stage` is called by trunk, which names a folder in TRUNK_STAGING_DIR"
+        );
         return false;
     };
     if !build(Native::Fresh) {
