@@ -97,7 +97,13 @@ test("demo page: the explanation begins with the picture and its views; the pad 
   await page.getByRole("button", { name: "Draw one" }).click();
   assert.match(await field.getAttribute("placeholder"), /draw/);
   assert.equal(await page.locator("input[name=colour]:checked").getAttribute("value"), "#212121", "the first ink is not dark");
-  const pad = await page.locator("canvas.canvas").boundingBox();
+  // It opens with a movement.
+  const pad = await until(async () => {
+    const before = await page.locator("canvas.canvas").boundingBox();
+    await page.waitForTimeout(300);
+    const after = await page.locator("canvas.canvas").boundingBox();
+    return before.y === after.y && after;
+  }, "the pad does not come to rest");
   const guess = page.locator("#guess");
   await page.mouse.move(pad.x + 40, pad.y + 40);
   await page.mouse.down();
