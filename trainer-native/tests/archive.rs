@@ -1,5 +1,5 @@
-//! The program that `cargo xtask gpu pack` archives: `avse`, and the test suites that a GPU is tried with as two commands
-//! more, `parity` and `gradients`. Three programs would hold Burn and LLVM three times.
+//! The program that `cargo xtask gpu pack` archives: `avse`, and as two more commands, `parity` and `gradients`, the test
+//! suites that a GPU is tried with. Three programs would hold Burn and LLVM three times.
 
 #![allow(clippy::duplicate_mod, reason = "each suite brings what it needs")]
 

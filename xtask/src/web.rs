@@ -93,10 +93,10 @@ pub fn stage() -> bool {
 
 /// Runs trunk in the page's folder, and installs it where it is missing.
 pub fn trunk(arguments: &[String]) -> bool {
-    let there = || Step::new("trunk", "trunk", ["--version"]).output().is_some();
+    let in_path = Step::new("trunk", "trunk", ["--version"]).output().is_some();
     let tools = target().join("web/tools");
     let own = tools.join("bin").join(format!("trunk{}", std::env::consts::EXE_SUFFIX));
-    let program = if there() { PathBuf::from("trunk") } else { own };
+    let program = if in_path { PathBuf::from("trunk") } else { own };
     // Without the parts that ask for newer versions and download tools.
     let install = || {
         Step::cargo("trunk", ["install", "trunk", "--locked", "--no-default-features"])
@@ -104,7 +104,7 @@ pub fn trunk(arguments: &[String]) -> bool {
             .args(&[text(&tools)])
             .run()
     };
-    let ready = program.exists() || there() || install();
+    let ready = in_path || program.exists() || install();
     let config = text(&root().join("web/demo/Trunk.toml"));
     ready && Step::new("trunk", program, ["--config", &config]).args(arguments).run()
 }

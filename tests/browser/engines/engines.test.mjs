@@ -30,16 +30,11 @@ const address = Object.values(networkInterfaces()).flat().find(({ family, intern
 
 /** Says loudly what does not run; a failure where a build server has to have it. */
 function leaveOut(what, t) {
-  if (required) throw new Error(`LEFT OUT: ${what}`);
-  note(`LEFT OUT: ${what}`);
+  const note = `*** LEFT OUT: ${what} ***`;
+  if (required) throw new Error(note);
+  console.error(`\n${note}\n`);
+  if (process.env.AVSE_LEFT_OUT) appendFileSync(process.env.AVSE_LEFT_OUT, `${note}\n`);
   t.skip(what);
-}
-
-/** Says something loudly, also at the end of all checks. */
-function note(what) {
-  const line = `*** ${what} ***`;
-  console.error(`\n${line}\n`);
-  if (process.env.AVSE_LEFT_OUT) appendFileSync(process.env.AVSE_LEFT_OUT, `${line}\n`);
 }
 
 test("three engines", { concurrency: true }, async (t) => {
@@ -67,8 +62,8 @@ async function inEngine(t, engine) {
 function inWindow(t, browser, engine, mode, host) {
   const column = columnOf(engine, mode);
   return t.test(mode, async (t) => {
-    for (const [name, group] of Object.entries(GROUPS)) {
-      await t.test(name, async (t) => {
+    for (const [group, { setup, rows }] of Object.entries(GROUPS)) {
+      await t.test(group, async (t) => {
         const kit = {
           mode,
           site: (options) => site(t, { host, ...options }),
@@ -78,44 +73,30 @@ function inWindow(t, browser, engine, mode, host) {
             return page;
           },
         };
-        let outcomes = await inGroup(group, kit);
-        const failed = outcomes.filter(({ row, error }) => error && !known(row, column));
-        // Three browsers at once on a busy machine: a case may run out of time. It has a second try, which is not kept quiet.
-        if (failed.length > 0) {
-          note(`second try of "${name}" in ${column}, since this failed: ${failed.map(({ row, error }) => `${row}: ${firstLine(error)}`).join("; ")}`);
-          outcomes = await inGroup(group, kit);
+        const state = setup(kit);
+        state.catch(() => {});
+        for (const [row, run] of Object.entries(rows)) {
+          await t.test(row, { timeout: 2 * PATIENCE }, (t) => inCase(t, row, column, async () => run(await state)));
         }
-        for (const outcome of outcomes) await t.test(outcome.row, (t) => report(t, outcome, column));
       });
     }
   });
 }
 
-/** The cases of a group one after the other: what each gives, or its error. */
-async function inGroup({ setup, rows }, kit) {
-  const state = setup(kit);
-  state.catch(() => {});
-  const outcomes = [];
-  for (const [row, run] of Object.entries(rows)) {
-    let timer;
-    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error("it does not end")), 2 * PATIENCE)));
-    const cell = Promise.race([state.then(run), late]).finally(() => clearTimeout(timer));
-    outcomes.push(await cell.then((cell) => ({ row, cell: cell ?? "yes" }), (error) => ({ row, error })));
+/** One case: what it finds goes into the table. */
+async function inCase(t, row, column, run) {
+  const reason = KNOWN.find(([name, columns]) => name === row && columns.includes(column))?.[2];
+  let cell;
+  try {
+    cell = (await run()) ?? "yes";
+  } catch (error) {
+    found.set(row, column, "no");
+    if (!reason) throw error;
+    return t.diagnostic(`known to fail, ${reason}: ${error.message.split("\n")[0]}`);
   }
-  return outcomes;
-}
-
-/** One case: what was found goes into the table. */
-function report(t, { row, cell, error }, column) {
-  const reason = known(row, column);
-  found.set(row, column, cell ?? "no");
-  if (error && !reason) throw error;
-  if (error) return t.diagnostic(`known to fail, ${reason}: ${firstLine(error)}`);
+  found.set(row, column, cell);
   assert.ok(!reason, `this works now (${cell}): take it off the list of known failures`);
 }
-
-const known = (row, column) => KNOWN.find(([name, columns]) => name === row && columns.includes(column))?.[2];
-const firstLine = (error) => error.message.split("\n")[0];
 
 test("the table in web/package/README.md is what was found", async () => {
   if (process.env.AVSE_TABLE === "write") return found.write();

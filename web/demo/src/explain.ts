@@ -79,7 +79,7 @@ export class ExplainDialog {
     return [
       pair,
       el("p", { class: "verdict" }, verdict(explanation)),
-      el("h3", {}, `How the model looked`),
+      el("h3", {}, "How the model looked"),
       el("p", {}, `It looked at the picture ${twice}, each time from another point. The hatched patches are farthest from that point, and it left them out.`),
       views(picture, explanation),
       inNumbers,
