@@ -1,6 +1,7 @@
 //! From pixels to image embeddings.
 
 pub mod augmentation;
+pub mod formats;
 pub mod pixels;
 mod position;
 mod resnet;
