@@ -8,6 +8,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use crate::config::ModelConfig;
 use crate::image::ImageTower;
 use crate::image::pixels::{Preprocess, RgbImage};
+use crate::input::json;
 use crate::model::AvseModel;
 use crate::similarity::reference::{l2_normalise, similarity};
 use crate::text::TextTower;
@@ -79,8 +80,7 @@ impl Avse {
     /// As there, but for what `BundleFiles::verify` has found before.
     pub fn from_files(bundle: VerifiedFiles, device: &Device) -> Result<(Self, Manifest)> {
         let VerifiedFiles { files, manifest } = bundle;
-        let config = serde_json::from_slice(&files.config)
-            .map_err(|e| Error::format("config.json", e.to_string()))?;
+        let config = json::parse(&files.config, Path::new("config.json"))?;
         let tokenizer = utf8(&files.tokenizer, Path::new("tokenizer.json"))?;
         let (length, path) = (files.weights.len() as u64, Path::new("model.safetensors"));
         let weights = StateDict::from_safetensors(files.weights.as_slice(), length, path)?;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::input::shown_path;
+
 /// What can go wrong in `avse-core`.
 ///
 /// Every variant names the file, line, key or tensor it is about, so that its
@@ -10,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown_path(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -18,7 +20,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file was read, but its content is not what it should be.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {message}", shown_path(path))]
     Format {
         /// The file.
         path: PathBuf,

@@ -1,10 +1,12 @@
-//! Writing of files, whole or not at all.
+//! Reading of text and JSON from outside, and writing of files, whole or not at all.
 
 use std::borrow::Cow;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use avse_core::input::{encoding, json};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::{Error, Result};
 
@@ -14,6 +16,25 @@ pub fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
         .map_err(|e| Error::Usage(format!("JSON cannot be written: {e}")))?;
     bytes.push(b'\n');
     Ok(bytes)
+}
+
+/// Reads a text file, without its byte order mark.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::Format`] for what is no UTF-8.
+pub fn read_text(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let text = encoding::text(&bytes).map_err(|message| Error::format(path, message))?;
+    Ok(text.to_owned())
+}
+
+/// Reads a JSON file.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::Format`] naming line or key.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    json::from_slice(&bytes).map_err(|message| Error::format(path, message))
 }
 
 /// Writes a file so that it is there as a whole or not at all.

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use avse_core::input::shown_lines;
+
 use crate::allocator::TensorAllocator;
 use crate::commands::Cli;
 
@@ -10,7 +12,7 @@ pub fn run() -> ExitCode {
     prepare();
     report_panics();
     let code = Cli::run().unwrap_or_else(|error| {
-        eprintln!("error: {error}");
+        eprintln!("error: {}", shown_lines(&error.to_string()));
         ExitCode::FAILURE
     });
     crate::device::finish();

@@ -1,6 +1,5 @@
 //! `avse convert`: weights from one form into another.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,6 +13,7 @@ use avse_core::weights::{
 use burn::tensor::Device;
 use clap::ValueEnum;
 
+use crate::files::read_json;
 use crate::hub::{self, Hub};
 use crate::pretrained::{Backbones, Heads, from_backbones};
 use crate::{Error, Result};
@@ -170,10 +170,7 @@ impl Args {
         };
         let weights = weights.renamed(|name| Some(Naming::OFFICIAL.canonical(name)));
         let config = match &self.config {
-            Some(file) => {
-                let text = fs::read_to_string(file).map_err(|e| Error::io(file, e))?;
-                serde_json::from_str(&text).map_err(|e| Error::format(file, e.to_string()))?
-            }
+            Some(file) => read_json(file)?,
             None => {
                 let size = self.img_res.or(saved_size).ok_or_else(|| {
                     let path = path.display();

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use super::json::print_json;
+use crate::Result;
 use crate::data::{self, CaptionLimit, DatasetSpec, PrepareOptions, VerifyOptions, emoji};
-use crate::{Error, Result};
 
 /// Options of `avse data`.
 #[derive(Debug, clap::Args)]
@@ -161,9 +162,7 @@ impl VerifyArgs {
             decode: self.decode,
         })?;
         if self.json {
-            let json = serde_json::to_string_pretty(&found)
-                .map_err(|e| Error::Usage(format!("JSON cannot be written: {e}")))?;
-            println!("{json}");
+            print_json(&found)?;
         } else {
             println!("{found}");
         }

@@ -15,7 +15,8 @@ const EXAMPLES: &str = "\
 Examples:
   avse encode ~/Pictures --out pictures.npy
   avse encode --dataset f30k --data_path data/ --kind captions --out captions.safetensors
-  avse encode --dataset f30k --data_path 'shards/{000..009}.tar' --out shards.npy
+  avse encode --data_path pairs.csv --images ~/Pictures --out pairs.npy
+  avse encode --data_path 'shards/{000..009}.tar' --out shards.npy
   avse encode --items shop.jsonl --model runs/shop/best --out shop.npy
 
 Rows are unit blocks, f32 [N, blocks, width]: the similarity of an image and a caption is the sum
@@ -49,7 +50,8 @@ impl Args {
     /// Whatever is wrong with source, bundle or file.
     pub fn run(self) -> Result<ExitCode> {
         let source = self.source.source()?.ok_or_else(|| {
-            let message = "say what to encode: a folder of pictures, --dataset or --items";
+            let message =
+                "say what to encode: a folder of pictures, --data_path, --dataset or --items";
             Error::Usage(message.into())
         })?;
         let kind = match self.source.kind() {
@@ -76,7 +78,10 @@ impl Args {
             println!("{} captions were cut to the network's positions", report.truncated_captions);
         }
         for problem in &report.unreadable {
-            eprintln!("left out: {}: {}", problem.key, problem.reason);
+            eprintln!("left out: {problem}");
+        }
+        for skipped in &report.skipped {
+            eprintln!("{skipped}");
         }
         Ok(ExitCode::SUCCESS)
     }

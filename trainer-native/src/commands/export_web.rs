@@ -9,11 +9,10 @@ use clap::Parser;
 
 use super::convert::PrecisionArg;
 use super::json::print_json;
-use super::source::Precision;
-use crate::data::DatasetSpec;
+use super::source::{Precision, dataset_spec};
 use crate::export::{self, CaptionSource, Loss, PictureSource, WebOptions, WebReport};
 use crate::report::metrics_table;
-use crate::{Result, device};
+use crate::{Error, Result, device};
 
 /// Pictures listed on the terminal that could not be read; `--json` has all.
 const LISTED: usize = 10;
@@ -43,17 +42,19 @@ pub struct Args {
     /// How the weights are written
     #[arg(long, value_enum, default_value = "f16")]
     precision: PrecisionArg,
-    /// Folder of pictures; without pictures of any kind, those of Emoji-1K
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dataset", "gallery"])]
+    /// Folder of pictures; with a dataset, the folder of its pictures, when it is not the usual one. Without pictures
+    /// of any kind, those of Emoji-1K
+    #[arg(long, value_name = "FOLDER", conflicts_with = "gallery")]
     images: Option<PathBuf>,
-    /// Dataset: f30k, coco or emoji
+    /// Dataset: f30k, coco or emoji [default, with --data_path: f30k]
     #[arg(long, conflicts_with = "gallery")]
     dataset: Option<String>,
-    /// Folder that holds the datasets
-    #[arg(long = "data_path", alias = "data-path", default_value = "data")]
-    data_path: PathBuf,
+    /// Folder that holds the datasets [default: data], or a file (Karpathy's .json, .csv, .tsv, .jsonl), or .tar files:
+    /// a folder of them or a pattern like shard-{000000..000009}.tar
+    #[arg(long = "data_path", alias = "data-path", conflicts_with = "gallery")]
+    data_path: Option<PathBuf>,
     /// Split of the dataset; without one, its test split
-    #[arg(long, requires = "dataset")]
+    #[arg(long, conflicts_with = "gallery")]
     split: Option<String>,
     /// Gallery of pictures that is there already; its pictures are encoded anew with the written
     /// weights, or, where one cannot be reached or none need be, its embeddings are kept
@@ -101,7 +102,7 @@ impl Args {
         let json = self.json;
         let report = export::export(&WebOptions {
             device: device::choose(&self.gpu_id)?,
-            pictures: self.pictures(),
+            pictures: self.pictures()?,
             captions: self.captions(),
             out: self.out,
             model: self.model,
@@ -120,21 +121,26 @@ impl Args {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn pictures(&self) -> PictureSource {
-        if let Some(folder) = &self.images {
-            return PictureSource::Folder(folder.clone());
-        }
+    fn pictures(&self) -> Result<PictureSource> {
         if let Some(folder) = &self.gallery {
-            return PictureSource::Gallery(folder.clone());
+            return Ok(PictureSource::Gallery(folder.clone()));
         }
-        let Some(name) = &self.dataset else { return PictureSource::Emoji };
-        let data_path = self.data_path.clone();
-        let spec = DatasetSpec { name: name.clone(), data_path, images: None };
-        PictureSource::Dataset { spec, split: self.split.clone() }
+        let (name, data_path) = (self.dataset.as_deref(), self.data_path.as_deref());
+        if let Some(spec) = dataset_spec(name, data_path, self.images.as_deref()) {
+            return Ok(PictureSource::Dataset { spec, split: self.split.clone() });
+        }
+        if self.split.is_some() {
+            return Err(Error::Usage(
+                "--split is of a dataset: give --dataset or --data_path, too".into(),
+            ));
+        }
+        let folder = self.images.clone().map(PictureSource::Folder);
+        Ok(folder.unwrap_or(PictureSource::Emoji))
     }
 
     fn captions(&self) -> CaptionSource {
-        let of_dataset = self.images.is_none() && self.gallery.is_none();
+        let has_dataset = self.dataset.is_some() || self.data_path.is_some();
+        let of_dataset = has_dataset || self.images.is_none() && self.gallery.is_none();
         match self.captions.as_deref() {
             // Only a picture asks for captions, and there is no tower for one.
             None if of_dataset && !self.text_only => CaptionSource::Dataset,
@@ -177,11 +183,14 @@ fn print_report(report: &WebReport) {
     if report.truncated_captions > 0 {
         println!("{} captions were cut to the network's positions", report.truncated_captions);
     }
+    for skipped in &report.skipped {
+        eprintln!("{skipped}");
+    }
     if !report.unreadable.is_empty() {
         eprintln!("{} could not be read:", report.unreadable.len());
     }
     for problem in report.unreadable.iter().take(LISTED) {
-        eprintln!("  {}: {}", problem.key, problem.reason);
+        eprintln!("  {problem}");
     }
     if report.unreadable.len() > LISTED {
         eprintln!("  and {} more; --json lists them", report.unreadable.len() - LISTED);

@@ -147,7 +147,8 @@ impl Common {
     fn run(self, change: SourceChange) -> Result<ExitCode> {
         let source = self.source.source()?;
         if source.is_none() && change == SourceChange::Add {
-            let message = "say what to add: a folder of pictures, --dataset or --items";
+            let message =
+                "say what to add: a folder of pictures, --data_path, --dataset or --items";
             return Err(Error::Usage(message.into()));
         }
         let report = gallery::build(&BuildOptions {
@@ -186,13 +187,16 @@ fn print_report(report: &BuildReport) {
     if report.truncated_captions > 0 {
         println!("  {} captions were cut to the network's positions", report.truncated_captions);
     }
+    for skipped in &report.skipped {
+        eprintln!("{skipped}");
+    }
     let unreadable = &report.unreadable;
     if unreadable.is_empty() {
         return;
     }
     eprintln!("{} could not be read:", unreadable.len());
     for problem in unreadable.iter().take(LISTED) {
-        eprintln!("  {}: {}", problem.key, problem.reason);
+        eprintln!("  {problem}");
     }
     if unreadable.len() > LISTED {
         eprintln!("  and {} more; --json lists them", unreadable.len() - LISTED);
@@ -212,8 +216,11 @@ struct Info<'a> {
 impl InfoArgs {
     fn run(self) -> Result<ExitCode> {
         let gallery = match self.verify {
-            true => Gallery::open_verified(&self.gallery)?,
-            false => Gallery::open(&self.gallery)?,
+            true => {
+                gallery::open(&self.gallery)?;
+                Gallery::open_verified(&self.gallery)?
+            }
+            false => gallery::open(&self.gallery)?,
         };
         let manifest = gallery.manifest();
         if self.json {

@@ -1,5 +1,6 @@
 //! What `--json` prints.
 
+use avse_core::input::shown_json;
 use serde::Serialize;
 
 use crate::{Error, Result};
@@ -8,6 +9,6 @@ use crate::{Error, Result};
 pub fn print_json(value: &impl Serialize) -> Result<()> {
     let json = serde_json::to_string_pretty(value)
         .map_err(|e| Error::Usage(format!("JSON cannot be written: {e}")))?;
-    println!("{json}");
+    println!("{}", shown_json(&json));
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use avse_core::gallery::{Found, GalleryKind};
+use avse_core::input::shown;
 use clap::Parser;
 use serde::Serialize;
 
@@ -139,7 +140,7 @@ impl Args {
 fn table(answer: &Answer) -> String {
     let approximate = if answer.gallery.is_exact() { "" } else { ", approximate scores" };
     let line = |(at, found): (usize, &Found)| {
-        format!("{:>4}  {:>7.4}  {}\n", at + 1, found.score, what(answer, found))
+        format!("{:>4}  {:>7.4}  {}\n", at + 1, found.score, shown(&what(answer, found)))
     };
     let lines: String = answer.hits.iter().enumerate().map(line).collect();
     let count = answer.gallery.len();

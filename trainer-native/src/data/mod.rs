@@ -12,6 +12,7 @@ pub mod picture;
 mod prepare;
 mod problem;
 mod record;
+mod rows;
 mod samples;
 mod source;
 mod split;

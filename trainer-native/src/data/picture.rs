@@ -48,7 +48,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 pub fn stat(path: &Path) -> Result<PictureStat> {
     if let Some((tar, member)) = in_tar(path) {
         let members = TarMembers::of(tar)?;
-        let bytes = members.find(&member)?.bytes;
+        let (_, bytes) = members.find(&member)?.place()?;
         return Ok(PictureStat { bytes, modified: members.modified });
     }
     let found = std::fs::metadata(path)?;

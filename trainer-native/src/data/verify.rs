@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use avse_core::image::pixels::{DecodeLimits, RgbImage};
+use avse_core::input::{shown, shown_path};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -194,10 +195,11 @@ fn picture_problem(path: &Path, decode: bool) -> Option<(ProblemKind, String)> {
 
 impl fmt::Display for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (folder, images) = (self.folder.display(), self.images.display());
+        let (folder, images) = (shown_path(&self.folder), shown_path(&self.images));
         writeln!(f, "{} in {folder}, images in {images}", self.dataset)?;
         for split in &self.splits {
             let SplitSummary { name, images, captions } = split;
+            let name = shown(name);
             writeln!(f, "  {name:<8} {images:>7} images  {captions:>7} captions")?;
         }
         if let Some(name) = self.without_validation {

@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use super::Pairs;
 use crate::data::Split;
+use crate::files::read_text;
 use crate::json_entries::Entries;
 use crate::{Error, Result};
 
@@ -45,7 +46,7 @@ impl Positives {
     /// # Errors
     /// [`Error::Io`], or [`Error::Format`] naming the key that is wrong.
     pub fn read(path: &Path, split: &Split) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let text = read_text(path)?;
         Self::parse(&text, split).map_err(|message| Error::format(path, message))
     }
 

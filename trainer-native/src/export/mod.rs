@@ -33,7 +33,7 @@ use self::folder::Staging;
 use self::manifest::About;
 use self::options::{CAPTIONS, MODEL, PICTURES};
 use self::rows::Collection;
-use crate::gallery::{ChosenBundle, Problem};
+use crate::gallery::{ChosenBundle, Problem, Skipped};
 use crate::{Error, Result};
 
 pub use loss::Loss;
@@ -63,6 +63,8 @@ pub struct WebReport {
     pub kept_embeddings: bool,
     /// What could not be read, and is left out.
     pub unreadable: Vec<Problem>,
+    /// Pictures of formats that this build does not read.
+    pub skipped: Vec<Skipped>,
     /// Rows without a thumbnail.
     pub without_thumbnail: usize,
     /// Captions longer than the network has positions for.
@@ -139,6 +141,7 @@ pub fn export(options: &WebOptions) -> Result<WebReport> {
         captions: count,
         unreachable: collection.unreachable(),
         kept_embeddings: kept.is_some(),
+        skipped: collection.skipped.clone(),
         unreadable: [collection.problems.as_slice(), &pictures.problems].concat(),
         without_thumbnail,
         truncated_captions,

@@ -80,7 +80,7 @@ pub fn build(options: &BuildOptions) -> Result<BuildReport> {
     let items = plan.tasks.iter().filter(|task| task.item().is_some()).count();
     if items == 0 && writer.current().is_none() {
         writer.close()?;
-        return Err(nothing(&goal.sources, &plan.problems));
+        return Err(nothing(&goal.sources, &plan));
     }
     let mut report = BuildReport {
         gallery: options.folder.clone(),
@@ -197,9 +197,7 @@ fn check_vanished(plan: &Plan, goal: &Goal, options: &BuildOptions) -> Result<()
     let Some((source, problem)) = plan.vanished().filter(|_| !options.allow_empty) else {
         return Ok(());
     };
-    let problem = problem
-        .map(|it| format!(" (the first problem is {}: {})", it.key, it.reason))
-        .unwrap_or_default();
+    let problem = problem.map(|it| format!(" (the first problem is {it})")).unwrap_or_default();
     Err(Error::Usage(format!(
         "nothing of {} is there any more{problem}. If a disk is away, bring it back; if all of it was \
          deleted, --allow-empty takes it out of the gallery",
@@ -207,10 +205,13 @@ fn check_vanished(plan: &Plan, goal: &Goal, options: &BuildOptions) -> Result<()
     )))
 }
 
-fn nothing(sources: &[Source], problems: &[(usize, Problem)]) -> Error {
+fn nothing(sources: &[Source], plan: &Plan) -> Error {
+    let problems = &plan.problems;
     let places: Vec<String> = sources.iter().map(describe).collect();
-    let first = problems.first().map(|(_, problem)| {
-        format!("; {} could not be read, first {}: {}", problems.len(), problem.key, problem.reason)
-    });
-    Error::Usage(format!("nothing to index in {}{}", places.join(", "), first.unwrap_or_default()))
+    let first = problems
+        .first()
+        .map(|(_, problem)| format!("; {} could not be read, first {problem}", problems.len()));
+    let skipped: String = plan.skipped.iter().map(|skipped| format!("; {skipped}")).collect();
+    let (places, first) = (places.join(", "), first.unwrap_or_default());
+    Error::Usage(format!("nothing to index in {places}{first}{skipped}"))
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::bundle::ChosenBundle;
 use super::encoder::{Encoder, Seen, Unreadable};
-use super::listing::{Content, Entry, Problem};
+use super::listing::{Content, Entry, Problem, Skipped};
 use super::plan::file;
 use super::sources::list;
 use crate::files::{folder_of, json, write_atomically, write_atomically_with};
@@ -51,6 +51,8 @@ pub struct ExportReport {
     pub shape: [usize; 3],
     /// What could not be read, and has no row.
     pub unreadable: Vec<Problem>,
+    /// Pictures of formats that this build does not read.
+    pub skipped: Vec<Skipped>,
     /// Captions longer than the network has positions for.
     pub truncated_captions: usize,
 }
@@ -102,10 +104,10 @@ pub fn export(options: &ExportOptions) -> Result<ExportReport> {
     }
     bar.finish_and_clear();
     if items.is_empty() {
-        return Err(Error::Usage(format!(
-            "nothing to encode in {}",
-            super::build::describe(&options.source)
-        )));
+        let skipped: String =
+            listing.skipped.iter().map(|skipped| format!("; {skipped}")).collect();
+        let place = super::build::describe(&options.source);
+        return Err(Error::Usage(format!("nothing to encode in {place}{skipped}")));
     }
     let BlockShape { blocks, width } = options.kind.shape(&avse.config);
     let shape = [items.len(), blocks, width];
@@ -119,6 +121,7 @@ pub fn export(options: &ExportOptions) -> Result<ExportReport> {
         model: bundle.folder,
         shape,
         unreadable,
+        skipped: listing.skipped,
         truncated_captions,
     })
 }

@@ -1,9 +1,12 @@
 //! What a source holds.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use avse_core::gallery::{Item, Source};
+use avse_core::image::formats::PictureFormat;
+use avse_core::input::shown;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -46,6 +49,36 @@ pub struct Listing {
     pub entries: Vec<Entry>,
     /// Files and folders that could not be looked at.
     pub problems: Vec<Problem>,
+    /// Pictures of formats that this build does not read.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Pictures of a format that this build does not read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// Its name.
+    pub format: &'static str,
+    /// How many there are.
+    pub files: usize,
+    /// What to do about it.
+    pub advice: &'static str,
+}
+
+impl Skipped {
+    pub(super) fn new(format: PictureFormat, files: usize) -> Self {
+        Self { format: format.name(), files, advice: format.advice() }
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { format, files, advice } = self;
+        let (files, are) = match files {
+            1 => ("1 file".to_owned(), "is"),
+            files => (format!("{files} files"), "are"),
+        };
+        write!(f, "{files} of format {format} {are} left out: {advice}")
+    }
 }
 
 /// Something of a source that is left out.
@@ -55,6 +88,12 @@ pub struct Problem {
     pub key: String,
     /// Why.
     pub reason: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", shown(&self.key), shown(&self.reason))
+    }
 }
 
 /// A relative path with `/` between its parts; `None` when it is not UTF-8.

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::parameter_ids::{ids_of, with_ids};
 use super::position::Position;
-use crate::files::{json, write_atomically};
+use crate::files::{json, read_json, write_atomically};
 use crate::{Error, Result};
 
 const FOLDER: &str = "checkpoints";
@@ -118,9 +118,7 @@ impl Snapshot {
 
     fn read(folder: &Path, fresh: &AvseModel) -> Result<Self> {
         let path = folder.join(STATE);
-        let text = fs::read(&path).map_err(|e| Error::io(&path, e))?;
-        let state: State =
-            serde_json::from_slice(&text).map_err(|e| Error::format(&path, e.to_string()))?;
+        let state: State = read_json(&path)?;
         for (name, expected) in &state.files {
             expected.check(&folder.join(name))?;
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use avse_core::input::json;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -30,7 +31,7 @@ pub fn data_folder() -> Result<PathBuf> {
 /// Reads a JSON file.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    serde_json::from_slice(&bytes).map_err(|e| Error::format(path, e.to_string()))
+    Ok(json::parse(&bytes, path)?)
 }
 
 /// Installed packages: where they are and which versions they have.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use avse_core::gallery::{GalleryKind, Row, StoredPrecision};
 use serde::Serialize;
 
-use crate::gallery::listing::Problem;
+use crate::gallery::listing::{Problem, Skipped};
 use crate::gallery::plan::{Plan, State};
 
 /// What was done.
@@ -36,6 +36,8 @@ pub struct BuildReport {
     pub reused: usize,
     /// What could not be read.
     pub unreadable: Vec<Problem>,
+    /// Pictures of formats that this build does not read.
+    pub skipped: Vec<Skipped>,
     /// Captions longer than the network has positions for.
     pub truncated_captions: usize,
     /// Whether anything had to be written.
@@ -60,6 +62,7 @@ impl BuildReport {
             encoded: 0,
             reused: 0,
             unreadable: plan.problems.iter().map(|(_, problem)| problem.clone()).collect(),
+            skipped: plan.skipped.clone(),
             truncated_captions: 0,
             written: false,
             seconds: 0.0,
