@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use crate::data::{Dataset, DatasetSpec};
 use crate::files::folder_of;
+use crate::terminal::note;
 use crate::{Error, Result};
 
 /// A folder, a dataset or a list.
@@ -96,7 +97,7 @@ impl SourceArgs {
             images: self.images.clone(),
         })?;
         if let Some(whole) = dataset.without_splits() {
-            eprintln!("{whole}");
+            note!("{whole}");
         }
         Ok(Some(Source::Dataset {
             name: name.clone(),

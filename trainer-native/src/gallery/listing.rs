@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use avse_core::gallery::{Item, Source};
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::data::picture;
+pub use crate::reading::Problem;
 
 /// One thing to have an embedding of.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,15 +46,6 @@ pub struct Listing {
     pub entries: Vec<Entry>,
     /// Files and folders that could not be looked at.
     pub problems: Vec<Problem>,
-}
-
-/// Something of a source that is left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// The entry, or the file or folder below the source's.
-    pub key: String,
-    /// Why.
-    pub reason: String,
 }
 
 /// A relative path with `/` between its parts; `None` when it is not UTF-8.

@@ -17,7 +17,7 @@ mod sources;
 pub use bench::{BenchOptions, BenchReport, bench};
 pub use build::{BuildOptions, BuildReport, SourceChange, build, describe};
 pub use bundle::ChosenBundle;
-pub(crate) use encoder::{Encoder, Seen, Unreadable, read_picture};
+pub(crate) use encoder::{Broken, Encoder, Seen, read_picture};
 pub use export::{ExportOptions, ExportReport, export};
 pub(crate) use listing::slashes;
 pub use listing::{Content, Entry, Listing, Problem, picture_path};

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::terminal::note;
 use crate::{Error, Result};
 
 /// The folder with `package.json`: the repository's `data/` this program was
@@ -85,7 +86,7 @@ impl Packages {
 }
 
 fn npm_ci(folder: &Path) -> Result<()> {
-    eprintln!("installing the pinned emoji packages with npm ci in {}", folder.display());
+    note!("installing the pinned emoji packages with npm ci in {}", folder.display());
     let program = if cfg!(windows) { "npm.cmd" } else { "npm" };
     let output = Command::new(program)
         .args(["ci", "--omit=peer", "--ignore-scripts", "--no-audit", "--no-fund"])

@@ -36,6 +36,8 @@ pub struct BuildReport {
     pub reused: usize,
     /// What could not be read.
     pub unreadable: Vec<Problem>,
+    /// The file that lists it, where anything could not be read.
+    pub unreadable_list: Option<PathBuf>,
     /// Captions longer than the network has positions for.
     pub truncated_captions: usize,
     /// Whether anything had to be written.
@@ -60,6 +62,7 @@ impl BuildReport {
             encoded: 0,
             reused: 0,
             unreadable: plan.problems.iter().map(|(_, problem)| problem.clone()).collect(),
+            unreadable_list: None,
             truncated_captions: 0,
             written: false,
             seconds: 0.0,
