@@ -27,6 +27,9 @@ pub enum Error {
         /// What is wrong, with line or key.
         message: String,
     },
+    /// Nobody reads standard output any more.
+    #[error("standard output: nobody reads it any more")]
+    OutputClosed,
     /// The model library refused.
     #[error(transparent)]
     Core(#[from] avse_core::Error),

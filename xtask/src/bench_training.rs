@@ -5,6 +5,7 @@ use std::fs;
 
 use crate::python::{self, Requirements};
 use crate::shell::{Step, root, target};
+use crate::terminal::note;
 
 /// A benchmark of `avse bench` that has a peer, and its rows in bench/training.json.
 pub struct Bench {
@@ -28,7 +29,7 @@ impl Bench {
         let name = self.name;
         let folder = target().join(format!("bench-{name}"));
         if let Err(error) = fs::create_dir_all(&folder) {
-            eprintln!("{}: {error}", folder.display());
+            note!("{}: {error}", folder.display());
             return false;
         }
         let mut bench = vec![name.to_owned()];
@@ -45,7 +46,7 @@ impl Bench {
                 bench.push("--peers".into());
                 bench.extend([python, script].map(|path| path.to_string_lossy().into_owned()));
             }
-            None => eprintln!("\n!!! bench: {} is MISSING from this comparison\n", self.peer),
+            None => note!("\n!!! bench: {} is MISSING from this comparison\n", self.peer),
         }
         Step::cargo(name, ["run", "--release", "-p", "trainer-native", "--", "bench"])
             .args(&bench)

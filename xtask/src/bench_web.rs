@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::python::Requirements;
 use crate::shell::{Step, root, target};
+use crate::terminal::note;
 use crate::{python, setup, web};
 
 /// Builds the package and the site, exports the same network for the peer, measures both and
@@ -17,7 +18,7 @@ pub fn run(arguments: &[String]) -> bool {
     let (site, graphs) = (web::site(), folder.join("graphs"));
     let report = if quick { folder.join("web.json") } else { root().join("bench/web.json") };
     if let Err(error) = fs::create_dir_all(&folder) {
-        eprintln!("{}: {error}", folder.display());
+        note!("{}: {error}", folder.display());
         return false;
     }
     let measure = || {
@@ -43,7 +44,7 @@ fn export(folder: &Path, site: &Path, graphs: &Path) -> bool {
         &Requirements::of_peers("requirements-web.txt", "AVSE_WEB_PEERS_PYTHON"),
     );
     let (Some(list), Some(python)) = (list, python) else {
-        eprintln!("\n!!! bench: the network cannot be exported for onnxruntime-web\n");
+        note!("\n!!! bench: the network cannot be exported for onnxruntime-web\n");
         return false;
     };
     let galleries: Vec<String> = list.split_whitespace().map(str::to_owned).collect();

@@ -17,11 +17,14 @@ mod python;
 mod setup;
 mod shell;
 mod similarity;
+mod terminal;
 mod web;
 
 use std::process::ExitCode;
 
 use shell::Step;
+
+use crate::terminal::note;
 
 const HELP: &str = "\
 Usage: cargo xtask <COMMAND>
@@ -263,12 +266,12 @@ fn main() -> ExitCode {
 
 fn misunderstood(command: &str, arguments: &[String], help: &str) -> ExitCode {
     let name = format!("cargo xtask {command}");
-    eprintln!("{}: cannot understand `{}`\n\n{help}", name.trim_end(), arguments.join(" "));
+    note!("{}: cannot understand `{}`\n\n{help}", name.trim_end(), arguments.join(" "));
     ExitCode::from(2)
 }
 
 fn say(text: &str) -> ExitCode {
-    print!("{text}");
+    terminal::text(text);
     ExitCode::SUCCESS
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::python::{self, Requirements};
 use crate::setup::{self, WASM};
 use crate::shell::{Step, root, target};
+use crate::terminal::note;
 
 /// Images that the WebAssembly modules search, and how often.
 const WASM_ROWS: [(&str, &str); 2] = [("20000", "9"), ("300", "2")];
@@ -21,7 +22,7 @@ pub fn run(arguments: &[String]) -> bool {
     let quick = has("--quick");
     let folder = target().join("bench-similarity");
     if let Err(error) = fs::create_dir_all(&folder) {
-        eprintln!("{}: {error}", folder.display());
+        note!("{}: {error}", folder.display());
         return false;
     }
     let mut bench = vec!["similarity".to_owned()];
@@ -63,14 +64,14 @@ pub fn run(arguments: &[String]) -> bool {
 /// `--only gpu`: the shaders' rows anew, in the place of the old ones in bench/similarity.json.
 fn only(arguments: &[String]) -> bool {
     if arguments != ["--only", "gpu"] {
-        eprintln!("bench similarity {}: not `--only gpu`, alone", arguments.join(" "));
+        note!("bench similarity {}: not `--only gpu`, alone", arguments.join(" "));
         return false;
     }
     shaders(&["--merge", "bench/similarity.json"]).is_some()
 }
 
 fn missing(what: &str) {
-    eprintln!("\n!!! bench: {what} is MISSING from this comparison\n");
+    note!("\n!!! bench: {what} is MISSING from this comparison\n");
 }
 
 fn text(path: &Path) -> String {

@@ -221,6 +221,22 @@ mod tests {
     }
 
     #[test]
+    fn files_of_hugging_face_may_have_a_mark() {
+        use crate::config::BertConfig;
+        let config = BertConfig::default();
+        let json = format!("\u{feff}{}", serde_json::to_string(&config).unwrap());
+        assert_eq!(BertConfig::from_hugging_face(&json).unwrap(), config);
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), format!("\u{feff}{text}")).unwrap();
+        };
+        write("tokenizer_config.json", "{\"do_lower_case\": false}");
+        write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nA\n");
+        let tokenizer = crate::text::tokenizer::CaptionTokenizer::from_folder(folder.path());
+        assert_eq!(tokenizer.unwrap().encode_batch(&["A"], 8).ids, [2, 5, 3]);
+    }
+
+    #[test]
     fn keys_stand_there_once_at_any_depth() {
         let twice = from_slice::<Value>(br#"{"a": [{"b": 1, "\u0062": 2}]}"#).unwrap_err();
         assert!(twice.starts_with("the key \"b\" stands there twice at column"), "{twice}");

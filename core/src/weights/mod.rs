@@ -25,6 +25,7 @@ mod towers;
 
 pub use bundle::{Bundle, BundleContents, BundleFiles, Manifest, VerifiedFiles};
 pub use file_entry::FileEntry;
+pub use files::{is_special, target};
 pub use infer::infer_config;
 pub use load::{LoadReport, load_into, state_dict_of};
 pub use names::Naming;

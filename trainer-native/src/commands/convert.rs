@@ -16,6 +16,7 @@ use clap::ValueEnum;
 use crate::files::read_json;
 use crate::hub::{self, Hub};
 use crate::pretrained::{Backbones, Heads, from_backbones};
+use crate::terminal::{note, say};
 use crate::{Error, Result};
 
 /// Options of `avse convert`.
@@ -110,11 +111,11 @@ impl Args {
         let source = self.read()?;
         if !source.unused.is_empty() {
             let names: Vec<_> = source.unused.names().collect();
-            eprintln!("not used by the model: {}", names.join(", "));
+            note!("not used by the model: {}", names.join(", "));
         }
         let count = source.weights.len();
         self.write(source)?;
-        println!("{}: {count} tensors", self.out.display());
+        say!("{}: {count} tensors", self.out.display())?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -148,7 +149,7 @@ impl Args {
         let made = from_backbones(&backbones, &Hub::default(), &device)?;
         for report in [&made.image_report, &made.text_report] {
             if !report.unused.is_empty() {
-                eprintln!("not used by the model: {}", report.unused.join(", "));
+                note!("not used by the model: {}", report.unused.join(", "));
             }
         }
         Ok(Source {

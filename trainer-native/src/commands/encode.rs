@@ -7,8 +7,11 @@ use avse_core::gallery::GalleryKind;
 use clap::Parser;
 
 use super::json::print_json;
+use super::reading::{ReadingArgs, note_unreadable};
 use super::source::SourceArgs;
 use crate::gallery::{self, ExportOptions};
+use crate::reading::OnError;
+use crate::terminal::{note, say};
 use crate::{Error, Result, device};
 
 const EXAMPLES: &str = "\
@@ -38,6 +41,8 @@ pub struct Args {
     /// Device: a GPU's number, `auto` or `cpu`
     #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
     gpu_id: String,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
@@ -65,6 +70,7 @@ impl Args {
             out: self.out,
             device: device::choose(&self.gpu_id)?,
             quiet: self.json,
+            reading: self.reading.policy(OnError::Skip),
         })?;
         if self.json {
             print_json(&report)?;
@@ -72,17 +78,15 @@ impl Args {
         }
         let [rows, blocks, width] = report.shape;
         let what = if kind == GalleryKind::Images { "images" } else { "captions" };
-        println!("{}: {rows} {what}, {blocks} x {width} each", report.embeddings.display());
-        println!("{}: what the rows are", report.items.display());
+        say!("{}: {rows} {what}, {blocks} x {width} each", report.embeddings.display())?;
+        say!("{}: what the rows are", report.items.display())?;
         if report.truncated_captions > 0 {
-            println!("{} captions were cut to the network's positions", report.truncated_captions);
+            say!("{} captions were cut to the network's positions", report.truncated_captions)?;
         }
-        for problem in &report.unreadable {
-            eprintln!("left out: {problem}");
+        for unread in &report.unread_formats {
+            note!("{unread}");
         }
-        for skipped in &report.skipped {
-            eprintln!("{skipped}");
-        }
+        note_unreadable(&report.unreadable, report.unreadable_list.as_deref());
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -9,13 +9,13 @@ use clap::Parser;
 
 use super::convert::PrecisionArg;
 use super::json::print_json;
+use super::reading::{ReadingArgs, note_unreadable};
 use super::source::{Precision, dataset_spec};
 use crate::export::{self, CaptionSource, Loss, PictureSource, WebOptions, WebReport};
+use crate::reading::OnError;
 use crate::report::metrics_table;
+use crate::terminal::{note, say};
 use crate::{Error, Result, device};
-
-/// Pictures listed on the terminal that could not be read; `--json` has all.
-const LISTED: usize = 10;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -88,6 +88,8 @@ pub struct Args {
     /// Device: a GPU's number, `auto` or `cpu`
     #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
     gpu_id: String,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
@@ -112,11 +114,12 @@ impl Args {
             thumbnails: self.thumbnails,
             domain: self.domain,
             credits: self.credits,
+            reading: self.reading.policy(OnError::Skip),
             quiet: json,
         })?;
         match json {
             true => print_json(&report)?,
-            false => print_report(&report),
+            false => print_report(&report)?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -155,56 +158,50 @@ impl Args {
     }
 }
 
-fn print_report(report: &WebReport) {
+fn print_report(report: &WebReport) -> Result<()> {
     let longest = report.files.iter().map(|(path, _)| path.len()).max().unwrap_or(0);
-    let line = |path: &str, bytes: u64| println!("  {path:longest$}  {:>13}", grouped(bytes));
-    println!("{}:", report.out.display());
-    report.files.iter().for_each(|(path, bytes)| line(path, *bytes));
-    line("total bytes", report.files.iter().map(|(_, bytes)| bytes).sum());
-    println!();
-    print_loss(report);
-    print!("{} pictures, {} captions", report.pictures, report.captions);
+    let line = |path: &str, bytes: u64| say!("  {path:longest$}  {:>13}", grouped(bytes));
+    say!("{}:", report.out.display())?;
+    report.files.iter().try_for_each(|(path, bytes)| line(path, *bytes))?;
+    line("total bytes", report.files.iter().map(|(_, bytes)| bytes).sum())?;
+    say!("")?;
+    print_loss(report)?;
     let towers = if report.towers.has_image() { "" } else { ", text tower alone" };
-    println!(
-        ", weights of {} as {}{towers}, in {:.1} s",
+    say!(
+        "{} pictures, {} captions, weights of {} as {}{towers}, in {:.1} s",
+        report.pictures,
+        report.captions,
         report.model.display(),
         report.precision,
         report.seconds
-    );
+    )?;
     if report.kept_embeddings {
-        println!("the gallery's embeddings were kept: the given bundle made them");
+        say!("the gallery's embeddings were kept: the given bundle made them")?;
     }
     if report.kept_embeddings && report.unreachable > 0 {
-        println!("{} of its pictures cannot be reached", report.unreachable);
+        say!("{} of its pictures cannot be reached", report.unreachable)?;
     }
     if report.without_thumbnail > 0 {
-        println!("{} pictures have no thumbnail", report.without_thumbnail);
+        say!("{} pictures have no thumbnail", report.without_thumbnail)?;
     }
     if report.truncated_captions > 0 {
-        println!("{} captions were cut to the network's positions", report.truncated_captions);
+        say!("{} captions were cut to the network's positions", report.truncated_captions)?;
     }
-    for skipped in &report.skipped {
-        eprintln!("{skipped}");
+    for unread in &report.unread_formats {
+        note!("{unread}");
     }
-    if !report.unreadable.is_empty() {
-        eprintln!("{} could not be read:", report.unreadable.len());
-    }
-    for problem in report.unreadable.iter().take(LISTED) {
-        eprintln!("  {problem}");
-    }
-    if report.unreadable.len() > LISTED {
-        eprintln!("  and {} more; --json lists them", report.unreadable.len() - LISTED);
-    }
+    note_unreadable(&report.unreadable, report.unreadable_list.as_deref());
+    Ok(())
 }
 
-fn print_loss(report: &WebReport) {
+fn print_loss(report: &WebReport) -> Result<()> {
     let exported = format!("{} weights, {} gallery", report.precision, report.gallery_precision);
     match &report.loss {
         Loss::Recall { before, after } => {
-            println!("{}", metrics_table(&[("source bundle", before), (exported.as_str(), after)]));
-            println!("rSum {:.1} before, {:.1} after", before.rsum, after.rsum);
+            say!("{}", metrics_table(&[("source bundle", before), (exported.as_str(), after)]))?;
+            say!("rSum {:.1} before, {:.1} after", before.rsum, after.rsum)
         }
-        Loss::Agreement { share, sentences, pictures, hits } => println!(
+        Loss::Agreement { share, sentences, pictures, hits } => say!(
             "{exported}: {:.1}% of the {hits} best of {pictures} pictures are those of the source \
              bundle, asked {sentences} sentences",
             100.0 * share

@@ -9,8 +9,10 @@ use clap::Parser;
 use serde::Serialize;
 
 use super::json::print_json;
+use super::reading::PixelArgs;
 use crate::files::write_atomically;
 use crate::gallery::{self, Answer, Asked, SearchOptions, Seconds, hits_page, picture_path};
+use crate::terminal::{self, note};
 use crate::{Error, Result, device};
 
 const EXAMPLES: &str = "\
@@ -49,6 +51,8 @@ pub struct Args {
     /// Also write a page with the pictures
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    #[command(flatten)]
+    pixels: PixelArgs,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -99,18 +103,19 @@ impl Args {
             model: self.model,
             asked,
             limit: self.k,
+            decode: self.pixels.limits(),
             device: device::choose(&self.gpu_id)?,
         };
         let answer = gallery::search(&options)?;
         if answer.truncated {
-            eprintln!("the sentence was cut to the network's positions");
+            note!("the sentence was cut to the network's positions");
         }
         if let Some(path) = &self.html {
-            write_atomically(path, hits_page(&options.asked, &answer).as_bytes())?;
-            eprintln!("page: {}", path.display());
+            write_atomically(path, hits_page(&options.asked, &answer, &options.decode).as_bytes())?;
+            note!("page: {}", path.display());
         }
         if !self.json {
-            print!("{}", table(&answer));
+            terminal::text(&table(&answer))?;
             return Ok(ExitCode::SUCCESS);
         }
         let manifest = answer.gallery.manifest();

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use crate::data::{Dataset, DatasetSpec};
 use crate::files::folder_of;
+use crate::terminal::note;
 use crate::{Error, Result};
 
 /// A folder, a dataset or a list.
@@ -101,7 +102,7 @@ impl SourceArgs {
         };
         let dataset = Dataset::open(&spec)?;
         if let Some(whole) = dataset.without_splits() {
-            eprintln!("{whole}");
+            note!("{whole}");
         }
         Ok(Some(Source::Dataset {
             data_path: absolute_pattern(&spec.data_path)?,

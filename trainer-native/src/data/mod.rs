@@ -27,4 +27,4 @@ pub use layout::Captions;
 pub use prepare::{CaptionLimit, PrepareOptions, Prepared, prepare};
 pub use problem::{Problem, ProblemKind};
 pub use split::{ImageEntry, Split};
-pub use verify::{SplitSummary, Verification, VerifyOptions, verify};
+pub use verify::{SplitSummary, Verification, VerifyOptions, verify, verify_within};

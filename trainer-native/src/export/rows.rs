@@ -11,7 +11,7 @@ use super::options::{CaptionSource, PictureSource};
 use crate::data::emoji::{self, data_folder};
 use crate::data::{Dataset, DatasetSpec, picture};
 use crate::demo::DRAWING_SIZE;
-use crate::gallery::{Problem, Skipped, list, open, picture_path, slashes};
+use crate::gallery::{Problem, UnreadFormat, list, open, picture_path, slashes};
 use crate::{Error, Result};
 
 /// A picture that is to be found.
@@ -45,7 +45,7 @@ pub(super) struct DatasetCaptions {
 pub(super) struct Collection {
     pub(super) pictures: Vec<PictureRow>,
     pub(super) problems: Vec<Problem>,
-    pub(super) skipped: Vec<Skipped>,
+    pub(super) unread_formats: Vec<UnreadFormat>,
     /// The gallery that they are from.
     pub(super) embedded: Option<Gallery>,
     pub(super) dataset: Option<DatasetCaptions>,
@@ -73,7 +73,7 @@ impl Collection {
         };
         if collection.pictures.is_empty() {
             let skipped: String =
-                collection.skipped.iter().map(|skipped| format!("; {skipped}")).collect();
+                collection.unread_formats.iter().map(|skipped| format!("; {skipped}")).collect();
             return Err(Error::Usage(format!("no pictures in {}{skipped}", place.display())));
         }
         make_unique(&mut collection.pictures);
@@ -119,8 +119,8 @@ fn folder(path: &Path) -> Result<Collection> {
     let listing = list(&source[0], GalleryKind::Images)?;
     let row = |item: Item| PictureRow { file: picture_path(&item, &source), item: public(item) };
     let pictures = listing.entries.iter().map(|entry| row(entry.item(0))).collect();
-    let (problems, skipped) = (listing.problems, listing.skipped);
-    Ok(Collection { pictures, problems, skipped, ..Collection::default() })
+    let (problems, unread_formats) = (listing.problems, listing.unread_formats);
+    Ok(Collection { pictures, problems, unread_formats, ..Collection::default() })
 }
 
 fn dataset(spec: &DatasetSpec, split: Option<&str>) -> Result<Collection> {

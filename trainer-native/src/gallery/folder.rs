@@ -7,7 +7,7 @@ use avse_core::image::formats::PictureFormat;
 use serde_json::Map;
 use walkdir::{DirEntry, WalkDir};
 
-use super::listing::{Content, Entry, Listing, Problem, Skipped, slashes};
+use super::listing::{Content, Entry, Listing, Problem, UnreadFormat, slashes};
 use crate::{Error, Result};
 
 /// Every picture below `root` by its ending, links followed, sorted by key. Hidden files and
@@ -43,8 +43,8 @@ pub(super) fn list(root: &Path) -> Result<Listing> {
         };
         listing.problems.push(problem);
     }
-    let skipped = |(format, files)| Skipped::new(format, files);
-    listing.skipped = unread.into_iter().map(skipped).collect();
+    let skipped = |(format, files)| UnreadFormat::new(format, files);
+    listing.unread_formats = unread.into_iter().map(skipped).collect();
     listing.entries.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(listing)
 }

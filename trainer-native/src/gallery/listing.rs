@@ -6,11 +6,11 @@ use std::time::UNIX_EPOCH;
 
 use avse_core::gallery::{Item, Source};
 use avse_core::image::formats::PictureFormat;
-use avse_core::input::shown;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::data::picture;
+pub use crate::reading::Problem;
 
 /// One thing to have an embedding of.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,12 +50,12 @@ pub struct Listing {
     /// Files and folders that could not be looked at.
     pub problems: Vec<Problem>,
     /// Pictures of formats that this build does not read.
-    pub skipped: Vec<Skipped>,
+    pub unread_formats: Vec<UnreadFormat>,
 }
 
 /// Pictures of a format that this build does not read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Skipped {
+pub struct UnreadFormat {
     /// Its name.
     pub format: &'static str,
     /// How many there are.
@@ -64,13 +64,13 @@ pub struct Skipped {
     pub advice: &'static str,
 }
 
-impl Skipped {
+impl UnreadFormat {
     pub(super) fn new(format: PictureFormat, files: usize) -> Self {
         Self { format: format.name(), files, advice: format.advice() }
     }
 }
 
-impl fmt::Display for Skipped {
+impl fmt::Display for UnreadFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { format, files, advice } = self;
         let (files, are) = match files {
@@ -78,21 +78,6 @@ impl fmt::Display for Skipped {
             files => (format!("{files} files"), "are"),
         };
         write!(f, "{files} of format {format} {are} left out: {advice}")
-    }
-}
-
-/// Something of a source that is left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// The entry, or the file or folder below the source's.
-    pub key: String,
-    /// Why.
-    pub reason: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", shown(&self.key), shown(&self.reason))
     }
 }
 

@@ -37,6 +37,8 @@ pub struct SearchOptions {
     pub asked: Asked,
     /// Hits at most.
     pub limit: usize,
+    /// What a picture's file may ask for.
+    pub decode: DecodeLimits,
     /// Where the model runs.
     pub device: Device,
 }
@@ -89,7 +91,7 @@ pub fn search(options: &SearchOptions) -> Result<Answer> {
         Asked::Image(path) => {
             avse.expect_image_tower().map_err(|e| Error::format(&bundle.folder, e.to_string()))?;
             let bytes = read_picture(path).map_err(|e| Error::format(path, e.reason))?;
-            let image = RgbImage::decode(&bytes, &DecodeLimits::default())
+            let image = RgbImage::decode(&bytes, &options.decode)
                 .map_err(|e| Error::format(path, e.to_string()))?;
             (GalleryKind::Images, avse.encode_images(&[image]), false)
         }

@@ -78,6 +78,8 @@ mod tests {
             validation: None,
             best_rsum: None,
             validation_split: None,
+            skipped_pictures: 0,
+            skipped_validation: 0,
         }
     }
 

@@ -293,6 +293,7 @@ fn fast_enough_for_training() {
         std::hint::black_box(everything().train(&pre, &image, &mut rng));
     }
     let rate = 300.0 / started.elapsed().as_secs_f64();
+    #[allow(clippy::disallowed_macros)]
     println!("{rate:.0} views of 64 x 64 a second, everything on");
     // Far below what one free core does (see `println`): machines are shared.
     assert!(rate > 200.0, "{rate:.0}");

@@ -8,6 +8,7 @@ use avse_core::input::json;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::terminal::note;
 use crate::{Error, Result};
 
 /// The folder with `package.json`: the repository's `data/` this program was
@@ -86,7 +87,7 @@ impl Packages {
 }
 
 fn npm_ci(folder: &Path) -> Result<()> {
-    eprintln!("installing the pinned emoji packages with npm ci in {}", folder.display());
+    note!("installing the pinned emoji packages with npm ci in {}", folder.display());
     let program = if cfg!(windows) { "npm.cmd" } else { "npm" };
     let output = Command::new(program)
         .args(["ci", "--omit=peer", "--ignore-scripts", "--no-audit", "--no-fund"])
