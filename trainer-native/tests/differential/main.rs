@@ -6,7 +6,10 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod case;
+mod records;
 mod summary;
+mod tables;
+mod tar;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,7 +22,8 @@ use summary::Summary;
 /// A kind of files: its name in `tests/differential`, and what reads and compares one.
 type Kind = (&'static str, fn(&Case) -> Outcome);
 
-const KINDS: &[Kind] = &[];
+const KINDS: &[Kind] =
+    &[("records", records::check), ("tables", tables::check), ("tar", tar::check)];
 
 fn main() -> ExitCode {
     let folder = std::env::var_os("AVSE_DIFFERENTIAL_DIR").map(PathBuf::from);

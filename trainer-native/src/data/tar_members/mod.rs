@@ -53,6 +53,8 @@ pub(super) struct TarMembers {
     /// In their order; links are files, too, folders are not.
     pub members: Vec<Member>,
     by_name: HashMap<String, usize>,
+    /// Its length.
+    bytes: u64,
     /// When the tar file was last changed.
     pub modified: Option<SystemTime>,
     /// Why it ends before it should, where it does; what comes before can be read.
@@ -66,13 +68,17 @@ pub(super) struct TarMembers {
 static KNOWN: RwLock<Option<HashMap<PathBuf, Arc<TarMembers>>>> = RwLock::new(None);
 
 impl TarMembers {
-    /// The members of a tar file, looked for when it is first asked for.
+    /// The members of a tar file, looked for when it is first asked for, and again when it has changed.
     ///
     /// # Errors
     /// When it cannot be opened. What is wrong inside is [`TarMembers::damage`].
     pub fn of(path: &Path) -> Result<Arc<Self>> {
+        let metadata = path.metadata()?;
+        let (bytes, modified) = (metadata.len(), metadata.modified().ok());
         let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known.as_ref().and_then(|known| known.get(path)) {
+        if let Some(found) = known.as_ref().and_then(|known| known.get(path))
+            && (found.bytes, found.modified) == (bytes, modified)
+        {
             return Ok(found.clone());
         }
         drop(known);
@@ -97,7 +103,8 @@ impl TarMembers {
             }
         }
         let (path, modified) = (path.to_path_buf(), metadata.modified().ok());
-        Ok(Self { path, members, by_name, modified, damage, refused })
+        let bytes = metadata.len();
+        Ok(Self { path, members, by_name, bytes, modified, damage, refused })
     }
 
     /// The member of that name, the last where there are several.
