@@ -113,7 +113,7 @@ pub fn open(folder: &Path) -> Result<Gallery> {
     if !folder.join("manifest.json").exists() {
         let place = shell_word(folder);
         return Err(Error::Usage(format!(
-            "{}: there is no gallery: make one first, of a folder of pictures for example: `avse index build ~/Pictures \
+            "{}: there is no gallery (no manifest.json): make one first, of a folder of pictures for example: `avse index build ~/Pictures \
              --gallery {place}`",
             shown_path(folder)
         )));

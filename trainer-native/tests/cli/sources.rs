@@ -56,7 +56,8 @@ fn where_there_is_no_gallery_is_said_how_to_make_one() {
     let fixture = Fixture::new();
     let gallery = fixture.arg("my gallery");
     let quoted = format!("avse index build ~/Pictures --gallery '{gallery}'");
-    let expected = [gallery.as_str(), "there is no gallery: make one first", &quoted];
+    let expected =
+        [gallery.as_str(), "there is no gallery (no manifest.json): make one first", &quoted];
     avse(["search", "x", "--gallery", &gallery]).fails_with(&expected);
     fs::create_dir(fixture.path("my gallery")).unwrap();
     avse(["search", "x", "--gallery", &gallery]).fails_with(&expected);
@@ -93,9 +94,10 @@ fn pictures_of_other_formats_are_counted() {
     assert_eq!((&report["items"], &report["unread_formats"][0]["files"]), (&1.into(), &1.into()));
     fs::remove_file(fixture.path("pictures/0.png")).unwrap();
     let site = fixture.arg("site");
+    let empty = fixture.arg("empty");
     let commands = [
         vec!["encode", &folder, "--out", &out],
-        vec!["index", "build", &folder, "--gallery", &site],
+        vec!["index", "build", &folder, "--gallery", &empty],
         vec!["export-web", "--images", &folder, "--out", &site],
     ];
     for command in commands {

@@ -10,7 +10,8 @@ pub fn check(case: &Case) -> Outcome {
     let path = case.input.to_str().unwrap().to_owned();
     let listed = list(&Source::Items { path }, GalleryKind::Images);
     let ours = listed.map_err(|error| error.to_string()).map(|listing| {
-        let fields = listing.entries.iter().map(|entry| plain(&Value::Object(entry.metadata.clone())));
+        let fields =
+            listing.entries.iter().map(|entry| plain(&Value::Object(entry.metadata.clone())));
         let keys = listing.entries.iter().map(|entry| Value::from(entry.key.clone()));
         json!([fields.collect::<Vec<_>>(), keys.collect::<Vec<_>>()])
     });
