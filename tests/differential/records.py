@@ -31,7 +31,10 @@ def read(content: bytes):
         lines = content.decode("utf-8-sig").split("\n")
         values = [json.loads(line, parse_int=lambda digits: -0.0 if digits == "-0" else int(digits)) for line in lines if line.strip()]
         found = [plain({key: item for key, item in value.items() if key != "image"}) for value in values]
-        json.dumps(found).encode()
+        try:
+            json.dumps(found, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return "half a surrogate pair"
         return [found, [value["image"] for value in values]] if all(str(value["image"]).strip() for value in values) else None
     except (ValueError, KeyError, AttributeError, RecursionError):
         return None
