@@ -7,10 +7,13 @@ import random
 
 CELLS = ["a", "a cat", "say \"hi\"", "one, two", "two\nlines", "two\r\nlines", "é 🦀", "6\" pipe", "'x'", ";", "\"", "x,\"y\"\n,", " padded "]
 
+# What this program takes off the ends: Unicode's white space, without the separators that Python adds.
+BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+
 
 def one_line(text: str) -> str:
     """A caption as this program keeps it."""
-    return text.replace("\n", " ").replace("\r", " ").replace("\t", " ").strip()
+    return text.replace("\n", " ").replace("\r", " ").replace("\t", " ").strip(BLANKS)
 
 
 def read(content: bytes, delimiter: str):
@@ -20,7 +23,7 @@ def read(content: bytes, delimiter: str):
         rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
         pictures: dict[str, list[str]] = {}
         for row in rows:
-            pictures.setdefault(row["image"].strip(), []).append(one_line(row["caption"]))
+            pictures.setdefault(row["image"].strip(BLANKS), []).append(one_line(row["caption"]))
     except (csv.Error, UnicodeDecodeError, KeyError, AttributeError):
         return None
     return [[image, captions] for image, captions in pictures.items()]
