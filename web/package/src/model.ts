@@ -3,7 +3,7 @@
  */
 
 import { choose, checkWebAssembly, codeOf, fetchCode, findCode, type Choice } from "./code.js";
-import type { BundleParts, Engine, Glue } from "./engine.js";
+import type { Engine } from "./engine.js";
 import { asAvseError, messageOf } from "./errors.js";
 import { Loader, type LoaderOptions, type Surroundings } from "./loader.js";
 import { candidates, expectFormat, exportOf, fileOf, type Manifest } from "./manifest.js";
@@ -52,12 +52,12 @@ export async function loadModel(request: LoadRequest, options: Omit<LoaderOption
   coming.catch(() => {});
   let here = began;
   let memory: WebAssembly.Memory | undefined;
-  const engine = await loader.files(files, async ([config, weights, tokenizer]) => {
+  const engine = await loader.files(files, async ([config, weights, tokenizer], hashed) => {
     const { glue, module } = await coming;
     here = performance.now();
     memory = (await glue.default({ module_or_path: module })).memory;
     const parts = { manifest: model.bytes, config: config!, weights: weights!, tokenizer: tokenizer! };
-    return createEngine(glue, parts, choice, request.device === "auto");
+    return createEngine((device) => glue.Engine.create(parts, device, hashed), choice, request.device === "auto");
   });
   const ready = performance.now();
   await loader.finish();
@@ -87,11 +87,11 @@ async function findModel(url: string, loader: Loader): Promise<{ model: Manifest
 }
 
 /** The engine on the chosen device, or else, where that is allowed, on the CPU: the GPU has to prove itself then. */
-async function createEngine(glue: Glue, parts: BundleParts, choice: Choice, mayFallBack: boolean): Promise<Engine> {
+async function createEngine(create: (device: string) => Promise<Engine>, choice: Choice, mayFallBack: boolean): Promise<Engine> {
   try {
-    const engine = await answered(glue.Engine.create(parts, choice.device));
+    const engine = await answered(create(choice.device));
     if (choice.device === "cpu" || !mayFallBack) return engine;
-    const cpu = await glue.Engine.create(parts, "cpu");
+    const cpu = await create("cpu");
     const lack = await objection(engine, cpu);
     if (lack === undefined) {
       cpu.free();
@@ -105,7 +105,7 @@ async function createEngine(glue: Glue, parts: BundleParts, choice: Choice, mayF
     if (thrown instanceof WebAssembly.RuntimeError || choice.device === "cpu" || !mayFallBack) throw thrown;
     const ofDevice = ["no-device", "device-lost", "out-of-memory", "refused", "internal"];
     if (!ofDevice.includes(asAvseError(thrown).code)) throw thrown;
-    const engine = await glue.Engine.create(parts, "cpu");
+    const engine = await create("cpu");
     choice.fallback = `WebGPU failed at the start: ${messageOf(thrown)}`;
     return engine;
   }

@@ -93,8 +93,8 @@ export class Shelf {
     expectFormat(manifest, "avse-gallery");
     const files = [fileOf(manifest, FILES.embeddings), fileOf(manifest, FILES.items)];
     loader.plan(files);
-    const handle = await loader.files(files, ([embeddings, items]) =>
-      this.#queue.run(() => this.#engine.openGallery({ manifest: manifest.bytes, embeddings, items } as GalleryParts)),
+    const handle = await loader.files(files, ([embeddings, items], hashed) =>
+      this.#queue.run(() => this.#engine.openGallery({ manifest: manifest.bytes, embeddings, items } as GalleryParts, hashed)),
     );
     await loader.finish();
     if (options.signal?.aborted) {
