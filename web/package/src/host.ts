@@ -54,7 +54,7 @@ export class Host {
   readonly #handlers: Handlers = {
     load: async (request, context) => {
       this.#model = await loadModel(request, context);
-      this.#shelf = new Shelf(this.#model.engine, this.#queue, request.cache, this.#tell);
+      this.#shelf = new Shelf(this.#model.engine, this.#queue, request.cache, this.#tell, this.#model.early);
       const { info, exported } = this.#model;
       return { info, exported };
     },

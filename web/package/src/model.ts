@@ -5,9 +5,11 @@
 import { choose, checkWebAssembly, codeOf, fetchCode, findCode, type Choice } from "./code.js";
 import type { Engine } from "./engine.js";
 import { asAvseError, messageOf } from "./errors.js";
-import { Loader, type LoaderOptions, type Surroundings } from "./loader.js";
+import { fetchEarly, type EarlyGallery } from "./gallery-files.js";
+import { Loader, type LoaderOptions } from "./loader.js";
 import { candidates, expectFormat, exportOf, fileOf, type Manifest } from "./manifest.js";
 import type { LoadRequest, Loaded } from "./protocol.js";
+import { surroundings } from "./surroundings.js";
 import { objection } from "./trial.js";
 import type { ExportInfo } from "./types.js";
 import { answered } from "./watch.js";
@@ -15,18 +17,9 @@ import { answered } from "./watch.js";
 /** A running engine, what is told of it, and its memory. */
 export interface Model extends Loaded {
   engine: Engine;
+  /** Galleries that are on their way, by address. */
+  early: Map<string, EarlyGallery>;
   memory?: WebAssembly.Memory | undefined;
-}
-
-/** What this browser offers for loading; `caches` is missing or forbidden on some pages. */
-export function surroundings(): Surroundings {
-  let caches: CacheStorage | undefined;
-  try {
-    caches = globalThis.caches;
-  } catch {
-    caches = undefined;
-  }
-  return { fetch: (...args) => globalThis.fetch(...args), caches };
 }
 
 /**
@@ -35,18 +28,22 @@ export function surroundings(): Surroundings {
  * @throws AvseError, or what WebAssembly throws when it breaks.
  */
 export async function loadModel(request: LoadRequest, options: Omit<LoaderOptions, "cache">): Promise<Model> {
+  const { galleries = [], cache, wasmUrl } = request;
   checkWebAssembly();
   const began = performance.now();
-  const loader = new Loader(surroundings(), { ...options, cache: request.cache });
-  const [choice, codeManifest, { model, exported }] = await Promise.all([
+  const loader = new Loader(surroundings(), { ...options, cache });
+  const [choice, codeManifest, { model, exported, url }] = await Promise.all([
     choose(request.device),
-    findCode(request.wasmUrl, loader),
+    findCode(wasmUrl, loader),
     findModel(request.url, loader),
   ]);
-  const code = codeOf(codeManifest, choice.build, request.wasmUrl === undefined);
+  const code = codeOf(codeManifest, choice.build, wasmUrl === undefined);
   const files = ["config.json", "model.safetensors", "tokenizer.json"].map((name) => fileOf(model, name));
   loader.plan([code.wasm, ...files]);
 
+  const stop = new AbortController();
+  options.signal?.addEventListener("abort", () => stop.abort());
+  const early = fetchEarly(url, exported, galleries, cache, stop.signal);
   const coming = fetchCode(code, loader);
   // It is waited for below, unless the model's files fail first.
   coming.catch(() => {});
@@ -70,20 +67,20 @@ export async function loadModel(request: LoadRequest, options: Omit<LoaderOption
     seconds: { download: (here - began) / 1000, start: (ready - here) / 1000 },
     ...(choice.fallback === undefined ? {} : { fallback: choice.fallback }),
   };
-  return { engine, info, exported, memory };
+  return { engine, early, info, exported, memory };
 }
 
 /** The manifest of the model at an address, and the export's where it is one. */
-async function findModel(url: string, loader: Loader): Promise<{ model: Manifest; exported: ExportInfo | null }> {
+async function findModel(url: string, loader: Loader): Promise<{ model: Manifest; exported: ExportInfo | null; url: string }> {
   const found = await loader.manifest(candidates(url, ["manifest.json", "avse.json"]));
   if (found.content["format"] !== "avse-web") {
     expectFormat(found, "avse-bundle");
-    return { model: found, exported: null };
+    return { model: found, exported: null, url: found.url };
   }
   const exported = exportOf(found);
   const model = await loader.manifest(candidates(new URL(exported.model, found.url).href, ["manifest.json"]));
   expectFormat(model, "avse-bundle");
-  return { model, exported };
+  return { model, exported, url: found.url };
 }
 
 /** The engine on the chosen device, or else, where that is allowed, on the CPU: the GPU has to prove itself then. */

@@ -21,6 +21,8 @@ export interface LoadRequest {
   device: Device;
   cache: boolean;
   wasmUrl?: string;
+  /** Kinds of galleries that are fetched at once. */
+  galleries?: Kind[];
 }
 
 export interface Loaded {
