@@ -50,6 +50,8 @@ export class Loader {
   #failure: unknown;
   readonly #onProgress: ((progress: Progress) => void) | undefined;
   readonly #manifests: { url: string; bytes: Bytes }[] = [];
+  /** Files that are being written to the cache. */
+  readonly #keeping: Promise<void>[] = [];
   readonly #loaded = new Map<string, number>();
   #total = 0;
   #reported = -Infinity;
@@ -108,11 +110,9 @@ export class Loader {
     const fetched = await this.#all(files.map((file) => (hashed ? this.#hashed(file) : this.#file(file))));
     const contents = () => fetched.map(({ bytes }) => bytes);
     if (hashed) {
-      // The browser writes while the engine works.
-      const kept = this.#keep(files, fetched);
-      const result = await use(contents(), true);
-      await kept;
-      return result;
+      // The browser writes while the engine works; `finish` waits for it.
+      this.#keeping.push(this.#keep(files, fetched));
+      return use(contents(), true);
     }
     let result: T;
     try {
@@ -128,8 +128,9 @@ export class Loader {
     return result;
   }
 
-  /** Keeps the manifests; for when all that they list has been accepted. */
+  /** Waits until all files are kept, and keeps the manifests; for when all that they list has been accepted. */
   async finish(): Promise<void> {
+    await Promise.all(this.#keeping);
     await Promise.all(this.#manifests.map(({ url, bytes }) => this.#cache.keepManifest(url, bytes)));
   }
 
