@@ -36,12 +36,12 @@ export class EarlyGallery {
   #progress: Progress | undefined;
   #listener: ((progress: Progress) => void) | undefined;
 
-  constructor(url: string, cache: boolean, signal: AbortSignal) {
+  constructor(url: string, cache: boolean, signal: AbortSignal | undefined) {
     const onProgress = (progress: Progress) => {
       this.#progress = progress;
       this.#listener?.(progress);
     };
-    const loader = new Loader(surroundings(), { cache, signal, onProgress });
+    const loader = new Loader(surroundings(), { cache, onProgress, ...(signal && { signal }) });
     this.fetched = fetchAll(url, loader).catch(() => null);
   }
 
@@ -60,7 +60,7 @@ async function fetchAll(url: string, loader: Loader): Promise<Fetched> {
 }
 
 /** Galleries on their way, by address. Without the browser's hashes only the engine could tell whether files are right. */
-export function fetchEarly(base: string, exported: ExportInfo | null, kinds: Kind[], cache: boolean, signal: AbortSignal): Map<string, EarlyGallery> {
+export function fetchEarly(base: string, exported: ExportInfo | null, kinds: Kind[], cache: boolean, signal?: AbortSignal): Map<string, EarlyGallery> {
   const wanted = canHash() ? (exported?.galleries ?? []).filter(({ kind }) => kinds.includes(kind)) : [];
   return new Map(
     wanted.map(({ path }) => {

@@ -2,7 +2,7 @@
 // empty profile for the first visit, ends it, and starts it again with the same profile for the second one. The sites
 // take turns within a round, in changing order, so that what else the machine does falls on all of them alike.
 //
-//   node web/bench/visits-page.mjs --site DIR [--site DIR]… [--runs 7] [--query "an angry cat"] [--json FILE]
+//   node web/bench/first-answer.mjs --site DIR [--site DIR]… [--runs 7] [--query "an angry cat"] [--json FILE]
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
@@ -27,7 +27,7 @@ const { values } = parseArgs({
   },
 });
 if (values.site.length === 0) {
-  console.error("visits-page.mjs: --site DIR is missing");
+  console.error("first-answer.mjs: --site DIR is missing");
   process.exit(2);
 }
 
