@@ -72,6 +72,23 @@ test("demo page: a question in the address is asked once", { timeout: 2 * PATIEN
   assert.equal((await page.evaluate(() => calls)).includes("abort"), false, "the question was given up and asked again");
 });
 
+test("demo page: with a question in the address nothing jumps while it loads", { timeout: 2 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.empty, { viewport: { width: 412, height: 823 } });
+  await page.addInitScript(() => {
+    globalThis.shift = 0;
+    new PerformanceObserver((list) => {
+      for (const { value } of list.getEntries()) globalThis.shift += value;
+    }).observe({ type: "layout-shift", buffered: true });
+  });
+  await page.goto(`${server.url}?q=ghost`);
+  await until(() => pictures(page), "no pictures for the question in the address");
+  await ready(page);
+  const shift = await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(shift)))));
+  t.diagnostic(`layout shift ${shift.toFixed(3)}`);
+  assert.ok(shift < 0.1, `the page jumped by ${shift}`);
+});
+
 test("demo page: a picture finds sentences, by picker, drop and paste", { timeout: 2 * PATIENCE }, async (t) => {
   const server = await site(t);
   const page = await open(t, server.url);

@@ -96,8 +96,8 @@ session.addEventListener("stage", () => {
 session.addEventListener("devicelost", () => announce("The graphics device was lost. Starting it again."));
 session.addEventListener("restarted", () => announce("Started again."));
 
-results.waiting();
 const first = questionInAddress();
+results.waiting(first !== "");
 if (first) composer.sentence(first, false);
 // The copies for offline visits are made when the first answer no longer has to wait for them.
 const keep = () => void keepShell(() => facts.worksOffline());
@@ -108,7 +108,7 @@ else void session.start().then(keep);
 function nothing(): void {
   answer = null;
   if (session.loaded) void results.welcome(session.loaded).catch(() => undefined);
-  else results.waiting();
+  else results.waiting(false);
 }
 
 /** A question is on the page or under way. */
