@@ -15,7 +15,7 @@ use crate::text::TextTower;
 use crate::text::tokenizer::{CaptionTokenizer, TokenBatch};
 use crate::weights::{
     Bundle, BundleContents, LoadReport, Manifest, Naming, Precision, StateDict, Towers,
-    VerifiedFiles, load_into, state_dict_of,
+    VerifiedFiles, load_into, state_dict_of, undrawn,
 };
 use crate::{Error, Result, is_cpu};
 
@@ -100,7 +100,7 @@ impl Avse {
         let network = AvseModel::for_inference(&config, device)?;
         let (model, report) = match towers {
             Towers::Both => {
-                let (mut model, report) = load_into(network, weights, Naming::OFFICIAL)?;
+                let (mut model, report) = load_into(undrawn(network), weights, Naming::OFFICIAL)?;
                 if is_cpu(device) {
                     model.image = model.image.for_cpu();
                 }
@@ -109,7 +109,8 @@ impl Avse {
             Towers::Text => {
                 // The image tower costs nothing: Burn makes a parameter when it is first used.
                 let AvseModel { image, text } = network;
-                let (alone, report) = load_into(TextAlone { text }, weights, Naming::OFFICIAL)?;
+                let alone = undrawn(TextAlone { text });
+                let (alone, report) = load_into(alone, weights, Naming::OFFICIAL)?;
                 (AvseModel { image, text: alone.text }, report)
             }
         };

@@ -162,7 +162,7 @@ fn demo() -> bool {
     if let Err(error) = &result {
         note!("{}: {error}", site.display());
     }
-    result.is_ok()
+    result.is_ok() && Step::new("bundle", "node", ["web/tools/bundle.mjs", &text(&site)]).run()
 }
 
 /// What the page searches: made anew when the model or the program is newer.

@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use burn::module::Module;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, DataError, Tensor, TensorData};
 use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, bridge};
+use half::f16;
+use half::slice::HalfFloatSliceExt;
 
 use super::{Naming, StateDict};
 use crate::{Error, Result};
@@ -16,6 +19,26 @@ pub struct LoadReport {
     pub loaded: Vec<String>,
     /// The tensors that such files hold and the module does not use, sorted.
     pub unused: Vec<String>,
+}
+
+/// A new module to load weights into: nothing of it is drawn, and a parameter takes no memory. Its
+/// values are zeros, and all of them have to be replaced.
+///
+/// Drawing a network takes longer than reading one.
+pub fn undrawn<M: Module>(module: M) -> M {
+    struct Blank;
+    impl ModuleMapper for Blank {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            if param.is_initialized() {
+                return param;
+            }
+            let (id, shape) = (param.id, param.lazy_shape());
+            // One zero for all places.
+            let zero = Tensor::<D>::zeros([1; D], &param.lazy_device());
+            param.transform_for_load(zero.expand(shape), id)
+        }
+    }
+    module.map(&mut Blank)
 }
 
 /// Puts weights into a module of the same sizes. The module's own values serve
@@ -49,9 +72,8 @@ pub fn load_into<M: Module>(
                 problems.misshapen.push(format!("{official} is {shape:?}, should be {wanted:?}"));
                 continue;
             }
-            let data = data
-                .try_cast(slot.dtype)
-                .map_err(|e| Error::Weights(format!("{official}: {e}")))?;
+            let data =
+                cast(data, slot.dtype).map_err(|e| Error::Weights(format!("{official}: {e}")))?;
             // No parameter id: the module keeps its own, which optimisers know.
             found.push(bridge::from_data(data, slot.name, None));
             report.loaded.push(official);
@@ -72,6 +94,19 @@ pub fn load_into<M: Module>(
     report.loaded.sort();
     report.unused.sort();
     Ok((module, report))
+}
+
+/// Burn's cast converts one number at a time through a function that it looks up; what a page
+/// downloads is mostly f16, and a visitor waits for it.
+fn cast(data: TensorData, dtype: DType) -> std::result::Result<TensorData, DataError> {
+    if dtype == DType::F32
+        && let Ok(halves) = data.as_slice::<f16>()
+    {
+        let mut values = vec![0.0; halves.len()];
+        halves.convert_to_f32_slice(&mut values);
+        return Ok(TensorData::new(values, data.shape().clone()));
+    }
+    data.try_cast(dtype)
 }
 
 /// The weights of a module, in PyTorch's layout and under the file kind's names.

@@ -27,7 +27,7 @@ pub use bundle::{Bundle, BundleContents, BundleFiles, Manifest, VerifiedFiles};
 pub use file_entry::FileEntry;
 pub use files::{is_special, target};
 pub use infer::infer_config;
-pub use load::{LoadReport, load_into, state_dict_of};
+pub use load::{LoadReport, load_into, state_dict_of, undrawn};
 pub use names::Naming;
 pub use official::complete_official;
 pub use precision::Precision;
