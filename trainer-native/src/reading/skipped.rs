@@ -100,13 +100,10 @@ impl Skipped {
                 Said { key, reason }
             )));
         }
-        let mut found = self.found();
-        if !found.keys.insert(key.to_owned()) {
+        if !self.list(key, reason) {
             return Ok(());
         }
-        let problem = Problem { key: key.to_owned(), reason: reason.to_owned() };
-        self.write(&mut found, &problem);
-        found.problems.push(problem);
+        let found = self.found();
         let (count, most) = (found.problems.len(), self.policy.max_errors.of(total));
         if count <= most {
             return Ok(());
@@ -119,6 +116,18 @@ impl Skipped {
             self.policy.max_errors,
             Said { key, reason }
         )))
+    }
+
+    /// Leaves something out without a limit; whether it was not already.
+    pub fn list(&self, key: &str, reason: &str) -> bool {
+        let mut found = self.found();
+        let is_new = found.keys.insert(key.to_owned());
+        if is_new {
+            let problem = Problem { key: key.to_owned(), reason: reason.to_owned() };
+            self.write(&mut found, &problem);
+            found.problems.push(problem);
+        }
+        is_new
     }
 
     fn listed(&self) -> String {
