@@ -5,6 +5,7 @@ use std::fs;
 use crate::files::text;
 use crate::python::{self, Requirements};
 use crate::shell::{Step, root, target};
+use crate::terminal::note;
 
 /// Where the results stand in docs/formats.md: between these lines, by kind.
 fn marks(kind: &str) -> (String, String) {
@@ -16,7 +17,7 @@ fn marks(kind: &str) -> (String, String) {
 pub fn run(kinds: &[String]) -> bool {
     let folder = target().join("differential");
     if let Err(error) = fs::create_dir_all(&folder) {
-        eprintln!("{}: {error}", folder.display());
+        note!("{}: {error}", folder.display());
         return false;
     }
     let requirements = Requirements {
@@ -27,7 +28,7 @@ pub fn run(kinds: &[String]) -> bool {
     let files = folder.join("files");
     // Results of an earlier run must not pass for this one's.
     if kinds.is_empty() && files.exists() && fs::remove_dir_all(&files).is_err() {
-        eprintln!("{}: cannot be removed", files.display());
+        note!("{}: cannot be removed", files.display());
         return false;
     }
     let script = [text(&root().join("tests/differential/make.py")), text(&files)];
@@ -47,7 +48,7 @@ pub fn run(kinds: &[String]) -> bool {
 fn write_results(files: &std::path::Path) -> bool {
     let page = root().join("docs/formats.md");
     let Ok(mut document) = fs::read_to_string(&page) else {
-        eprintln!("{}: cannot be read", page.display());
+        note!("{}: cannot be read", page.display());
         return false;
     };
     let Ok(entries) = fs::read_dir(files) else { return false };
@@ -62,7 +63,7 @@ fn write_results(files: &std::path::Path) -> bool {
             Some((before.to_owned(), after.to_owned()))
         });
         let (Some((before, after)), Ok(table)) = (parts, fs::read_to_string(&path)) else {
-            eprintln!("{}: has no place for the results of {kind}", page.display());
+            note!("{}: has no place for the results of {kind}", page.display());
             return false;
         };
         document = format!("{before}{start}\n{table}{end}{after}");

@@ -77,7 +77,14 @@ pub fn build(options: &BuildOptions) -> Result<BuildReport> {
     check_vanished(&plan, &goal, options)?;
     let total = plan.tasks.len() + plan.problems.len();
     let skipped = Skipped::new(&options.reading, (total, "items"), list_beside(&options.folder));
-    plan.problems.iter().try_for_each(|(_, it)| skipped.add(&it.key, &it.reason))?;
+    for (_, Problem { key, reason }) in &plan.problems {
+        // With --allow-empty it is known already that things are gone.
+        if options.allow_empty {
+            skipped.list(key, reason);
+        } else {
+            skipped.add(key, reason)?;
+        }
+    }
     // Opened to be replaced it has been hashed; else rather now than after hours of encoding.
     if options.change != SourceChange::Replace && !plan.unread().is_empty() {
         writer.verify().map_err(|error| damaged(error, &options.folder))?;

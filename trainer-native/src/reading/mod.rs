@@ -60,9 +60,9 @@ impl ReadPolicy {
 /// The limits of a decoder for pictures of at most so many pixels.
 pub fn limits_of(max_pixels: u64) -> DecodeLimits {
     let usual = DecodeLimits::default();
-    // A decoder has up to eight bytes of its own a pixel.
-    let max_bytes = usual.max_bytes.max(max_pixels.saturating_mul(8));
-    DecodeLimits { max_pixels, max_bytes }
+    // Larger pictures need more memory in proportion; for smaller ones the usual bound stays.
+    let times = max_pixels.div_ceil(usual.max_pixels.max(1)).max(1);
+    DecodeLimits { max_pixels, max_bytes: usual.max_bytes.saturating_mul(times) }
 }
 
 impl Default for MaxErrors {
@@ -126,6 +126,15 @@ impl TryFrom<Written> for MaxErrors {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_usual_limits_are_those_of_the_usual_size() {
+        let usual = DecodeLimits::default();
+        assert_eq!(limits_of(usual.max_pixels), usual);
+        assert_eq!(limits_of(5).max_bytes, usual.max_bytes);
+        assert_eq!(limits_of(2 * usual.max_pixels).max_bytes, 2 * usual.max_bytes);
+        assert_eq!(limits_of(u64::MAX).max_pixels, u64::MAX);
+    }
 
     #[test]
     fn a_limit_is_a_number_or_a_share() {

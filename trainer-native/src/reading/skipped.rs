@@ -108,13 +108,10 @@ impl Skipped {
                 Said { key, reason }
             )));
         }
-        let mut found = self.found();
-        if !found.keys.insert(key.to_owned()) {
+        if !self.list(key, reason) {
             return Ok(());
         }
-        let problem = Problem { key: key.to_owned(), reason: reason.to_owned() };
-        self.write(&mut found, &problem);
-        found.problems.push(problem);
+        let found = self.found();
         let (count, most) = (found.problems.len(), self.policy.max_errors.of(total));
         if count <= most {
             return Ok(());
@@ -127,6 +124,18 @@ impl Skipped {
             self.policy.max_errors,
             Said { key, reason }
         )))
+    }
+
+    /// Leaves something out without a limit; whether it was not already.
+    pub fn list(&self, key: &str, reason: &str) -> bool {
+        let mut found = self.found();
+        let is_new = found.keys.insert(key.to_owned());
+        if is_new {
+            let problem = Problem { key: key.to_owned(), reason: reason.to_owned() };
+            self.write(&mut found, &problem);
+            found.problems.push(problem);
+        }
+        is_new
     }
 
     fn listed(&self) -> String {
@@ -196,7 +205,7 @@ fn append(file: &mut File, problem: &Problem) -> std::io::Result<()> {
     file.write_all(&line)
 }
 
-/// A problem in words: the key too, where the reason does not name a file itself.
+/// A problem in words.
 struct Said<'a> {
     key: &'a str,
     reason: &'a str,
@@ -204,11 +213,7 @@ struct Said<'a> {
 
 impl std::fmt::Display for Said<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { key, reason } = self;
-        match reason.contains(key) {
-            true => write!(f, "{reason}"),
-            false => write!(f, "{key}: {reason}"),
-        }
+        write!(f, "{}: {}", self.key, self.reason)
     }
 }
 
@@ -258,7 +263,7 @@ mod tests {
             Skipped::new(&policy(OnError::Stop, "100%"), (10, "pictures"), "nowhere/list".into());
         let error = skipped.add("a", "a.png: no picture").unwrap_err().to_string();
         assert!(
-            error.starts_with("a.png: no picture") && error.contains("--on-error skip"),
+            error.starts_with("a: a.png: no picture") && error.contains("--on-error skip"),
             "{error}"
         );
         assert_eq!(skipped.count(), 0);

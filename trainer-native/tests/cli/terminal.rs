@@ -73,8 +73,10 @@ fn a_full_disk_is_an_error_and_a_closed_pipe_the_end() {
         // What a shell makes of a program that the signal SIGPIPE ended.
         let said = with_output(&line, closed());
         assert_eq!(said.code, Some(141), "{line:?}: {}", said.stderr);
-        let is_quiet = !said.stderr.contains("error") && !said.stderr.contains("panicked");
-        assert!(is_quiet, "{line:?}: {}", said.stderr);
+        // A Vulkan driver has things to say, too.
+        let mut lines = said.stderr.lines().filter(|line| !line.contains("XDG_RUNTIME_DIR"));
+        let is_loud = |line: &str| line.contains("error") || line.contains("panicked");
+        assert!(!lines.any(is_loud), "{line:?}: {}", said.stderr);
     }
 }
 

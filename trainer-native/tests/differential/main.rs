@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask differential` makes the files and runs this with their folder in `AVSE_DIFFERENTIAL_DIR`. Without it
 //! there is nothing to compare with, and the tests count as ignored.
-
+#![allow(clippy::disallowed_macros)]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod case;

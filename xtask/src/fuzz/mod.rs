@@ -12,6 +12,7 @@ pub use options::Options;
 use crate::files::text;
 use crate::parallel;
 use crate::shell::{Step, root, target};
+use crate::terminal::{note, say};
 
 const CARGO_FUZZ: &str = "0.13.1";
 
@@ -22,7 +23,7 @@ pub fn run(options: &Options) -> bool {
     let Some(tool) = cargo_fuzz(&folder) else { return false };
     let all = targets();
     if let Some(unknown) = options.targets.iter().find(|name| !all.contains(name)) {
-        eprintln!("no fuzz target `{unknown}`; there are {}", all.join(", "));
+        note!("no fuzz target `{unknown}`; there are {}", all.join(", "));
         return false;
     }
     let names = if options.targets.is_empty() { &all } else { &options.targets };
@@ -37,11 +38,11 @@ pub fn run(options: &Options) -> bool {
     let Some(programs) = ready.then(|| programs(&folder)).flatten() else { return false };
     let sessions = parallel::each(names.len(), |at| {
         let name = &names[at];
-        println!("{name}: started");
+        say!("{name}: started");
         let outcome = session::run(&programs.join(name), &corpus.join(name), options);
         match &outcome {
-            Ok(session) => println!("{name}: {session}"),
-            Err(message) => eprintln!("{name}: {message}"),
+            Ok(session) => say!("{name}: {session}"),
+            Err(message) => note!("{name}: {message}"),
         }
         (name.clone(), outcome)
     });

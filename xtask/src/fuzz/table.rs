@@ -6,6 +6,8 @@ use std::path::Path;
 
 use super::session::Session;
 
+use crate::terminal::note;
+
 const START: &str = "<!-- runs -->\n";
 const END: &str = "<!-- end -->";
 const HEADING: &str = "| target | executions | seconds | branches reached | inputs kept |\n|---|---:|---:|---:|---:|\n";
@@ -15,7 +17,7 @@ pub fn write(page: &Path, rows: impl Iterator<Item = (String, Session)>) -> bool
     let text = fs::read_to_string(page).unwrap_or_default();
     let written = with_rows(&text, rows).is_some_and(|text| fs::write(page, text).is_ok());
     if !written {
-        eprintln!("{}: the table of runs cannot be written", page.display());
+        note!("{}: the table of runs cannot be written", page.display());
     }
     written
 }

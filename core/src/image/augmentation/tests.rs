@@ -284,6 +284,7 @@ fn impossible_values_are_named() {
     broken.train(&plain(), &photo(5, 5), &mut ChaCha8Rng::seed_from_u64(0));
 }
 
+#[allow(clippy::disallowed_macros)]
 #[test]
 fn fast_enough_for_training() {
     let (image, pre) = (photo(128, 128), Preprocess::new(64));
@@ -293,7 +294,6 @@ fn fast_enough_for_training() {
         std::hint::black_box(everything().train(&pre, &image, &mut rng));
     }
     let rate = 300.0 / started.elapsed().as_secs_f64();
-    #[allow(clippy::disallowed_macros)]
     println!("{rate:.0} views of 64 x 64 a second, everything on");
     // Far below what one free core does (see `println`): machines are shared.
     assert!(rate > 200.0, "{rate:.0}");
