@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::python;
+use crate::python::{self, Requirements};
 use crate::shell::{Step, root, target};
 
 /// A benchmark of `avse bench` that has a peer, and its rows in bench/training.json.
@@ -37,8 +37,9 @@ impl Bench {
             bench.extend(["--json".into(), "bench/training.json".into()]);
         }
         let requirements = format!("requirements-{name}.txt");
+        let requirements = Requirements::of_peers(&requirements, "AVSE_PEERS_PYTHON");
         // The last, since it takes all words that follow.
-        match python::environment(&folder, &requirements, "AVSE_PEERS_PYTHON") {
+        match python::environment(&folder, &requirements) {
             Some(python) => {
                 let script = root().join("bench/peers").join(self.script);
                 bench.push("--peers".into());

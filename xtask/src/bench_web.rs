@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::python::Requirements;
 use crate::shell::{Step, root, target};
 use crate::{python, setup, web};
 
@@ -37,7 +38,10 @@ pub fn run(arguments: &[String]) -> bool {
 /// The site's model as ONNX graphs, with a search graph for each synthetic gallery.
 fn export(folder: &Path, site: &Path, graphs: &Path) -> bool {
     let list = Step::new("galleries", "node", ["web/bench/bench.mjs", "--list"]).captured();
-    let python = python::environment(folder, "requirements-web.txt", "AVSE_WEB_PEERS_PYTHON");
+    let python = python::environment(
+        folder,
+        &Requirements::of_peers("requirements-web.txt", "AVSE_WEB_PEERS_PYTHON"),
+    );
     let (Some(list), Some(python)) = (list, python) else {
         eprintln!("\n!!! bench: the network cannot be exported for onnxruntime-web\n");
         return false;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::python;
+use crate::python::{self, Requirements};
 use crate::setup::{self, WASM};
 use crate::shell::{Step, root, target};
 
@@ -45,7 +45,10 @@ pub fn run(arguments: &[String]) -> bool {
         bench.extend(["--roofline".into(), "bench/roofline.svg".into()]);
     }
     // The last, since it takes all words that follow.
-    match python::environment(&folder, "requirements.txt", "AVSE_PEERS_PYTHON") {
+    match python::environment(
+        &folder,
+        &Requirements::of_peers("requirements.txt", "AVSE_PEERS_PYTHON"),
+    ) {
         Some(python) => {
             let script = root().join("bench/peers/similarity.py");
             bench.extend(["--peers".into(), text(&python), text(&script)]);

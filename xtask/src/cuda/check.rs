@@ -9,12 +9,12 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::cases::{self, Case};
-use super::parallel;
 use super::ptxas::{self, Assembled, Module, REGISTERS, Usage};
 use super::record::{Kernel, Record};
 use super::table;
 use super::tools::Tools;
 use crate::files::text;
+use crate::parallel;
 use crate::shell::target;
 
 /// What to check.

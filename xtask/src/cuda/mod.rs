@@ -4,7 +4,6 @@ mod cases;
 pub mod check;
 mod dataset;
 pub mod llvm;
-mod parallel;
 mod ptxas;
 mod record;
 mod table;
