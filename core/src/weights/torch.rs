@@ -45,7 +45,7 @@ impl Checkpoint {
     ///
     /// The tensors are in memory once, and one storage (PyTorch's block of numbers that tensors are views of)
     /// beside them where views are not contiguous. All together they take at most 16 times the file's length and
-    /// 64 MiB; the values of its pickle, of which there may be 10 million, take some 100 bytes each.
+    /// 16 MiB; the values of its pickle, of which there may be 10 million, take some 100 bytes each.
     ///
     /// # Errors
     /// As [`read_torch`].

@@ -5,7 +5,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod captions;
 mod case;
+mod pth;
+mod safetensors_file;
 mod summary;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +22,11 @@ use summary::Summary;
 /// A kind of files: its name in `tests/differential`, and what reads and compares one.
 type Kind = (&'static str, fn(&Case) -> Outcome);
 
-const KINDS: &[Kind] = &[];
+const KINDS: &[Kind] = &[
+    ("captions", captions::check),
+    ("pth", pth::check),
+    ("safetensors_file", safetensors_file::check),
+];
 
 fn main() -> ExitCode {
     let folder = std::env::var_os("AVSE_DIFFERENTIAL_DIR").map(PathBuf::from);

@@ -14,7 +14,7 @@ use crate::weights::pickle::Pickle;
 /// be compressed, but a few bytes must not stand for more than memory holds.
 const MAX_GROWTH: u128 = 16;
 /// What every file may become.
-const FREE_GROWTH: u128 = 64 << 20;
+const FREE_GROWTH: u128 = 16 << 20;
 /// How much is read at a time.
 const CHUNK: usize = 1 << 18;
 
@@ -156,6 +156,10 @@ impl Reader {
             let expected = view.storage.bytes();
             if length != expected as u64 {
                 return Err(format!("{length} bytes instead of {expected}"));
+            }
+            if self.big_endian && view.dtype.size() != view.storage.dtype.size() {
+                // PyTorch leaves such bytes in either order.
+                return Err(format!("{:?} in a big-endian file; save it as int64", view.dtype));
             }
             let range = view.range().ok_or("reaches beyond its storage")?;
             if view.is_contiguous() {
