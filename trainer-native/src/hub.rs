@@ -15,6 +15,9 @@ mod access;
 /// there is.
 pub type Files<'a> = &'a [&'a [&'a str]];
 
+/// What the name of an index of weight files ends with.
+const INDEX: &str = ".index.json";
+
 /// What a backbone needs. An index of weight files stands for the files that it lists.
 pub const BACKBONE: Files<'static> = &[&["config.json"], &HUGGING_FACE_FILES];
 /// What a tokenizer needs.
@@ -43,7 +46,7 @@ impl Hub {
         if local.is_dir() {
             let missing = files.iter().find(|any| !any.iter().any(|f| local.join(f).is_file()));
             return match missing {
-                Some(any) => Err(usage(format!("{name}: the folder has no {}", any.join(" or ")))),
+                Some(any) => Err(usage(format!("{name}: the folder has no {}", either(any)))),
                 None => Ok(local.to_path_buf()),
             };
         }
@@ -74,9 +77,11 @@ impl Hub {
         let mut wanted = Vec::with_capacity(files.len());
         for any in files {
             let found = any.iter().find(|file| listed.iter().any(|name| name == *file));
-            wanted.push(found.ok_or_else(|| {
-                usage(format!("model {name} has no {} on the hub", any.join(" or ")))
-            })?);
+            wanted.push(
+                found.ok_or_else(|| {
+                    usage(format!("model {name} has no {} on the hub", either(any)))
+                })?,
+            );
         }
         // Twice: what was cached before may be of an older revision than what
         // the first round fetches.
@@ -110,10 +115,15 @@ fn cached(repo: &CacheRepo, files: Files<'_>) -> Option<PathBuf> {
     folder
 }
 
+/// Alternatives in words; an index of parts is another form of the file before it.
+fn either(any: &[&str]) -> String {
+    let whole = any.iter().filter(|file| !file.ends_with(INDEX)).copied();
+    whole.collect::<Vec<_>>().join(" or ")
+}
+
 /// The files that an index lists; none for any other file.
 fn listed_in(file: &Path) -> Result<Vec<String>> {
-    let index = file.to_string_lossy().ends_with(".index.json");
-    if index { Ok(shards(file)?) } else { Ok(Vec::new()) }
+    if file.to_string_lossy().ends_with(INDEX) { Ok(shards(file)?) } else { Ok(Vec::new()) }
 }
 
 /// Names without an owner, as the official commands use them, mean the

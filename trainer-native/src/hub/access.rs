@@ -3,7 +3,7 @@
 use hf_hub::Cache;
 use hf_hub::api::sync::ApiError;
 
-use super::{Files, usage};
+use super::{Files, either, usage};
 use crate::{Error, Result};
 
 /// Where tokens are looked for, as Hugging Face's own programs do; the first that is set counts.
@@ -81,7 +81,7 @@ pub(super) fn failure(name: &str, files: Files<'_>, token: bool, error: &ApiErro
             "{name}: the hub has no such model or file. Check the name; if the model is private, {set}"
         ),
         _ => {
-            let files: Vec<_> = files.iter().map(|any| any.join(" or ")).collect();
+            let files: Vec<_> = files.iter().map(|any| either(any)).collect();
             format!(
                 "{name} is no local folder, and fetching it from the Hugging Face hub failed ({error}). \
                  Without a network, give the path of a folder with {} instead; \
