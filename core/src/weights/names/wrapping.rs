@@ -1,5 +1,6 @@
 //! What files put around the official names.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::Naming;
@@ -24,7 +25,9 @@ impl Naming {
                 *counts.entry(&name[..start]).or_default() += 1;
             }
         }
-        let Some((prefix, count)) = counts.iter().max_by_key(|(_, count)| **count) else {
+        let Some((prefix, count)) =
+            counts.iter().max_by_key(|(prefix, count)| (**count, Reverse(prefix.len())))
+        else {
             return Ok(String::new());
         };
         let same: Vec<_> = counts.iter().filter(|(_, other)| *other == count).collect();
