@@ -63,15 +63,18 @@ impl Avse {
     /// Loads a bundle onto `device` and says which of its tensors it has no use for.
     ///
     /// # Errors
-    /// Whatever [`Bundle::open`] finds, [`Error::Weights`] when tensors and
-    /// configuration do not fit.
+    /// Whatever [`Bundle::open`] finds, [`Error::Format`] when tensors and
+    /// configuration do not fit, or a weight is NaN or infinite.
     pub fn load(folder: impl AsRef<Path>, device: &Device) -> Result<(Self, LoadReport)> {
         let bundle = Bundle::open(folder)?;
         let config: ModelConfig = bundle.config()?;
         let tokenizer = bundle.tokenizer()?;
         let tokenizer = utf8(&tokenizer, &bundle.folder().join("tokenizer.json"))?;
         let towers = bundle.manifest().towers;
-        Self::assemble(config, bundle.weights()?, tokenizer, towers, device)
+        Self::assemble(config, bundle.weights()?, tokenizer, towers, device).map_err(|e| match e {
+            Error::Weights(_) => Error::format(bundle.folder(), e.to_string()),
+            other => other,
+        })
     }
 
     /// As [`Avse::load`], from the contents of a bundle's files, with their manifest.

@@ -35,8 +35,8 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
-    /// Weights do not fit the model: tensors missing, left over or misshapen.
-    #[error("weights do not fit the model: {0}")]
+    /// Weights cannot go into the model: tensors missing, left over, misshapen or not finite.
+    #[error("weights cannot be used: {0}")]
     Weights(String),
     /// An image could not be decoded, or is too large to be.
     #[error("image: {0}")]

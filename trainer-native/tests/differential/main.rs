@@ -5,8 +5,11 @@
 #![allow(clippy::disallowed_macros)]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod captions;
 mod case;
+mod pth;
 mod records;
+mod safetensors_file;
 mod summary;
 mod tables;
 mod tar;
@@ -22,8 +25,14 @@ use summary::Summary;
 /// A kind of files: its name in `tests/differential`, and what reads and compares one.
 type Kind = (&'static str, fn(&Case) -> Outcome);
 
-const KINDS: &[Kind] =
-    &[("records", records::check), ("tables", tables::check), ("tar", tar::check)];
+const KINDS: &[Kind] = &[
+    ("captions", captions::check),
+    ("pth", pth::check),
+    ("records", records::check),
+    ("safetensors_file", safetensors_file::check),
+    ("tables", tables::check),
+    ("tar", tar::check),
+];
 
 fn main() -> ExitCode {
     let folder = std::env::var_os("AVSE_DIFFERENTIAL_DIR").map(PathBuf::from);
