@@ -14,7 +14,7 @@ mod scans;
 mod turbo;
 
 #[cfg(feature = "decode")]
-pub(super) use turbo::{decode, decode_part};
+pub(super) use turbo::{decode, decode_part, decode_preview, size};
 
 /// Whether the end marker follows the pixel data, which browsers do not ask for: they fill what is missing with
 /// gray, so that a half-downloaded photo would pass unnoticed. [`super::RgbImage::decode`] does without this: it counts

@@ -189,8 +189,9 @@ fn colours(components: &[Component], jfif: bool, adobe: Option<u8>) -> Result<Co
 
 /// Refuses Huffman tables that no encoder writes: their codes leave no room for one of ones alone, which ends the data
 /// (see `scans::guarded`).
-fn check_tables(mut segment: &[u8]) -> Result<()> {
+pub(super) fn check_tables(mut segment: &[u8]) -> Result<()> {
     while let Some((lengths, rest)) = segment.split_at_checked(17) {
+        let (class, slot) = (lengths[0] >> 4, lengths[0] & 15);
         let mut code = 0;
         for (index, &count) in lengths[1..].iter().enumerate() {
             code += u32::from(count);
@@ -200,7 +201,13 @@ fn check_tables(mut segment: &[u8]) -> Result<()> {
             code <<= 1;
         }
         let count = lengths[1..].iter().map(|&count| usize::from(count)).sum();
-        segment = rest.get(count..).ok_or_else(|| damaged("a Huffman table is cut short"))?;
+        let (symbols, rest) =
+            rest.split_at_checked(count).ok_or_else(|| damaged("a Huffman table is cut short"))?;
+        // The first coefficient of a block has at most 15 bits; there are four tables of each class.
+        if class > 1 || slot > 3 || (class == 0 && symbols.iter().any(|&symbol| symbol > 15)) {
+            return Err(damaged("a Huffman table is impossible"));
+        }
+        segment = rest;
     }
     match segment {
         [] => Ok(()),

@@ -14,7 +14,7 @@ use libjpeg_turbo_rs::decode::marker::{JpegMetadata, MarkerReader, ScanInfo};
 use libjpeg_turbo_rs::decode::{progressive, toggles};
 
 use super::super::RgbImage;
-use super::header::{Header, Process, damaged};
+use super::header::{Header, Process, check_tables, damaged};
 use super::planes::{self, Plane};
 use crate::{Error, Result};
 
@@ -50,7 +50,7 @@ impl Stretches {
                 None => break,
                 Some(0) => position = at + 2,
                 Some(0xFF) => position = at + 1, // Fill before a marker.
-                Some(&(marker @ 0xD0..=0xD7)) => {
+                Some(&marker @ 0xD0..=0xD7) => {
                     found.in_order &= usize::from(marker & 7) == found.list.len() % 8;
                     found.list.push(from..at);
                     position = at + 2;
@@ -74,7 +74,7 @@ impl Stretches {
             self.list.pop();
         }
         match self.list.len() {
-            count if count < wanted && self.end >= self.list[count - 1].end && count < wanted => {
+            count if count < wanted => {
                 Err(damaged(&format!("{} restart markers are missing", wanted - count)))
             }
             count if count > wanted || !self.in_order => {
@@ -138,8 +138,8 @@ pub(super) fn decode(bytes: &[u8], header: &Header) -> Result<RgbImage> {
     let mut grids = grids(&metadata, header)?;
     let progressive = header.process == Process::Progressive;
     let single = metadata.scans.len() == 1 && header.scan_components == grids.len();
-    if !progressive && !single {
-        tables_stay(bytes, &metadata)?;
+    if !single {
+        check_between(bytes, &metadata)?;
     }
     let mut copy = Vec::new();
     for scan in &metadata.scans {
@@ -192,21 +192,25 @@ fn grids(metadata: &JpegMetadata, header: &Header) -> Result<Vec<Grid>> {
         .collect()
 }
 
-/// libjpeg takes a component's quantisation table when its first scan begins, the reader the last one of a file.
-fn tables_stay(bytes: &[u8], metadata: &JpegMetadata) -> Result<()> {
+/// Checks the segments between scans. libjpeg takes a component's quantisation table when its first scan begins, the
+/// reader the last one of a file.
+fn check_between(bytes: &[u8], metadata: &JpegMetadata) -> Result<()> {
     for scan in &metadata.scans {
         let mut position = Stretches::find(bytes, scan.data_offset).end;
         while let Some(&[0xFF, kind, high, low]) = bytes.get(position..position + 4) {
+            let end = position + 2 + usize::from(u16::from_be_bytes([high, low]));
             match kind {
                 0xDB => {
                     return Err(Error::Image(
-                        "a JPEG file that changes its quantisation tables between scans is not read; save it anew".into(),
+                        "a JPEG file that changes its quantisation tables between scans is not read; save it anew"
+                            .into(),
                     ));
                 }
-                0xDA => break,
-                0xFF => position += 1,
-                _ => position += 2 + usize::from(u16::from_be_bytes([high, low])),
+                0xC4 => check_tables(bytes.get(position + 4..end).ok_or_else(truncated)?)?,
+                0xDA | 0xD9 => break,
+                _ => {}
             }
+            position = if kind == 0xFF { position + 1 } else { end };
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! which every stretch of coded data ends in a code that does not exist: it fails where it would invent pixels. What it
 //! refuses, or would not decode as libjpeg does, [`super::scans`] puts together from its parts.
 
+use ::image::metadata::Orientation;
 use libjpeg_turbo_rs::{DecodeLimits as Bounds, Decoder, PixelFormat, ScalingFactor};
 
 use super::super::reduce::Reduction;
@@ -24,6 +25,30 @@ pub(in super::super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Rg
         Some(range) => image.turned(tags::orientation(&bytes[range])),
         None => image,
     })
+}
+
+/// The size of a JPEG picture that is read here; `None` for what is none, and for lossless ones, which cameras keep
+/// their raw data in.
+pub(in super::super) fn size(bytes: &[u8]) -> Option<(usize, usize)> {
+    let header = Header::read(bytes).ok()?;
+    let finished = header.process != Process::Lossless && header.precision == 8;
+    finished.then_some((header.width, header.height))
+}
+
+/// The picture in a camera's raw file, turned as its own data says, or else as the raw file's `own` does.
+///
+/// # Errors
+/// [`Error::Image`] for a damaged or truncated picture, and for one beyond `limits`.
+pub(in super::super) fn decode_preview(
+    bytes: &[u8],
+    own: Option<Orientation>,
+    limits: &DecodeLimits,
+) -> Result<RgbImage> {
+    let header = Header::read(bytes)?;
+    let said = header.exif.clone().map(|range| tags::orientation(&bytes[range]));
+    let said = said.filter(|orientation| *orientation != Orientation::NoTransforms);
+    let orientation = said.or(own).unwrap_or(Orientation::NoTransforms);
+    Ok(upright(bytes, &header, limits)?.turned(orientation))
 }
 
 /// A picture inside of a TIFF file, which says itself whether its colours are YCbCr.

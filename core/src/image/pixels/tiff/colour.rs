@@ -76,13 +76,17 @@ impl Colours {
 
     /// A row of samples as RGBA.
     pub(super) fn convert(&self, samples: &[u16], out: &mut [u8]) {
-        let eight = |value: u16| if self.bits == 16 { (value >> 8) as u8 } else { value as u8 };
+        // As libtiff makes 8 bits of 16; gray values OpenCV reads itself, and takes their upper half.
+        let eight = |value: u16| match self.bits {
+            16 => ((u32::from(value) + 128) / 257) as u8,
+            _ => value as u8,
+        };
         let pixels = samples.chunks_exact(self.samples).zip(out.as_chunks_mut::<4>().0);
         for (pixel, out) in pixels {
             let rgb = match &self.kind {
                 Kind::Table(table) => table[usize::from(pixel[0])],
-                Kind::Gray16 { inverted: false } => [eight(pixel[0]); 3],
-                Kind::Gray16 { inverted: true } => [255 - eight(pixel[0]); 3],
+                Kind::Gray16 { inverted: false } => [(pixel[0] >> 8) as u8; 3],
+                Kind::Gray16 { inverted: true } => [255 - (pixel[0] >> 8) as u8; 3],
                 Kind::Rgb => [eight(pixel[0]), eight(pixel[1]), eight(pixel[2])],
                 Kind::Cmyk => {
                     let light = 255 - u32::from(pixel[3]);

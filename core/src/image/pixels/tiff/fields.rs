@@ -134,7 +134,7 @@ impl<'a> Fields<'a> {
             subsampling: pair(530, [2, 2]),
             coefficients: real(529).try_into().unwrap_or([0.299, 0.587, 0.114]),
             black_white: directory.numbers(532).filter(|list| list.len() == 6),
-            white_point: real(318).try_into().unwrap_or([0.3457, 0.3585]),
+            white_point: real(318).try_into().unwrap_or([96.425 / 278.893, 100.0 / 278.893]),
             big_endian: directory.big_endian,
         })
     }
