@@ -3,9 +3,21 @@
 
 #[cfg(feature = "decode")]
 mod decode;
+#[cfg(feature = "decode")]
+mod heif;
 mod jpeg;
 #[cfg(feature = "decode")]
-mod turbo;
+mod jxl;
+#[cfg(feature = "decode")]
+mod raw;
+#[cfg(feature = "decode")]
+mod reduce;
+#[cfg(feature = "decode")]
+mod signature;
+#[cfg(feature = "decode")]
+mod tags;
+#[cfg(feature = "decode")]
+mod tiff;
 
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +112,20 @@ impl RgbImage {
             }));
             alpha.push(pixel[3]);
         }
+        let alpha = alpha.iter().any(|&value| value < 255).then_some(alpha);
+        Ok(Self { width, height, data, alpha })
+    }
+
+    /// An image from RGBA whose colours are multiplied with alpha already: what is missing to white is added.
+    #[cfg(feature = "decode")]
+    fn from_multiplied(width: usize, height: usize, rgba: &[u8]) -> Result<Self> {
+        check_size(width, height, 4, rgba.len())?;
+        let pixels = rgba.as_chunks::<4>().0;
+        let shown = |&[r, g, b, opacity]: &[u8; 4]| {
+            [r, g, b].map(|value| value.saturating_add(255 - opacity))
+        };
+        let data = pixels.iter().flat_map(shown).collect();
+        let alpha: Vec<u8> = pixels.iter().map(|pixel| pixel[3]).collect();
         let alpha = alpha.iter().any(|&value| value < 255).then_some(alpha);
         Ok(Self { width, height, data, alpha })
     }

@@ -6,7 +6,9 @@ use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use serde::{Deserialize, Serialize};
 
-use super::{RgbImage, jpeg_is_complete, turbo};
+use super::reduce::Reduction;
+use super::{RgbImage, heif, jpeg, jxl, raw, signature, tags, tiff};
+use crate::image::formats::PictureFormat;
 use crate::{Error, Result};
 
 /// What a file may ask for before it is refused: a few kilobytes can declare
@@ -22,7 +24,28 @@ pub struct DecodeLimits {
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        Self { max_pixels: 100_000_000, max_bytes: 512 << 20 }
+        Self { max_pixels: 300_000_000, max_bytes: 1 << 30 }
+    }
+}
+
+impl DecodeLimits {
+    /// Refuses a picture that is too large, before memory is taken for it. `bytes` is what its decoder will take.
+    pub(super) fn check(&self, width: u64, height: u64, bytes: u64) -> Result<()> {
+        if width.saturating_mul(height) > self.max_pixels {
+            return Err(Error::Image(format!(
+                "{width} x {height} pixels exceed the limit of {} million pixels; raise it with --max-pixels",
+                self.max_pixels as f64 / 1e6
+            )));
+        }
+        if bytes > self.max_bytes {
+            return Err(Error::Image(format!(
+                "{width} x {height} pixels of this file need {} MB of memory, more than the {} MB that one picture may \
+                 take; save it smaller",
+                bytes.div_ceil(1 << 20),
+                self.max_bytes.div_ceil(1 << 20)
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -30,20 +53,33 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage> {
     if bytes.is_empty() {
         return Err(Error::Image("the file is empty".into()));
     }
-    let mut reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|error| Error::Image(error.to_string()))?;
-    let format = reader.format().ok_or_else(|| {
-        Error::Image("neither PNG, JPEG, WebP, GIF, BMP nor TIFF (unknown file signature)".into())
+    let format = signature::of(bytes).ok_or_else(|| {
+        Error::Image("not a picture that is known (unknown file signature)".into())
     })?;
-    if format == ImageFormat::Jpeg && !jpeg_is_complete(bytes) {
-        return Err(Error::Image("the JPEG file is truncated (no end marker)".into()));
+    if !format.is_read() {
+        return Err(Error::Image(format!(
+            "a picture in the format {}, which is not read: {}",
+            format.name(),
+            format.advice()
+        )));
     }
-    if format == ImageFormat::Jpeg
-        && let Some(image) = turbo::decode(bytes, limits)
-    {
-        return Ok(image);
+    match format {
+        PictureFormat::Jpeg => jpeg::decode(bytes, limits),
+        PictureFormat::Tiff => tiff::decode(bytes, limits),
+        PictureFormat::Raw => raw::decode(bytes, limits),
+        PictureFormat::JpegXl => jxl::decode(bytes, limits),
+        PictureFormat::Heic | PictureFormat::Avif => heif::decode(bytes, limits),
+        PictureFormat::Png => general(bytes, ImageFormat::Png, limits),
+        PictureFormat::WebP => general(bytes, ImageFormat::WebP, limits),
+        PictureFormat::Gif => general(bytes, ImageFormat::Gif, limits),
+        PictureFormat::Bmp => general(bytes, ImageFormat::Bmp, limits),
+        _ => Err(Error::Image(format!("{} is not read", format.name()))),
     }
+}
+
+/// Decodes what the `image` crate reads as OpenCV does.
+fn general(bytes: &[u8], format: ImageFormat, limits: &DecodeLimits) -> Result<RgbImage> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut decoder_limits = Limits::default();
     decoder_limits.max_alloc = Some(limits.max_bytes);
     reader.limits(decoder_limits);
@@ -51,23 +87,57 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage> {
     let failed = |error: ::image::ImageError| Error::Image(format!("{format:?}: {error}"));
     let mut decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels > limits.max_pixels || decoder.total_bytes() > limits.max_bytes {
-        return Err(Error::Image(format!(
-            "{width} x {height} pixels in {} bytes exceed the limit of {} pixels and {} bytes",
-            decoder.total_bytes(),
-            limits.max_pixels,
-            limits.max_bytes
-        )));
-    }
-    // Damaged metadata is no reason to refuse good pixels.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    image.apply_orientation(orientation);
+    limits.check(width.into(), height.into(), decoder.total_bytes())?;
+    let orientation = match format {
+        // Where it stands behind the pixels, the decoder has not come to it yet.
+        ImageFormat::Png => png_exif(bytes).map_or(Orientation::NoTransforms, tags::orientation),
+        _ => match decoder.exif_metadata() {
+            Ok(Some(data)) => tags::orientation(&data),
+            // Damaged metadata is no reason to refuse good pixels.
+            _ => Orientation::NoTransforms,
+        },
+    };
+    let image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    Ok(eight_bits(image)?.turned(orientation))
+}
+
+/// The picture in 8 bits, on white, and smaller if it is very large.
+pub(super) fn eight_bits(image: DynamicImage) -> Result<RgbImage> {
     let (width, height) = (image.width() as usize, image.height() as usize);
-    if image.color().has_alpha() {
-        RgbImage::from_rgba(width, height, &image.into_rgba8())
-    } else {
-        RgbImage::from_raw(width, height, image.into_rgb8().into_raw())
+    let reduction = Reduction::of(width, height);
+    // OpenCV takes the upper half of 16 bits.
+    let upper = |values: &[u16]| values.iter().map(|value| (value >> 8) as u8).collect::<Vec<_>>();
+    match image {
+        DynamicImage::ImageLuma8(image) => reduction.gray(width, height, image.into_raw()),
+        DynamicImage::ImageRgb8(image) => reduction.rgb(width, height, image.into_raw()),
+        DynamicImage::ImageRgba8(image) => reduction.rgba(width, height, image.into_raw()),
+        DynamicImage::ImageLuma16(image) => reduction.gray(width, height, upper(&image)),
+        DynamicImage::ImageRgb16(image) => reduction.rgb(width, height, upper(&image)),
+        DynamicImage::ImageRgba16(image) => reduction.rgba(width, height, upper(&image)),
+        DynamicImage::ImageLumaA16(image) => {
+            let pixels = image.as_chunks::<2>().0.iter();
+            let values =
+                pixels.flat_map(|&[gray, alpha]| [gray, gray, gray, alpha].map(|v| (v >> 8) as u8));
+            reduction.rgba(width, height, values.collect())
+        }
+        image if image.color().has_alpha() => {
+            reduction.rgba(width, height, image.into_rgba8().into_raw())
+        }
+        image => reduction.rgb(width, height, image.into_rgb8().into_raw()),
+    }
+}
+
+/// The EXIF chunk of a PNG file, wherever it stands.
+fn png_exif(bytes: &[u8]) -> Option<&[u8]> {
+    let mut position = 8;
+    loop {
+        let length = u32::from_be_bytes(bytes.get(position..position + 4)?.try_into().ok()?);
+        let length = usize::try_from(length).ok()?;
+        let content = position + 8..(position + 8).checked_add(length)?;
+        match bytes.get(position + 4..position + 8)? {
+            b"eXIf" => return bytes.get(content),
+            b"IEND" => return None,
+            _ => position = content.end.checked_add(4)?,
+        }
     }
 }

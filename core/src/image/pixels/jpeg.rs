@@ -1,8 +1,24 @@
-//! What decoders of JPEG leave unsaid.
+//! JPEG files: their segments, and who decodes them.
+//!
+//! The pixels are those of libjpeg-turbo to the bit, which the official code reads its pictures with (through
+//! OpenCV). A damaged file, of which libjpeg-turbo shows something, is refused here: nothing is embedded that the
+//! picture did not show.
 
-/// Whether the end marker follows the pixel data. The JPEG decoder fills what
-/// is missing with gray instead of failing, so that a half-downloaded photo
-/// would pass unnoticed.
+#[cfg(feature = "decode")]
+mod header;
+#[cfg(feature = "decode")]
+mod planes;
+#[cfg(feature = "decode")]
+mod scans;
+#[cfg(feature = "decode")]
+mod turbo;
+
+#[cfg(feature = "decode")]
+pub(super) use turbo::{decode, decode_part, decode_preview, size};
+
+/// Whether the end marker follows the pixel data, which browsers do not ask for: they fill what is missing with
+/// gray, so that a half-downloaded photo would pass unnoticed. [`super::RgbImage::decode`] does without this: it counts
+/// what it has decoded.
 pub fn jpeg_is_complete(bytes: &[u8]) -> bool {
     const START_OF_SCAN: u8 = 0xDA;
     const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
