@@ -237,7 +237,7 @@ impl Args {
 /// Says which tensors the model has no use for, by the first few of their names.
 fn report_unused(names: &[String]) {
     if !names.is_empty() {
-        eprintln!("not used by the model: {}", first_few(names));
+        note!("not used by the model: {}", first_few(names));
     }
 }
 
