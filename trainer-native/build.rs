@@ -1,5 +1,7 @@
 //! Keeps LLVM's compiler for the processor out of CUDA programs: 15 MB of 164. The crate cubecl-llvm holds what runs kernels
 //! on the processor beside what writes them for GPUs, and no feature leaves it out. Nothing here calls it.
+// Cargo reads it.
+#![allow(clippy::disallowed_macros)]
 
 use std::env;
 

@@ -8,13 +8,14 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use crate::config::ModelConfig;
 use crate::image::ImageTower;
 use crate::image::pixels::{Preprocess, RgbImage};
+use crate::input::json;
 use crate::model::AvseModel;
 use crate::similarity::reference::{l2_normalise, similarity};
 use crate::text::TextTower;
 use crate::text::tokenizer::{CaptionTokenizer, TokenBatch};
 use crate::weights::{
     Bundle, BundleContents, LoadReport, Manifest, Naming, Precision, StateDict, Towers,
-    VerifiedFiles, load_into, state_dict_of,
+    VerifiedFiles, load_into, state_dict_of, undrawn,
 };
 use crate::{Error, Result, is_cpu};
 
@@ -62,15 +63,18 @@ impl Avse {
     /// Loads a bundle onto `device` and says which of its tensors it has no use for.
     ///
     /// # Errors
-    /// Whatever [`Bundle::open`] finds, [`Error::Weights`] when tensors and
-    /// configuration do not fit.
+    /// Whatever [`Bundle::open`] finds, [`Error::Format`] when tensors and
+    /// configuration do not fit, or a weight is NaN or infinite.
     pub fn load(folder: impl AsRef<Path>, device: &Device) -> Result<(Self, LoadReport)> {
         let bundle = Bundle::open(folder)?;
         let config: ModelConfig = bundle.config()?;
         let tokenizer = bundle.tokenizer()?;
         let tokenizer = utf8(&tokenizer, &bundle.folder().join("tokenizer.json"))?;
         let towers = bundle.manifest().towers;
-        Self::assemble(config, bundle.weights()?, tokenizer, towers, device)
+        Self::assemble(config, bundle.weights()?, tokenizer, towers, device).map_err(|e| match e {
+            Error::Weights(_) => Error::format(bundle.folder(), e.to_string()),
+            other => other,
+        })
     }
 
     /// As [`Avse::load`], from the contents of a bundle's files, with their manifest.
@@ -79,8 +83,7 @@ impl Avse {
     /// As there, but for what `BundleFiles::verify` has found before.
     pub fn from_files(bundle: VerifiedFiles, device: &Device) -> Result<(Self, Manifest)> {
         let VerifiedFiles { files, manifest } = bundle;
-        let config = serde_json::from_slice(&files.config)
-            .map_err(|e| Error::format("config.json", e.to_string()))?;
+        let config = json::parse(&files.config, Path::new("config.json"))?;
         let tokenizer = utf8(&files.tokenizer, Path::new("tokenizer.json"))?;
         let (length, path) = (files.weights.len() as u64, Path::new("model.safetensors"));
         let weights = StateDict::from_safetensors(files.weights.as_slice(), length, path)?;
@@ -100,7 +103,7 @@ impl Avse {
         let network = AvseModel::for_inference(&config, device)?;
         let (model, report) = match towers {
             Towers::Both => {
-                let (mut model, report) = load_into(network, weights, Naming::OFFICIAL)?;
+                let (mut model, report) = load_into(undrawn(network), weights, Naming::OFFICIAL)?;
                 if is_cpu(device) {
                     model.image = model.image.for_cpu();
                 }
@@ -109,7 +112,8 @@ impl Avse {
             Towers::Text => {
                 // The image tower costs nothing: Burn makes a parameter when it is first used.
                 let AvseModel { image, text } = network;
-                let (alone, report) = load_into(TextAlone { text }, weights, Naming::OFFICIAL)?;
+                let alone = undrawn(TextAlone { text });
+                let (alone, report) = load_into(alone, weights, Naming::OFFICIAL)?;
                 (AvseModel { image, text: alone.text }, report)
             }
         };

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::input::shown_path;
+
 /// What can go wrong in `avse-core`.
 ///
 /// Every variant names the file, line, key or tensor it is about, so that its
@@ -10,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown_path(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -18,7 +20,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file was read, but its content is not what it should be.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {message}", shown_path(path))]
     Format {
         /// The file.
         path: PathBuf,
@@ -33,8 +35,8 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
-    /// Weights do not fit the model: tensors missing, left over or misshapen.
-    #[error("weights do not fit the model: {0}")]
+    /// Weights cannot go into the model: tensors missing, left over, misshapen or not finite.
+    #[error("weights cannot be used: {0}")]
     Weights(String),
     /// An image could not be decoded, or is too large to be.
     #[error("image: {0}")]

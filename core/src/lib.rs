@@ -9,6 +9,7 @@ mod device;
 mod error;
 pub mod gallery;
 pub mod image;
+pub mod input;
 pub mod layers;
 pub mod loss;
 pub mod metrics;

@@ -1,5 +1,6 @@
 //! Memory of the exact ranks at the size of MS-COCO's test; a process of its own, because a
 //! process's greatest memory never falls.
+#![allow(clippy::disallowed_macros)]
 #![allow(clippy::unwrap_used)]
 #![cfg(target_os = "linux")]
 

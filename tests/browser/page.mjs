@@ -35,24 +35,58 @@ test("demo page: pictures while typing, nothing refused, nothing from elsewhere"
   assert.equal(fetched.length, 1, "the model was not fetched exactly once");
 });
 
-test("demo page: its head names all scripts that it imports, and no others", { timeout: 2 * PATIENCE }, async (t) => {
+test("demo page: a first visit waits for no waves of scripts", { timeout: 2 * PATIENCE }, async (t) => {
   const server = await site(t);
   const page = await open(t, server.url);
+  // Without the service worker, which asks for what later visits need.
+  const asked = [];
+  page.context().on("request", (request) => !request.serviceWorker() && asked.push(new URL(request.url()).pathname));
+  await page.goto(server.url);
   await ready(page);
-  const named = await page.evaluate(() => [...document.querySelectorAll('link[rel="modulepreload"]')].map(({ href }) => href));
-  const imported = new Set();
-  const follow = async (url) => {
-    if (imported.has(url)) return;
-    imported.add(url);
-    const text = await (await fetch(url)).text();
-    const names = [...text.matchAll(/^(?:import|export)\b[^;]*?["'](\.[^"']+)["'];/gm)].map(([, name]) => new URL(name, url).href);
-    await Promise.all(names.map(follow));
-  };
-  const main = new URL("main.js", server.url).href;
-  await follow(main);
-  imported.delete(main);
-  assert.ok(imported.size > 20, "the page's imports were not found");
-  assert.deepEqual([...named].sort(), [...imported].sort());
+  const scripts = [...new Set(asked.filter((path) => path.endsWith(".js")))].sort();
+  assert.deepEqual(scripts.filter((path) => path !== "/sw.js"), ["/avse-web/wasm/cpu/avse_web.js", "/avse-web/worker.js", "/main.js", "/theme-first.js"]);
+  // The gallery that a first sentence is looked up in comes with the model, not behind it.
+  const order = server.requests.filter((path) => /^\/data\/(pictures|captions|model)\/.*\.safetensors$/.test(path));
+  assert.ok(order.indexOf("/data/pictures/embeddings.safetensors") < order.indexOf("/data/captions/embeddings.safetensors"), String(order));
+});
+
+test("demo page: a question in the address is asked once", { timeout: 2 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.empty);
+  await page.addInitScript(() => {
+    globalThis.calls = [];
+    const post = Worker.prototype.postMessage;
+    Worker.prototype.postMessage = function (message, ...rest) {
+      globalThis.calls.push(message.name ?? message.type);
+      return post.call(this, message, ...rest);
+    };
+  });
+  await page.goto(`${server.url}?q=ghost`);
+  await until(() => pictures(page), "no pictures for the question in the address");
+  const calls = await page.evaluate(() => calls);
+  // What the answer does not need comes behind it.
+  const before = calls.slice(0, calls.indexOf("search"));
+  assert.deepEqual(before, ["load", "openGallery", "encode"]);
+  // Once more, for the time of a warm question, and never given up.
+  await until(async () => (await page.evaluate(() => calls)).includes("createGallery"), "the visitor's own pictures were not opened");
+  assert.equal((await page.evaluate(() => calls)).includes("abort"), false, "the question was given up and asked again");
+});
+
+test("demo page: with a question in the address nothing jumps while it loads", { timeout: 2 * PATIENCE }, async (t) => {
+  const server = await site(t);
+  const page = await open(t, server.empty, { viewport: { width: 412, height: 823 } });
+  await page.addInitScript(() => {
+    globalThis.shift = 0;
+    new PerformanceObserver((list) => {
+      for (const { value } of list.getEntries()) globalThis.shift += value;
+    }).observe({ type: "layout-shift", buffered: true });
+  });
+  await page.goto(`${server.url}?q=ghost`);
+  await until(() => pictures(page), "no pictures for the question in the address");
+  await ready(page);
+  const shift = await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(shift)))));
+  t.diagnostic(`layout shift ${shift.toFixed(3)}`);
+  assert.ok(shift < 0.1, `the page jumped by ${shift}`);
 });
 
 test("demo page: a picture finds sentences, by picker, drop and paste", { timeout: 2 * PATIENCE }, async (t) => {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use avse_core::input::shown_path;
+
 /// What can go wrong in `trainer-native`.
 ///
 /// Every variant names the file, line, key or option it is about, so that its
@@ -10,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown_path(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -18,13 +20,16 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file was read, but its content is not what it should be.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {message}", shown_path(path))]
     Format {
         /// The file.
         path: PathBuf,
         /// What is wrong, with line or key.
         message: String,
     },
+    /// Nobody reads standard output any more.
+    #[error("standard output: nobody reads it any more")]
+    OutputClosed,
     /// The model library refused.
     #[error(transparent)]
     Core(#[from] avse_core::Error),

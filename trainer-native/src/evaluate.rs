@@ -4,10 +4,10 @@ mod misses;
 mod pairs;
 mod positives;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use avse_core::Avse;
-use avse_core::image::pixels::{DecodeLimits, RgbImage};
 use avse_core::metrics::{RetrievalMetrics, ScoreMatrix};
 use avse_core::similarity::reference::unit_blocks;
 use avse_core::similarity::{BlockShape, Blocks, cpu};
@@ -17,6 +17,7 @@ use rayon::prelude::*;
 
 use crate::data::{Split, picture};
 use crate::progress;
+use crate::reading::Skipped;
 use crate::{Error, Result};
 
 pub use misses::misses_page;
@@ -72,13 +73,15 @@ impl Embeddings {
 }
 
 /// How a split is encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EncodeOptions {
+#[derive(Clone, Copy, Debug)]
+pub struct EncodeOptions<'a> {
     /// Without a progress bar.
     pub quiet: bool,
     /// Plans of fixed view centres that an image's embedding is averaged over, see
     /// [`Avse::encode_pixels_averaged`]; 1 is the usual evaluation.
     pub test_views: usize,
+    /// What is told of pictures that cannot be read.
+    pub skipped: &'a Skipped,
 }
 
 /// Encodes every image and caption of a split once.
@@ -86,55 +89,74 @@ pub struct EncodeOptions {
 /// # Errors
 /// [`Error::Format`] naming an image that cannot be read.
 pub fn encode_split(avse: &Avse, split: &Split, quiet: bool) -> Result<EncodedSplit> {
-    encode_split_with(avse, split, EncodeOptions { quiet, test_views: 1 })
+    let skipped = Skipped::none(split.images.len());
+    let options = EncodeOptions { quiet, test_views: 1, skipped: &skipped };
+    Ok(encode_split_with(avse, split, options)?.0)
 }
 
-/// As [`encode_split`], with options.
+/// As [`encode_split`], with options. Images that cannot be read are left out with their captions; also returns
+/// which, in ascending order: what was encoded is the split [without](Split::without) these.
 ///
 /// # Errors
-/// As there.
+/// As [`Skipped::add`], and what the device says.
 pub fn encode_split_with(
     avse: &Avse,
     split: &Split,
-    options: EncodeOptions,
-) -> Result<EncodedSplit> {
+    options: EncodeOptions<'_>,
+) -> Result<(EncodedSplit, Vec<usize>)> {
     let total = (split.images.len() + split.captions.len()) as u64;
     let bar = if options.quiet { ProgressBar::hidden() } else { progress::bar(total, "encode") };
-    let images = encode_images(avse, split, options.test_views.max(1), &bar)?;
+    let (images, left_out) = encode_images(avse, split, options, &bar)?;
+    let split = match left_out.as_slice() {
+        [] => Cow::Borrowed(split),
+        some => Cow::Owned(split.without(some)),
+    };
     let (captions, truncated) = encode_captions(avse, &split.captions, &bar)?;
     bar.finish_and_clear();
     let image_of_caption = split.image_of_caption.clone();
-    Ok(EncodedSplit { images, captions, image_of_caption, truncated })
+    Ok((EncodedSplit { images, captions, image_of_caption, truncated }, left_out))
 }
 
 fn encode_images(
     avse: &Avse,
     split: &Split,
-    plans: usize,
+    options: EncodeOptions<'_>,
     bar: &ProgressBar,
-) -> Result<Embeddings> {
+) -> Result<(Embeddings, Vec<usize>)> {
     avse.expect_image_tower()?;
     let shape = shape(avse, avse.config.image_blocks());
     let mut encoded = Embeddings::with_room_for(split.images.len(), shape);
+    let (plans, limits) = (options.test_views.max(1), &options.skipped.policy().limits);
     // As many views at once as without further plans.
-    for chunk in split.images.chunks((IMAGE_BATCH / plans).max(1)) {
-        let inputs: Vec<Vec<f32>> = chunk
+    let batch = (IMAGE_BATCH / plans).max(1);
+    let mut left_out = Vec::new();
+    for (chunk, images) in split.images.chunks(batch).enumerate() {
+        let read: Vec<Result<Vec<f32>>> = images
             .par_iter()
-            .map(|image| {
-                let bytes = picture::read(&image.path).map_err(|e| Error::io(&image.path, e))?;
-                let decoded = RgbImage::decode(&bytes, &DecodeLimits::default())
-                    .map_err(|e| Error::format(&image.path, e.to_string()))?;
-                Ok(avse.preprocess.evaluate(&decoded))
-            })
-            .collect::<Result<_>>()?;
-        let embeddings = avse.encode_pixels_averaged(inputs.concat(), chunk.len(), plans);
-        encoded.values.extend(host_blocks(embeddings, avse)?);
-        bar.inc(chunk.len() as u64);
+            .map(|image| Ok(avse.preprocess.evaluate(&picture::decode(&image.path, limits)?)))
+            .collect();
+        let mut inputs = Vec::with_capacity(images.len());
+        for (at, read) in read.into_iter().enumerate() {
+            match read {
+                Ok(input) => inputs.push(input),
+                Err(error) => {
+                    options.skipped.add(&images[at].id, &error.to_string())?;
+                    left_out.push(chunk * batch + at);
+                }
+            }
+        }
+        if !inputs.is_empty() {
+            let embeddings = avse.encode_pixels_averaged(inputs.concat(), inputs.len(), plans);
+            encoded.values.extend(host_blocks(embeddings, avse)?);
+        }
+        bar.inc(images.len() as u64);
     }
-    if split.images.is_empty() {
-        return Err(Error::Usage(format!("split `{}` has no images", split.name)));
+    if left_out.len() == split.images.len() {
+        let none =
+            if left_out.is_empty() { "has no images" } else { "has no image that can be read" };
+        return Err(Error::Usage(format!("split `{}` {none}", split.name)));
     }
-    Ok(encoded)
+    Ok((encoded, left_out))
 }
 
 fn encode_captions(
@@ -227,12 +249,13 @@ impl EncodedSplit {
     }
 }
 
-/// Encodes and measures a split.
+/// Encodes and measures a split, without the images that cannot be read and their captions.
 ///
 /// # Errors
-/// As [`encode_split`] and [`score_split`].
-pub fn evaluate_split(avse: &Avse, split: &Split, quiet: bool) -> Result<RetrievalMetrics> {
-    measure(&encode_split(avse, split, quiet)?)
+/// As [`encode_split_with`] and [`score_split`].
+pub fn evaluate_split(avse: &Avse, split: &Split, skipped: &Skipped) -> Result<RetrievalMetrics> {
+    let options = EncodeOptions { quiet: false, test_views: 1, skipped };
+    measure(&encode_split_with(avse, split, options)?.0)
 }
 
 #[cfg(test)]

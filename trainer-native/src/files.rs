@@ -1,10 +1,14 @@
-//! Writing of files, whole or not at all.
+//! Reading of text and JSON from outside, and writing of files, whole or not at all.
 
 use std::borrow::Cow;
+use std::fs::OpenOptions;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use avse_core::input::{encoding, json};
+use avse_core::weights::{is_special, target};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::{Error, Result};
 
@@ -16,16 +20,43 @@ pub fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Reads a text file, without its byte order mark.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::Format`] for what is no UTF-8.
+pub fn read_text(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let text = encoding::text(&bytes).map_err(|message| Error::format(path, message))?;
+    Ok(text.to_owned())
+}
+
+/// Reads a JSON file.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::Format`] naming line or key.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    json::from_slice(&bytes).map_err(|message| Error::format(path, message))
+}
+
 /// Writes a file so that it is there as a whole or not at all.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically_with(path, |file| file.write_all(bytes).map_err(|e| Error::io(path, e)))
 }
 
-/// The same, with what `write` puts into it bit by bit.
+/// The same, with what `write` puts into it bit by bit. A device or a pipe is written to as it is.
 pub fn write_atomically_with(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<()> {
+    let named = path;
+    let path = &target(path);
+    if is_special(path) {
+        let file = OpenOptions::new().write(true).open(path).map_err(|e| Error::io(named, e))?;
+        let mut buffered = BufWriter::new(file);
+        write(&mut buffered)?;
+        return buffered.flush().map_err(|e| Error::io(named, e));
+    }
     let folder = folder_of(path);
     let mut builder = tempfile::Builder::new();
     // Temporary files are private to their owner; results are as readable as other files.
@@ -34,8 +65,8 @@ pub fn write_atomically_with(
     let file = builder.tempfile_in(folder).map_err(|e| Error::io(folder, e))?;
     let mut buffered = BufWriter::new(file);
     write(&mut buffered)?;
-    let file = buffered.into_inner().map_err(|e| Error::io(path, e.into_error()))?;
-    file.persist(path).map_err(|e| Error::io(path, e.error))?;
+    let file = buffered.into_inner().map_err(|e| Error::io(named, e.into_error()))?;
+    file.persist(path).map_err(|e| Error::io(named, e.error))?;
     Ok(())
 }
 

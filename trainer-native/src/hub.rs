@@ -3,18 +3,23 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use hf_hub::api::sync::ApiBuilder;
+use avse_core::weights::{HUGGING_FACE_FILES, shards};
+use hf_hub::api::sync::{ApiBuilder, ApiError};
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
 use crate::{Error, Result};
+
+mod access;
 
 /// A model's files: for each entry one of the alternatives, the first that
 /// there is.
 pub type Files<'a> = &'a [&'a [&'a str]];
 
-/// What a backbone needs.
-pub const BACKBONE: Files<'static> =
-    &[&["config.json"], &["model.safetensors", "pytorch_model.bin"]];
+/// What the name of an index of weight files ends with.
+const INDEX: &str = ".index.json";
+
+/// What a backbone needs. An index of weight files stands for the files that it lists.
+pub const BACKBONE: Files<'static> = &[&["config.json"], &HUGGING_FACE_FILES];
 /// What a tokenizer needs.
 pub const TOKENIZER: Files<'static> = &[&["tokenizer.json", "vocab.txt"]];
 
@@ -41,7 +46,7 @@ impl Hub {
         if local.is_dir() {
             let missing = files.iter().find(|any| !any.iter().any(|f| local.join(f).is_file()));
             return match missing {
-                Some(any) => Err(usage(format!("{name}: the folder has no {}", any.join(" or ")))),
+                Some(any) => Err(usage(format!("{name}: the folder has no {}", either(any)))),
                 None => Ok(local.to_path_buf()),
             };
         }
@@ -57,29 +62,35 @@ impl Hub {
         if let Some(folder) = cached(&cache.repo(repo.clone()), files) {
             return Ok(folder);
         }
-        let mut builder = ApiBuilder::from_env().with_progress(std::io::stderr().is_terminal());
+        let token = access::token(&cache)?;
+        let failed = |error: ApiError| access::failure(name, files, token.is_some(), &error);
+        let mut builder = ApiBuilder::from_env()
+            .with_progress(std::io::stderr().is_terminal())
+            .with_token(token.clone())
+            .with_endpoint(self.endpoint.clone().unwrap_or_else(access::endpoint));
         if let Some(folder) = &self.cache {
             builder = builder.with_cache_dir(folder.clone());
         }
-        if let Some(endpoint) = &self.endpoint {
-            builder = builder.with_endpoint(endpoint.clone());
-        }
-        let failed = |error: hf_hub::api::sync::ApiError| unreachable(name, files, &error);
         let api = builder.build().map_err(failed)?.repo(repo.clone());
         let listed: Vec<_> =
             api.info().map_err(failed)?.siblings.into_iter().map(|file| file.rfilename).collect();
         let mut wanted = Vec::with_capacity(files.len());
         for any in files {
             let found = any.iter().find(|file| listed.iter().any(|name| name == *file));
-            wanted.push(found.ok_or_else(|| {
-                usage(format!("model {name} has no {} on the hub", any.join(" or ")))
-            })?);
+            wanted.push(
+                found.ok_or_else(|| {
+                    usage(format!("model {name} has no {} on the hub", either(any)))
+                })?,
+            );
         }
         // Twice: what was cached before may be of an older revision than what
         // the first round fetches.
         for _ in 0..2 {
             for file in &wanted {
-                api.get(file).map_err(failed)?;
+                let path = api.get(file).map_err(failed)?;
+                for shard in listed_in(&path)? {
+                    api.get(&shard).map_err(failed)?;
+                }
             }
             if let Some(folder) = cached(&cache.repo(repo.clone()), files) {
                 return Ok(folder);
@@ -94,9 +105,25 @@ fn cached(repo: &CacheRepo, files: Files<'_>) -> Option<PathBuf> {
     let mut folder = None;
     for any in files {
         let file = any.iter().find_map(|file| repo.get(file))?;
+        // An index that cannot be read is fetched again.
+        let shards = listed_in(&file).ok()?;
+        if !shards.iter().all(|shard| repo.get(shard).is_some()) {
+            return None;
+        }
         folder = file.parent().map(Path::to_path_buf);
     }
     folder
+}
+
+/// Alternatives in words; an index of parts is another form of the file before it.
+fn either(any: &[&str]) -> String {
+    let whole = any.iter().filter(|file| !file.ends_with(INDEX)).copied();
+    whole.collect::<Vec<_>>().join(" or ")
+}
+
+/// The files that an index lists; none for any other file.
+fn listed_in(file: &Path) -> Result<Vec<String>> {
+    if file.to_string_lossy().ends_with(INDEX) { Ok(shards(file)?) } else { Ok(Vec::new()) }
 }
 
 /// Names without an owner, as the official commands use them, mean the
@@ -123,16 +150,6 @@ fn looks_like_a_path(name: &str) -> bool {
 
 fn usage(message: String) -> Error {
     Error::Usage(message)
-}
-
-fn unreachable(name: &str, files: Files<'_>, error: &hf_hub::api::sync::ApiError) -> Error {
-    let files: Vec<_> = files.iter().map(|any| any.join(" or ")).collect();
-    usage(format!(
-        "{name} is no local folder, and fetching it from the Hugging Face hub failed ({error}). \
-         Without a network, give the path of a folder with {} instead; \
-         for a mirror, set HF_ENDPOINT.",
-        files.join(" and ")
-    ))
 }
 
 #[cfg(test)]

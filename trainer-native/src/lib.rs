@@ -20,9 +20,11 @@ pub mod machine;
 pub mod pretrained;
 mod program;
 mod progress;
+pub mod reading;
 pub mod report;
 pub mod runs;
 mod scores;
+mod terminal;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -1,6 +1,5 @@
 //! A model to start training from: pretrained backbones, random heads.
 
-use std::fs;
 use std::path::Path;
 
 use avse_core::AvseModel;
@@ -12,6 +11,7 @@ use avse_core::weights::{LoadReport, Naming, load_into, read_weights};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+use crate::files::read_text;
 use crate::hub::{self, Hub};
 use crate::{Error, Result};
 
@@ -122,7 +122,7 @@ pub fn from_backbones(backbones: &Backbones, hub: &Hub, device: &Device) -> Resu
 /// Reads the folder's `config.json`, naming it in errors.
 fn in_file<T>(folder: &Path, read: impl Fn(&str) -> avse_core::Result<T>) -> Result<T> {
     let path = folder.join("config.json");
-    let text = fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+    let text = read_text(&path)?;
     read(&text).map_err(|e| Error::format(&path, e.to_string()))
 }
 

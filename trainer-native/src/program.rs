@@ -2,16 +2,22 @@
 
 use std::process::ExitCode;
 
+use crate::Error;
 use crate::allocator::TensorAllocator;
 use crate::commands::Cli;
+use crate::terminal::note;
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     prepare();
     report_panics();
-    let code = Cli::run().unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        ExitCode::FAILURE
+    let code = Cli::run().unwrap_or_else(|error| match error {
+        // As programs end that the signal SIGPIPE ends: `avse doctor | head -1` is no failure to tell of.
+        Error::OutputClosed => ExitCode::from(141),
+        error => {
+            note!("error: {error}");
+            ExitCode::FAILURE
+        }
     });
     crate::device::finish();
     code
@@ -26,16 +32,11 @@ pub fn prepare() {
     crate::device::kernels::keep();
 }
 
-/// Reports panics, except those that are no defects. When whoever reads the output has gone (`avse doctor | head`), ends
-/// as programs do that the signal SIGPIPE ends.
+/// Reports panics, except those that are no defects.
 fn report_panics() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let message = panic.payload_as_str().unwrap_or_default();
-        if message.starts_with("failed printing to std") && message.to_lowercase().contains("pipe")
-        {
-            crate::leave::leave(141);
-        }
         // Training says in words what has no room on a GPU.
         if message.contains("out of device memory") && crate::train::explains_panics() {
             return;

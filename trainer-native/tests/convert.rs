@@ -304,3 +304,121 @@ fn backbones_come_from_the_hub_once_and_then_from_its_cache() {
     let error = fail(&[["convert", "--from", from, "--text", from].as_slice(), &sizes].concat());
     assert!(error.contains("model_type") && error.contains("config.json"), "{error}");
 }
+
+/// Runs a conversion of published backbones with these variables set, and no token of this machine's user.
+fn with_variables(hub: &str, home: &Path, variables: &[(&str, &str)]) -> Output {
+    let out = home.join("bundle");
+    let names = ["--from", "vit-tiny", "--text", "someone/bert-tiny", "--embed-size", "16"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_avse"));
+    command.args(["convert", "--to", "bundle", "--img-res", "32", "--out"]).arg(out).args(names);
+    for name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"] {
+        command.env_remove(name);
+    }
+    command.env("HF_ENDPOINT", hub).env("HF_HOME", home).envs(variables.iter().copied());
+    command.output().unwrap()
+}
+
+#[test]
+fn a_private_model_is_fetched_with_the_access_token() {
+    let (root, ..) = published();
+    let hub = HubServer::private(root.path(), "hf_right");
+    let file = tempfile::tempdir().unwrap();
+    let token = file.path().join("mine");
+    fs::write(&token, "hf_right\n").unwrap();
+    let token = token.to_str().unwrap();
+    let slash = format!("{}/", hub.endpoint);
+    for (variables, endpoint) in [
+        (vec![("HF_TOKEN", "hf_right")], &hub.endpoint),
+        (vec![("HF_TOKEN", " hf_right\n")], &slash),
+        (vec![("HUGGING_FACE_HUB_TOKEN", "hf_right"), ("HF_TOKEN", "")], &hub.endpoint),
+        (vec![("HF_TOKEN_PATH", token)], &hub.endpoint),
+        (vec![], &hub.endpoint),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        if variables.is_empty() {
+            fs::write(home.path().join("token"), "hf_right\n").unwrap();
+        }
+        let output = with_variables(endpoint, home.path(), &variables);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{variables:?}: {errors}");
+    }
+    for (variables, parts) in [
+        (vec![], ["google/vit-tiny", "set HF_TOKEN"]),
+        (vec![("HF_TOKEN", "hf_wrong")], ["does not accept", "HF_TOKEN"]),
+        (vec![("HF_TOKEN", "other")], ["may not read it", "model's page"]),
+        (vec![("HF_TOKEN", "a b")], ["HF_TOKEN", "not an access token"]),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let output = with_variables(&hub.endpoint, home.path(), &variables);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        for part in parts {
+            assert!(errors.contains(part), "`{part}` is not in: {errors}");
+        }
+        assert!(!errors.contains("hf_wrong") && !errors.contains("a b"), "{errors}");
+    }
+}
+
+#[test]
+fn a_model_in_several_files_comes_from_the_hub() {
+    let (root, image, _) = published();
+    let folder = root.path().join("google/vit-tiny");
+    fs::remove_file(folder.join("model.safetensors")).unwrap();
+    let mut map = serde_json::Map::new();
+    for (at, (name, data)) in image.iter().enumerate() {
+        let file = format!("model-{at}.safetensors");
+        let one: StateDict = [(name.to_string(), data.clone())].into_iter().collect();
+        one.write_safetensors(folder.join(&file), Precision::F32).unwrap();
+        map.insert(name.to_string(), file.into());
+    }
+    let index = serde_json::json!({"weight_map": map}).to_string();
+    fs::write(folder.join("model.safetensors.index.json"), index).unwrap();
+    let hub = HubServer::start(root.path());
+    let home = tempfile::tempdir().unwrap();
+    let output = with_variables(&hub.endpoint, home.path(), &[]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{errors}");
+    let weights = Bundle::open(home.path().join("bundle")).unwrap().weights().unwrap();
+    let name = image.names().next().unwrap();
+    let found = weights.get(&format!("img_enc.visual_encoder.{name}")).unwrap();
+    assert!(found.as_bytes() == image.get(name).unwrap().as_bytes());
+
+    // Again without a network: all of it is in the cache.
+    fs::remove_dir_all(home.path().join("bundle")).unwrap();
+    let output = with_variables(NOWHERE, home.path(), &[]);
+    assert!(output.status.success(), "{}", String::from_utf8(output.stderr).unwrap());
+}
+
+#[test]
+fn weights_with_nan_are_not_converted() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let config = fixture_config();
+    fs::write(at("config.json"), serde_json::to_string(&config).unwrap()).unwrap();
+    write_vocabulary(folder.path(), config.text.vocab_size);
+    let mut weights = read_torch(fixture("model_best.pth")).unwrap().weights;
+    let data = weights.get("txt_enc.fc.bias").unwrap().clone();
+    let mut values = data.try_to_vec::<f32>().unwrap();
+    values[0] = f32::NAN;
+    let shape = data.shape().to_vec();
+    weights.insert("txt_enc.fc.bias", burn::tensor::TensorData::new(values, shape));
+    weights.write_safetensors(at("nan.safetensors"), Precision::F32).unwrap();
+    let (from, out) = (at("nan.safetensors"), at("out"));
+    let error = fail(&[
+        "convert",
+        "--from",
+        &from,
+        "--to",
+        "bundle",
+        "--out",
+        &out,
+        "--config",
+        &at("config.json"),
+        "--text",
+        folder.path().to_str().unwrap(),
+    ]);
+    for part in ["nan.safetensors", "txt_enc.fc.bias (1 of ", "NaN"] {
+        assert!(error.contains(part), "`{part}` is not in: {error}");
+    }
+    assert!(!Path::new(&out).exists());
+}

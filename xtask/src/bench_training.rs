@@ -3,8 +3,9 @@
 
 use std::fs;
 
-use crate::python;
+use crate::python::{self, Requirements};
 use crate::shell::{Step, root, target};
+use crate::terminal::note;
 
 /// A benchmark of `avse bench` that has a peer, and its rows in bench/training.json.
 pub struct Bench {
@@ -28,7 +29,7 @@ impl Bench {
         let name = self.name;
         let folder = target().join(format!("bench-{name}"));
         if let Err(error) = fs::create_dir_all(&folder) {
-            eprintln!("{}: {error}", folder.display());
+            note!("{}: {error}", folder.display());
             return false;
         }
         let mut bench = vec![name.to_owned()];
@@ -37,14 +38,15 @@ impl Bench {
             bench.extend(["--json".into(), "bench/training.json".into()]);
         }
         let requirements = format!("requirements-{name}.txt");
+        let requirements = Requirements::of_peers(&requirements, "AVSE_PEERS_PYTHON");
         // The last, since it takes all words that follow.
-        match python::environment(&folder, &requirements, "AVSE_PEERS_PYTHON") {
+        match python::environment(&folder, &requirements) {
             Some(python) => {
                 let script = root().join("bench/peers").join(self.script);
                 bench.push("--peers".into());
                 bench.extend([python, script].map(|path| path.to_string_lossy().into_owned()));
             }
-            None => eprintln!("\n!!! bench: {} is MISSING from this comparison\n", self.peer),
+            None => note!("\n!!! bench: {} is MISSING from this comparison\n", self.peer),
         }
         Step::cargo(name, ["run", "--release", "-p", "trainer-native", "--", "bench"])
             .args(&bench)

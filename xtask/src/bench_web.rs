@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::Path;
 
+use crate::python::Requirements;
 use crate::shell::{Step, root, target};
+use crate::terminal::note;
 use crate::{python, setup, web};
 
 /// Builds the package and the site, exports the same network for the peer, measures both and
@@ -16,7 +18,7 @@ pub fn run(arguments: &[String]) -> bool {
     let (site, graphs) = (web::site(), folder.join("graphs"));
     let report = if quick { folder.join("web.json") } else { root().join("bench/web.json") };
     if let Err(error) = fs::create_dir_all(&folder) {
-        eprintln!("{}: {error}", folder.display());
+        note!("{}: {error}", folder.display());
         return false;
     }
     let measure = || {
@@ -37,9 +39,12 @@ pub fn run(arguments: &[String]) -> bool {
 /// The site's model as ONNX graphs, with a search graph for each synthetic gallery.
 fn export(folder: &Path, site: &Path, graphs: &Path) -> bool {
     let list = Step::new("galleries", "node", ["web/bench/bench.mjs", "--list"]).captured();
-    let python = python::environment(folder, "requirements-web.txt", "AVSE_WEB_PEERS_PYTHON");
+    let python = python::environment(
+        folder,
+        &Requirements::of_peers("requirements-web.txt", "AVSE_WEB_PEERS_PYTHON"),
+    );
     let (Some(list), Some(python)) = (list, python) else {
-        eprintln!("\n!!! bench: the network cannot be exported for onnxruntime-web\n");
+        note!("\n!!! bench: the network cannot be exported for onnxruntime-web\n");
         return false;
     };
     let galleries: Vec<String> = list.split_whitespace().map(str::to_owned).collect();

@@ -7,6 +7,7 @@ use crate::checks;
 use crate::chromium::{find, required};
 use crate::setup;
 use crate::shell::{Step, root, target};
+use crate::terminal::note;
 use crate::web::{self, Native};
 
 /// What runs in Node.js alone. The package has to be built.
@@ -20,7 +21,7 @@ pub fn package_tests() -> Step {
 pub fn tests() -> Option<[Step; 3]> {
     let Some(browser) = find() else {
         let end = if required() { "CI=true makes that a failure." } else { "They are LEFT OUT." };
-        eprintln!("\n!!! There is no Chromium for the browser tests. {end}\n");
+        note!("\n!!! There is no Chromium for the browser tests. {end}\n");
         return None;
     };
     let steps = [

@@ -13,6 +13,7 @@ use crate::files::text;
 use crate::gpu;
 use crate::setup::{self, WASM};
 use crate::shell::{Step, root, target};
+use crate::terminal::{note, say};
 use crate::web::{self, Native};
 
 /// Runs all checks and prints a table; fails when any of them failed.
@@ -50,20 +51,20 @@ pub fn run_all() -> ExitCode {
             results.check(step);
         }
     } else {
-        eprintln!("\nThe workspace does not compile: the remaining steps were left out.");
+        note!("\nThe workspace does not compile: the remaining steps were left out.");
     }
 
     results.print(started.elapsed());
     print_left_out();
     // A full disk shows as a linker that crashes.
     if let (Some(before), Some(after)) = (free, free_space()) {
-        println!("free on the disk: {after:.1} GiB, {before:.1} GiB at the start");
+        say!("free on the disk: {after:.1} GiB, {before:.1} GiB at the start");
     }
     let failed = results.failed();
     if failed.is_empty() {
         ExitCode::SUCCESS
     } else {
-        eprintln!("Failed: {}", failed.join(", "));
+        note!("Failed: {}", failed.join(", "));
         ExitCode::FAILURE
     }
 }
@@ -183,7 +184,7 @@ pub fn print_left_out() {
     let text = fs::read_to_string(left_out()).unwrap_or_default();
     let lines: BTreeSet<&str> = text.lines().collect();
     if !lines.is_empty() {
-        eprintln!("\n{}\n", lines.into_iter().collect::<Vec<_>>().join("\n"));
+        note!("\n{}\n", lines.into_iter().collect::<Vec<_>>().join("\n"));
     }
 }
 
@@ -218,11 +219,11 @@ impl Results {
     }
 
     fn print(&self, total: Duration) {
-        println!("\n{:<26}{:<8}{:>9}", "step", "result", "seconds");
+        say!("\n{:<26}{:<8}{:>9}", "step", "result", "seconds");
         for (name, passed, time) in &self.0 {
             let result = if *passed { "ok" } else { "FAILED" };
-            println!("{name:<26}{result:<8}{:>9.1}", time.as_secs_f64());
+            say!("{name:<26}{result:<8}{:>9.1}", time.as_secs_f64());
         }
-        println!("{:<26}{:<8}{:>9.1}", "total", "", total.as_secs_f64());
+        say!("{:<26}{:<8}{:>9.1}", "total", "", total.as_secs_f64());
     }
 }

@@ -5,6 +5,7 @@ use crate::chromium::required;
 use crate::files::text;
 use crate::setup;
 use crate::shell::{Step, root, target};
+use crate::terminal::note;
 
 /// Linked with what rustup brings and nothing of this machine's: no cross compiler, no libraries of ARM's.
 const ARM: &str = "aarch64-unknown-linux-musl";
@@ -56,7 +57,7 @@ fn simd128() -> bool {
 
 fn left_out(what: &str) -> bool {
     let end = if required() { "CI=true makes that a failure." } else { "They are LEFT OUT." };
-    eprintln!("\n!!! The tests of the {what} cannot run. {end}\n");
+    note!("\n!!! The tests of the {what} cannot run. {end}\n");
     !required()
 }
 

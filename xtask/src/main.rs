@@ -7,18 +7,24 @@ mod browser;
 mod checks;
 mod chromium;
 mod cuda;
+mod differential;
 mod files;
+mod fuzz;
 mod gpu;
 mod kernels;
+mod parallel;
 mod python;
 mod setup;
 mod shell;
 mod similarity;
+mod terminal;
 mod web;
 
 use std::process::ExitCode;
 
 use shell::Step;
+
+use crate::terminal::note;
 
 const HELP: &str = "\
 Usage: cargo xtask <COMMAND>
@@ -30,6 +36,8 @@ Commands:
   cuda           Build the program for NVIDIA's GPUs and check it; no GPU is needed
   cuda check     Assemble every kernel of training and evaluation for three kinds of GPU
   e2e            Run the end-to-end tests of the `avse` command line only
+  differential   Read generated files with our readers and with the formats' reference programs
+  fuzz           Run a fuzzer on everything that reads bytes from outside
   kernels        Run the tests of the similarity engine's kernels for ARM (emulated) and WebAssembly
   bench [ARGS]   Build and run `avse bench [ARGS]`, for example `cargo xtask bench model`
   gpu            Pack an archive that tries a machine with NVIDIA GPUs, rehearse it
@@ -77,6 +85,28 @@ Usage: cargo xtask e2e [ARGS]
 
 Runs the end-to-end tests of the `avse` command line:
 `cargo test --release -p trainer-native --test cli [ARGS]`.
+";
+
+const DIFFERENTIAL: &str = "\
+Usage: cargo xtask differential [KIND ...]
+
+Writes files of every form that our readers take (tests/differential: pictures, tables, tar files,
+checkpoints, captions), most of them odd and many damaged, reads them with the format's reference program and
+with ours, and compares. Something that we read otherwise fails; the table of results is written into
+docs/formats.md. It makes a Python environment of tests/differential/requirements.txt (1 GB;
+AVSE_DIFFERENTIAL_PYTHON names another Python).
+";
+
+const FUZZ: &str = "\
+Usage: cargo xtask fuzz [TARGET ...] [--runs N] [--seconds N]
+
+Builds the fuzz targets (fuzz/, a build of Burn of its own: half an hour) and runs all of them, or
+those named, as many at once as there are processors. Counts are written into fuzz/README.md. An
+input that breaks a reader is kept in target/fuzz/corpus, and the command fails. cargo-fuzz is
+installed into target/fuzz/tools where it is missing; a C++ compiler is needed.
+
+  --runs N      Executions of each target; 10,000,000
+  --seconds N   The most seconds of each target; 3600
 ";
 
 const KERNELS: &str = "\
@@ -177,6 +207,8 @@ fn main() -> ExitCode {
         ("setup", _) if wants_help => say(SETUP),
         ("test", _) if wants_help => say(TEST),
         ("e2e", _) if wants_help => say(E2E),
+        ("differential", _) if wants_help => say(DIFFERENTIAL),
+        ("fuzz", _) if wants_help => say(FUZZ),
         ("kernels", _) if wants_help => say(KERNELS),
         ("bench", [first]) if first == "--help" || first == "-h" => say(BENCH),
         ("gpu", _) if wants_help || rest.is_empty() => say(gpu::HELP),
@@ -192,6 +224,11 @@ fn main() -> ExitCode {
             let cli = ["test", "--release", "-p", "trainer-native", "--test", "cli"];
             forward(Step::cargo("e2e", cli).args(rest))
         }
+        ("differential", kinds) => code(differential::run(kinds)),
+        ("fuzz", rest) => match fuzz::Options::read(rest) {
+            Some(options) => code(fuzz::run(&options)),
+            None => misunderstood("fuzz", rest, FUZZ),
+        },
         ("kernels", []) => code(kernels::run()),
         ("bench", [what, rest @ ..]) if what == "similarity" && !wants_help => {
             code(similarity::run(rest))
@@ -229,12 +266,12 @@ fn main() -> ExitCode {
 
 fn misunderstood(command: &str, arguments: &[String], help: &str) -> ExitCode {
     let name = format!("cargo xtask {command}");
-    eprintln!("{}: cannot understand `{}`\n\n{help}", name.trim_end(), arguments.join(" "));
+    note!("{}: cannot understand `{}`\n\n{help}", name.trim_end(), arguments.join(" "));
     ExitCode::from(2)
 }
 
 fn say(text: &str) -> ExitCode {
-    print!("{text}");
+    terminal::text(text);
     ExitCode::SUCCESS
 }
 

@@ -1,19 +1,33 @@
-//! Python for the benchmarks' peers.
+//! Python for the benchmarks' peers and for reference programs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::shell::{Step, root};
 
-/// A Python that has the packages of bench/peers/`requirements`: that which the environment's
-/// `variable` names, or of a virtual environment in `folder`, made when it is not there or was made
-/// for other requirements.
-pub fn environment(folder: &Path, requirements: &str, variable: &str) -> Option<PathBuf> {
-    if let Some(python) = std::env::var_os(variable) {
+/// Packages that a Python must have.
+pub struct Requirements {
+    /// The list of them, with versions.
+    pub file: PathBuf,
+    /// The environment variable that may name a Python that has them.
+    pub variable: &'static str,
+}
+
+impl Requirements {
+    /// Of a benchmark's peers: a list in bench/peers.
+    pub fn of_peers(list: &str, variable: &'static str) -> Self {
+        Self { file: root().join("bench/peers").join(list), variable }
+    }
+}
+
+/// A Python that has the packages: that which the environment's variable names, or of a virtual environment in
+/// `folder`, made when it is not there or was made for other requirements.
+pub fn environment(folder: &Path, requirements: &Requirements) -> Option<PathBuf> {
+    if let Some(python) = std::env::var_os(requirements.variable) {
         return Some(python.into());
     }
-    let wanted = root().join("bench/peers").join(requirements);
-    let requirements = fs::read(&wanted).ok()?;
+    let wanted = &requirements.file;
+    let requirements = fs::read(wanted).ok()?;
     let environment = folder.join("python");
     let programs = environment.join(if cfg!(windows) { "Scripts" } else { "bin" });
     let python = programs.join("python");
@@ -25,8 +39,8 @@ pub fn environment(folder: &Path, requirements: &str, variable: &str) -> Option<
     let made = Step::new("virtual environment", "python3", ["-m", "venv", "--clear"])
         .args(&[text(&environment)])
         .run()
-        && Step::new("peers", &python, ["-m", "pip", "install", "--requirement"])
-            .args(&[text(&wanted)])
+        && Step::new("packages", &python, ["-m", "pip", "install", "--requirement"])
+            .args(&[text(wanted)])
             .run();
     // Written last, so that an interrupted installation has none.
     (made && fs::write(&installed, &requirements).is_ok()).then_some(python)

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::chromium;
 use crate::cuda::llvm;
 use crate::shell::{Step, root};
+use crate::terminal::{note, say};
 
 /// The target of browser builds.
 pub const WASM: &str = "wasm32-unknown-unknown";
@@ -23,11 +24,11 @@ pub fn run() {
 }
 
 fn ready(what: &str) {
-    println!("setup: {what}: ready");
+    say!("setup: {what}: ready");
 }
 
 fn missing(what: &str, advice: &str) {
-    eprintln!("\n!!! setup: {what} is MISSING. {advice}\n");
+    note!("\n!!! setup: {what} is MISSING. {advice}\n");
 }
 
 /// A target of the compiler, installed where it is missing; false, said loudly, when it cannot be had.

@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use crate::terminal::{note, say};
+
 /// A named command of this repository; its output goes to the terminal.
 pub struct Step {
     /// Name in headings and in the table of results.
@@ -51,15 +53,15 @@ impl Step {
 
     /// Runs the command to its end; false when it failed or could not start.
     pub fn run(mut self) -> bool {
-        println!("\n==> {}: {}", self.name, self.line());
+        say!("\n==> {}: {}", self.name, self.line());
         match self.command.status() {
             Ok(status) if status.success() => true,
             Ok(status) => {
-                eprintln!("==> {} failed: {status}", self.name);
+                note!("==> {} failed: {status}", self.name);
                 false
             }
             Err(error) => {
-                eprintln!("==> {} could not start: {error}", self.name);
+                note!("==> {} could not start: {error}", self.name);
                 false
             }
         }
@@ -68,7 +70,7 @@ impl Step {
     /// Runs the command to its end; what it printed when it succeeded. Its errors go to the
     /// terminal.
     pub fn captured(mut self) -> Option<String> {
-        println!("\n==> {}: {}", self.name, self.line());
+        say!("\n==> {}: {}", self.name, self.line());
         let output = self.command.stderr(Stdio::inherit()).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }

@@ -4,9 +4,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::python;
+use crate::python::{self, Requirements};
 use crate::setup::{self, WASM};
 use crate::shell::{Step, root, target};
+use crate::terminal::note;
 
 /// Images that the WebAssembly modules search, and how often.
 const WASM_ROWS: [(&str, &str); 2] = [("20000", "9"), ("300", "2")];
@@ -21,7 +22,7 @@ pub fn run(arguments: &[String]) -> bool {
     let quick = has("--quick");
     let folder = target().join("bench-similarity");
     if let Err(error) = fs::create_dir_all(&folder) {
-        eprintln!("{}: {error}", folder.display());
+        note!("{}: {error}", folder.display());
         return false;
     }
     let mut bench = vec!["similarity".to_owned()];
@@ -45,7 +46,10 @@ pub fn run(arguments: &[String]) -> bool {
         bench.extend(["--roofline".into(), "bench/roofline.svg".into()]);
     }
     // The last, since it takes all words that follow.
-    match python::environment(&folder, "requirements.txt", "AVSE_PEERS_PYTHON") {
+    match python::environment(
+        &folder,
+        &Requirements::of_peers("requirements.txt", "AVSE_PEERS_PYTHON"),
+    ) {
         Some(python) => {
             let script = root().join("bench/peers/similarity.py");
             bench.extend(["--peers".into(), text(&python), text(&script)]);
@@ -60,14 +64,14 @@ pub fn run(arguments: &[String]) -> bool {
 /// `--only gpu`: the shaders' rows anew, in the place of the old ones in bench/similarity.json.
 fn only(arguments: &[String]) -> bool {
     if arguments != ["--only", "gpu"] {
-        eprintln!("bench similarity {}: not `--only gpu`, alone", arguments.join(" "));
+        note!("bench similarity {}: not `--only gpu`, alone", arguments.join(" "));
         return false;
     }
     shaders(&["--merge", "bench/similarity.json"]).is_some()
 }
 
 fn missing(what: &str) {
-    eprintln!("\n!!! bench: {what} is MISSING from this comparison\n");
+    note!("\n!!! bench: {what} is MISSING from this comparison\n");
 }
 
 fn text(path: &Path) -> String {

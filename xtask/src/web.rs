@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::files::{copy, text};
 use crate::setup::{self, WASM};
 use crate::shell::{Step, root, target};
+use crate::terminal::note;
 
 /// The two builds of the engine: folder, cargo features.
 const BUILDS: [(&str, &str); 2] = [("cpu", ""), ("gpu", "gpu")];
@@ -68,7 +69,7 @@ pub fn serve(arguments: &[String]) -> bool {
 /// The hook of `trunk`: builds, and puts everything but index.html, which is trunk's, into the folder that trunk names.
 pub fn stage() -> bool {
     let Some(out) = std::env::var_os("TRUNK_STAGING_DIR").map(PathBuf::from) else {
-        eprintln!(
+        note!(
             "`cargo xtask web stage` is called by trunk, which names a folder in TRUNK_STAGING_DIR"
         );
         return false;
@@ -86,7 +87,7 @@ pub fn stage() -> bool {
         Ok(())
     });
     if let Err(error) = &copied {
-        eprintln!("{}: {error}", out.display());
+        note!("{}: {error}", out.display());
     }
     copied.is_ok()
 }
@@ -159,9 +160,9 @@ fn demo() -> bool {
     }
     let result = copied();
     if let Err(error) = &result {
-        eprintln!("{}: {error}", site.display());
+        note!("{}: {error}", site.display());
     }
-    result.is_ok()
+    result.is_ok() && Step::new("bundle", "node", ["web/tools/bundle.mjs", &text(&site)]).run()
 }
 
 /// What the page searches: made anew when the model or the program is newer.

@@ -4,6 +4,7 @@
 //! `cargo bench --workspace --bench similarity_gpu`. The sizes suit a software adapter; `AVSE_BENCH_SCALE=8` takes eight
 //! times the rows. With `-- --merge bench/similarity.json` the rows replace those of an earlier run in that file, and with
 //! `--table bench/README.md` the comparison with the adapter's roofs is written there.
+#![allow(clippy::disallowed_macros)]
 
 mod naive;
 mod processor;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checks::{divides, dropouts, positive};
 use super::{Activation, INITIALIZER_RANGE};
+use crate::input::json::from_text;
 use crate::{Error, Result};
 
 /// BERT, field names as in Hugging Face `config.json`.
@@ -65,7 +66,7 @@ impl BertConfig {
     /// [`Error::Config`] when it is no BERT configuration or a value is impossible.
     pub fn from_hugging_face(json: &str) -> Result<Self> {
         let value: serde_json::Value =
-            serde_json::from_str(json).map_err(|e| Error::config("config.json", e.to_string()))?;
+            from_text(json).map_err(|e| Error::config("config.json", e))?;
         if let Some(kind) = value.get("model_type").and_then(|t| t.as_str())
             && kind != "bert"
         {

@@ -12,6 +12,7 @@ mod vit;
 use serde::{Deserialize, Serialize};
 
 use self::checks::{divides, positive, probability};
+use crate::input::json::from_text;
 use crate::{Error, Result, image::sampling::RadialBiasSampling};
 
 pub use bert::BertConfig;
@@ -145,8 +146,7 @@ impl ImageBackboneConfig {
     /// # Errors
     /// [`Error::Config`] when the type is unknown or a value is impossible.
     pub fn from_hugging_face(json: &str) -> Result<Self> {
-        let config: Self =
-            serde_json::from_str(json).map_err(|e| Error::config("model_type", e.to_string()))?;
+        let config: Self = from_text(json).map_err(|e| Error::config("model_type", e))?;
         config.validate()?;
         Ok(config)
     }

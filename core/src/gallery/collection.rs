@@ -101,10 +101,27 @@ impl Gallery {
     /// # Errors
     /// [`Error::Format`] naming the file that is not what the manifest says, or the manifest.
     pub fn from_bytes(files: GalleryFiles) -> Result<Self> {
+        Self::from_checked(files, FileEntry::verify_bytes)
+    }
+
+    /// As [`Gallery::from_bytes`], where the caller has compared the hashes with the manifest's.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn from_hashed_bytes(files: GalleryFiles) -> Result<Self> {
+        Self::from_checked(files, |entry, path, content| {
+            entry.expect_length(path, content.len() as u64)
+        })
+    }
+
+    fn from_checked(
+        files: GalleryFiles,
+        check: impl Fn(&FileEntry, &Path, &[u8]) -> Result<()>,
+    ) -> Result<Self> {
         let path = Path::new(MANIFEST);
         let manifest = GalleryManifest::from_json(&files.manifest, path)?;
-        manifest.files[EMBEDDINGS].verify_bytes(Path::new(EMBEDDINGS), &files.embeddings)?;
-        manifest.files[ITEMS].verify_bytes(Path::new(ITEMS), &files.items)?;
+        check(&manifest.files[EMBEDDINGS], Path::new(EMBEDDINGS), &files.embeddings)?;
+        check(&manifest.files[ITEMS], Path::new(ITEMS), &files.items)?;
         Self::assemble(manifest, files.embeddings.into(), files.items.into(), path)
     }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelConfig;
+use crate::input::json;
 use crate::similarity::BlockShape;
 use crate::weights::FileEntry;
 use crate::{Error, Result};
@@ -229,7 +230,7 @@ impl GalleryManifest {
     ///
     /// # Errors
     /// [`Error::Format`] for what is no manifest of a gallery of this version.
-    pub fn from_json(json: &[u8], path: &Path) -> Result<Self> {
+    pub fn from_json(bytes: &[u8], path: &Path) -> Result<Self> {
         // A later version may have other fields, so the version is looked at first.
         #[derive(Deserialize)]
         struct Head {
@@ -237,7 +238,7 @@ impl GalleryManifest {
             version: u32,
         }
         let bad = |message: String| Error::format(path, message);
-        let head: Head = serde_json::from_slice(json).map_err(|e| bad(e.to_string()))?;
+        let head: Head = json::parse(bytes, path)?;
         if head.format != FORMAT {
             return Err(bad(format!("`format` is `{}`, not `{FORMAT}`", head.format)));
         }
@@ -245,7 +246,7 @@ impl GalleryManifest {
             let found = head.version;
             return Err(bad(format!("`version` is {found}; this program reads {VERSION}")));
         }
-        let manifest: Self = serde_json::from_slice(json).map_err(|e| bad(e.to_string()))?;
+        let manifest: Self = json::parse(bytes, path)?;
         manifest.spec.shape.validate()?;
         for name in [EMBEDDINGS, ITEMS] {
             if !manifest.files.contains_key(name) {

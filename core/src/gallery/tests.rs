@@ -90,6 +90,19 @@ fn every_changed_byte_is_refused() {
 }
 
 #[test]
+fn hashes_are_the_callers_where_it_says_so() {
+    let (built, _) = gallery(StoredPrecision::F16);
+    let mut files = built.to_bytes().unwrap();
+    *files.embeddings.last_mut().unwrap() ^= 1;
+    let opened = Gallery::from_hashed_bytes(files).unwrap();
+    assert_eq!(opened.len(), built.len());
+    let mut shorter = built.to_bytes().unwrap();
+    shorter.items.pop();
+    let error = Gallery::from_hashed_bytes(shorter).unwrap_err().to_string();
+    assert!(error.contains("items.jsonl: ") && error.contains("manifest says"), "{error}");
+}
+
+#[test]
 fn a_manifest_that_lies_is_refused() {
     let (built, _) = gallery(StoredPrecision::F16);
     let refused = |change: fn(&mut serde_json::Value)| {

@@ -17,6 +17,8 @@ use tokenizers::{
 
 pub use vocabulary::train_vocab;
 
+use crate::input::encoding::read_text;
+use crate::input::json;
 use crate::{Error, Result};
 
 /// Ids of the special tokens.
@@ -106,7 +108,7 @@ impl CaptionTokenizer {
     pub fn from_json(json: &str) -> Result<Self> {
         // The model and the normaliser are read by themselves: reading a `Tokenizer` compiles
         // in every kind of tokenizer there is, a good part of what a browser would download.
-        let file: TokenizerFile = serde_json::from_str(json)
+        let file: TokenizerFile = json::from_text(json)
             .map_err(|error| Error::Text(format!("not a tokenizer.json: {error}")))?;
         let kind = |value: &serde_json::Value| value["type"].as_str().map(str::to_owned);
         // Files of old versions name no type of the model.
@@ -135,22 +137,20 @@ impl CaptionTokenizer {
     /// unusable.
     pub fn from_folder(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
-        let read = |path: &Path| std::fs::read_to_string(path).map_err(|e| Error::io(path, e));
         let named = |path: &Path, error: Error| Error::format(path, error.to_string());
 
-        let json = folder.join("tokenizer.json");
-        if json.exists() {
-            return Self::from_json(&read(&json)?).map_err(|error| named(&json, error));
+        let whole = folder.join("tokenizer.json");
+        if whole.exists() {
+            return Self::from_json(&read_text(&whole)?).map_err(|error| named(&whole, error));
         }
         let mut normalizer = BertNormalizer::default();
         let config = folder.join("tokenizer_config.json");
         if config.exists() {
-            let value: serde_json::Value = serde_json::from_str(&read(&config)?)
-                .map_err(|error| Error::format(&config, error.to_string()))?;
+            let value: serde_json::Value = json::read(&config)?;
             normalizer.lowercase = value["do_lower_case"].as_bool().unwrap_or(true);
         }
         let vocab = folder.join("vocab.txt");
-        Self::with_normalizer(&read(&vocab)?, normalizer).map_err(|error| named(&vocab, error))
+        Self::with_normalizer(&read_text(&vocab)?, normalizer).map_err(|error| named(&vocab, error))
     }
 
     fn new(model: WordPiece, normalizer: BertNormalizer) -> Result<Self> {

@@ -133,8 +133,7 @@ impl Bundle {
     /// [`Error::Format`] naming the key that does not fit.
     pub fn config<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         let path = self.folder.join(CONFIG);
-        let text = fs::read(&path).map_err(|e| Error::io(&path, e))?;
-        serde_json::from_slice(&text).map_err(|e| Error::format(&path, e.to_string()))
+        crate::input::json::read(&path)
     }
 
     /// The weights under their official names.

@@ -25,7 +25,8 @@ pub(super) fn sibling(path: &Path, suffix: &str) -> Result<PathBuf> {
 
 /// Writes `path` through `fill`: first into a temporary file in the same
 /// folder, then, when everything is on disk, renamed. A crash or an error
-/// leaves whatever stood at `path` untouched.
+/// leaves whatever stood at `path` untouched. What is no file, such as a pipe, is
+/// written to as it is.
 ///
 /// # Errors
 /// [`Error::Io`] naming `path`.
@@ -33,6 +34,16 @@ pub(crate) fn write_atomically(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
 ) -> Result<()> {
+    let named = path;
+    let path = &target(path);
+    if is_special(path) {
+        let written = (|| {
+            let mut writer = BufWriter::new(OpenOptions::new().write(true).open(path)?);
+            fill(&mut writer)?;
+            writer.flush()
+        })();
+        return written.map_err(|source| Error::io(named, source));
+    }
     let temporary = temporary_sibling(path)?;
     let written = (|| {
         let file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
@@ -44,6 +55,20 @@ pub(crate) fn write_atomically(
     })();
     written.map_err(|source| {
         let _ = fs::remove_file(&temporary);
-        Error::io(path, source)
+        Error::io(named, source)
     })
+}
+
+/// Where the content of `path` is: at the end of links, so that a file is replaced and not the link to it.
+pub fn target(path: &Path) -> PathBuf {
+    match path.is_symlink() {
+        true => fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()),
+        false => path.to_path_buf(),
+    }
+}
+
+/// Whether `path` is a device, a pipe or the like, such as `/dev/null`: that is written to. To put a file in its
+/// place would take it away from all programs.
+pub fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }

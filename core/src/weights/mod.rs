@@ -25,13 +25,14 @@ mod towers;
 
 pub use bundle::{Bundle, BundleContents, BundleFiles, Manifest, VerifiedFiles};
 pub use file_entry::FileEntry;
+pub use files::{is_special, target};
 pub use infer::infer_config;
-pub use load::{LoadReport, load_into, state_dict_of};
+pub use load::{LoadReport, canonical, first_few, load_into, state_dict_of, undrawn};
 pub use names::Naming;
 pub use official::complete_official;
 pub use precision::Precision;
 #[cfg(not(target_family = "wasm"))]
-pub use source::{HUGGING_FACE_FILES, read_weights};
+pub use source::{HUGGING_FACE_FILES, read_checkpoint, read_weights, shards};
 pub use state_dict::StateDict;
 #[cfg(not(target_family = "wasm"))]
 pub use torch::{Checkpoint, read_torch};

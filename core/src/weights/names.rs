@@ -5,6 +5,10 @@
 //! A rule is read both ways: `#` stands for any number and `*` for any last
 //! part (`weight`, `bias`), and both are carried over.
 
+mod wrapping;
+
+pub(super) use wrapping::{respelled, unwrapped};
+
 /// A part of the model: rules between two prefixes.
 struct Section {
     ours: &'static str,
@@ -20,8 +24,6 @@ struct Section {
 #[derive(Clone, Copy)]
 pub struct Naming {
     sections: &'static [Section],
-    /// A prefix that a file may put before everything the backbone owns.
-    wrapper: Option<&'static str>,
     /// Tensors that such files hold and the model does not use.
     unused: &'static [&'static str],
 }
@@ -127,7 +129,6 @@ impl Naming {
             Section { ours: "text.pooling.", official: "txt_enc.gpool.", rules: GPO },
             Section { ours: "text.", official: "txt_enc.", rules: TEXT_HEAD },
         ],
-        wrapper: None,
         unused: &[
             "img_enc.visual_encoder.pooler.dense.*",
             "img_enc.visual_encoder.embeddings.mask_token",
@@ -143,16 +144,12 @@ impl Naming {
     };
 
     /// The pooling operator alone, as the official code names it.
-    pub const GPO: Self = Self {
-        sections: &[Section { ours: "", official: "", rules: GPO }],
-        wrapper: None,
-        unused: &[],
-    };
+    pub const GPO: Self =
+        Self { sections: &[Section { ours: "", official: "", rules: GPO }], unused: &[] };
 
     /// A Hugging Face ViT, bare or inside a classifier.
     pub const VIT: Self = Self {
         sections: &[Section { ours: "", official: "", rules: VIT }],
-        wrapper: Some("vit."),
         unused: &[
             "pooler.dense.*",
             "embeddings.mask_token",
@@ -166,7 +163,6 @@ impl Naming {
     /// A Hugging Face Swin, bare or inside a classifier.
     pub const SWIN: Self = Self {
         sections: &[Section { ours: "", official: "", rules: SWIN }],
-        wrapper: Some("swin."),
         unused: &[
             "encoder.layers.#.blocks.#.attention.self.relative_position_index",
             "embeddings.mask_token",
@@ -178,7 +174,6 @@ impl Naming {
     /// A Hugging Face ResNet, bare or inside a classifier.
     pub const RESNET: Self = Self {
         sections: &[Section { ours: "", official: "", rules: RESNET }],
-        wrapper: Some("resnet."),
         unused: &[
             "embedder.embedder.normalization.num_batches_tracked",
             "encoder.stages.#.layers.#.layer.#.normalization.num_batches_tracked",
@@ -190,7 +185,6 @@ impl Naming {
     /// A Hugging Face BERT, bare or inside any of its heads.
     pub const BERT: Self = Self {
         sections: &[Section { ours: "", official: "", rules: BERT }],
-        wrapper: Some("bert."),
         unused: &[
             "embeddings.position_ids",
             "embeddings.token_type_ids",
@@ -226,22 +220,9 @@ impl Naming {
     /// Whether a tensor of this name is known to belong to such files without
     /// being used by the model.
     pub fn is_unused(&self, official: &str) -> bool {
-        self.unused.iter().any(|pattern| translate(official, pattern, pattern).is_some())
-    }
-
-    /// The name without what a file may wrap around it: `module.` of
-    /// distributed training, the backbone's own prefix (`bert.`), and the old
-    /// spelling of BERT's layer norms.
-    pub fn canonical(&self, name: &str) -> String {
-        let name = name.strip_prefix("module.").unwrap_or(name);
-        let name = self.wrapper.and_then(|w| name.strip_prefix(w)).unwrap_or(name);
-        if let Some(stem) = name.strip_suffix("LayerNorm.gamma") {
-            format!("{stem}LayerNorm.weight")
-        } else if let Some(stem) = name.strip_suffix("LayerNorm.beta") {
-            format!("{stem}LayerNorm.bias")
-        } else {
-            name.to_string()
-        }
+        let known = |pattern: &&str| translate(official, pattern, pattern).is_some();
+        // How many steps an average of the weights is over.
+        official == "n_averaged" || self.unused.iter().any(known)
     }
 }
 
@@ -290,13 +271,5 @@ mod tests {
         {
             assert_eq!(Naming::VIT.to_official(name), None, "{name}");
         }
-    }
-
-    #[test]
-    fn wrappers_and_old_spellings_fall_off() {
-        let old = "module.bert.encoder.layer.0.output.LayerNorm.gamma";
-        assert_eq!(Naming::BERT.canonical(old), "encoder.layer.0.output.LayerNorm.weight");
-        // The official layout has no wrapper of its own: `bert.` stays.
-        assert_eq!(Naming::OFFICIAL.canonical("module.txt_enc.ln.bias"), "txt_enc.ln.bias");
     }
 }

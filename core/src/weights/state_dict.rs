@@ -1,6 +1,6 @@
 //! Named tensors in memory, and the safetensors files that hold them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::Path;
@@ -8,6 +8,7 @@ use std::path::Path;
 use burn::tensor::{BoolStore, DType, TensorData};
 use half::f16;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::files::write_atomically;
 use super::{Precision, quantised};
@@ -93,7 +94,8 @@ impl StateDict {
     /// As [`StateDict::read_safetensors`].
     pub fn from_safetensors(mut source: impl Read, length: u64, origin: &Path) -> Result<Self> {
         let io = |e| Error::io(origin, e);
-        let broken = |what: String| Error::format(origin, format!("not safetensors: {what}"));
+        let bad = |what: String| Error::format(origin, what);
+        let broken = |what: String| bad(format!("not safetensors: {what}"));
 
         let mut prefix = [0; 8];
         source.read_exact(&mut prefix).map_err(|e| broken(format!("header length: {e}")))?;
@@ -107,6 +109,11 @@ impl StateDict {
         // gaps or overlap, so that they can be read one after the other.
         let metadata: Metadata =
             serde_json::from_slice(&header).map_err(|e| broken(format!("header: {e}")))?;
+        let names: Names =
+            serde_json::from_slice(&header).map_err(|e| broken(format!("header: {e}")))?;
+        if let Some(name) = names.twice {
+            return Err(broken(format!("header: `{name}` is there twice")));
+        }
         let expected = 8 + header_length + metadata.data_len() as u64;
         if expected != length {
             return Err(broken(format!("{length} bytes instead of {expected}; truncated?")));
@@ -116,9 +123,12 @@ impl StateDict {
         for name in metadata.offset_keys() {
             let Some(info) = metadata.info(&name) else { continue };
             let dtype = dtype_from(info.dtype)
-                .ok_or_else(|| broken(format!("`{name}` has type {}", info.dtype)))?;
+                .ok_or_else(|| bad(format!("`{name}` has type {}; save it as F32", info.dtype)))?;
             let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
             source.read_exact(&mut bytes).map_err(io)?;
+            if matches!(dtype, DType::Bool(_)) {
+                bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
+            }
             let data = TensorData::try_from_bytes_vec(bytes, info.shape.clone(), dtype)
                 .map_err(|e| broken(format!("`{name}`: {e}")))?;
             tensors.insert(name, data);
@@ -195,6 +205,38 @@ impl FromIterator<(String, TensorData)> for StateDict {
     }
 }
 
+/// The keys of a header, as far as they are wrong: reading it into a map would keep one of two.
+#[derive(Default)]
+struct Names {
+    twice: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Names {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object with the tensors")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        let mut seen = BTreeSet::new();
+        while let Some((name, IgnoredAny)) = map.next_entry::<String, _>()? {
+            if seen.contains(&name) {
+                self.twice.get_or_insert(name);
+            } else {
+                seen.insert(name);
+            }
+        }
+        Ok(self)
+    }
+}
+
 /// The type in which a tensor goes to a file of this precision.
 fn stored_dtype(name: &str, data: &TensorData, precision: Precision) -> Result<DType> {
     if !data.dtype().is_float() {
@@ -225,6 +267,9 @@ fn dtype_from(dtype: Dtype) -> Option<DType> {
         Dtype::I32 => DType::I32,
         Dtype::I16 => DType::I16,
         Dtype::I8 => DType::I8,
+        Dtype::U64 => DType::U64,
+        Dtype::U32 => DType::U32,
+        Dtype::U16 => DType::U16,
         Dtype::U8 => DType::U8,
         Dtype::BOOL => DType::Bool(BoolStore::Native),
         _ => return None,
@@ -241,6 +286,9 @@ fn dtype_into(dtype: DType) -> Option<Dtype> {
         DType::I32 => Dtype::I32,
         DType::I16 => Dtype::I16,
         DType::I8 => Dtype::I8,
+        DType::U64 => Dtype::U64,
+        DType::U32 => Dtype::U32,
+        DType::U16 => Dtype::U16,
         DType::U8 => Dtype::U8,
         DType::Bool(BoolStore::Native) => Dtype::BOOL,
         _ => return None,

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod backbones;
+mod files;
+mod torch;
 mod web;
 
 use std::fs;

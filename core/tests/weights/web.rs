@@ -3,9 +3,9 @@
 use avse_core::config::ImageBackboneConfig;
 use avse_core::image::pixels::RgbImage;
 use avse_core::text::tokenizer::CaptionTokenizer;
-use avse_core::weights::{Bundle, BundleFiles, Manifest, Precision, StateDict, Towers};
+use avse_core::weights::{Bundle, BundleFiles, Manifest, Precision, StateDict, Towers, undrawn};
 use avse_core::{Avse, AvseModel};
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{DType, Device, Tensor};
 use std::path::Path;
 
@@ -37,6 +37,17 @@ fn rewrite(from: &Path, to: &Path, precision: Precision, towers: Towers) -> Bund
 
 fn sentences(avse: &Avse) -> Vec<f32> {
     avse.encode_texts(&["a bad cab", "dead"]).into_data().try_to_vec().unwrap()
+}
+
+/// A bundle's files as a browser hands them over.
+fn contents(folder: &Path) -> BundleFiles {
+    let file = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    BundleFiles {
+        manifest: file("manifest.json"),
+        config: file("config.json"),
+        weights: file("model.safetensors"),
+        tokenizer: file("tokenizer.json"),
+    }
 }
 
 /// Parameters that have been made.
@@ -81,18 +92,67 @@ fn an_int8_bundle_reads_as_floats() {
 
     // The whole path from bytes, as in a browser.
     let (before, _) = Avse::load(&full, &Device::flex()).unwrap();
-    let file = |name: &str| std::fs::read(small.join(name)).unwrap();
-    let files = BundleFiles {
-        manifest: file("manifest.json"),
-        config: file("config.json"),
-        weights: file("model.safetensors"),
-        tokenizer: file("tokenizer.json"),
-    };
+    let files = contents(&small);
     let (after, manifest) = Avse::from_files(files.verify().unwrap(), &Device::flex()).unwrap();
     assert_eq!(manifest, *written.manifest());
     let (before, after) = (sentences(&before), sentences(&after));
     let largest = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
     assert!(largest > 0.0 && largest < 0.2, "{largest}");
+}
+
+#[test]
+fn hashes_are_the_callers_where_it_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), ImageBackboneConfig::Vit(vit()), Precision::F32);
+    let changed = |change: fn(&mut Vec<u8>)| {
+        let mut files = contents(folder.path());
+        change(&mut files.weights);
+        files
+    };
+    let flip = |weights: &mut Vec<u8>| *weights.last_mut().unwrap() ^= 1;
+    let cut = |weights: &mut Vec<u8>| weights.truncate(weights.len() - 1);
+    assert!(changed(flip).verify().unwrap_err().to_string().contains("sha256"));
+    changed(flip).hashed_by_caller().unwrap();
+    // What costs nothing is checked all the same.
+    let error = changed(cut).hashed_by_caller().unwrap_err().to_string();
+    assert!(error.contains("model.safetensors"), "{error}");
+}
+
+#[test]
+fn a_network_to_load_into_is_not_drawn() {
+    /// Parameters that are not made yet.
+    #[derive(Default)]
+    struct Open(Vec<ParamId>);
+    impl ModuleVisitor for Open {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if !param.is_initialized() {
+                self.0.push(param.id);
+            }
+        }
+    }
+    /// Of these, those with a number that is not zero.
+    struct Drawn(Vec<ParamId>, usize);
+    impl ModuleVisitor for Drawn {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let values = param.val().into_data().try_to_vec::<f32>().unwrap();
+            let drawn = values.iter().any(|value| *value != 0.0);
+            self.1 += usize::from(drawn && self.0.contains(&param.id));
+        }
+    }
+    for image in [ImageBackboneConfig::Vit(vit()), ImageBackboneConfig::Swin(swin())] {
+        let network = || AvseModel::new(&model_config(image.clone()), &Device::flex()).unwrap();
+        let drawn = |model: &AvseModel, open: Vec<ParamId>| {
+            let mut drawn = Drawn(open, 0);
+            model.visit(&mut drawn);
+            drawn.1
+        };
+        let (plain, mut open) = (network(), Open::default());
+        plain.visit(&mut open);
+        assert!(drawn(&plain, open.0) > 10);
+        let (fresh, mut open) = (network(), Open::default());
+        fresh.visit(&mut open);
+        assert_eq!(drawn(&undrawn(fresh), open.0), 0);
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::phase::{Trainee, captions, images, wait};
 use super::{Phase, Workload, flops};
 use crate::machine::peak_memory;
+use crate::terminal::note;
 use crate::train::memory::{Layers, Sizes, weights};
 use crate::train::{Collective, HostCollective, Membership, Method, Precision, nccl, room};
 use crate::{Error, Result, device};
@@ -163,7 +164,7 @@ impl GpuJob {
         let mut warmup = Vec::new();
         for run in 0..self.workload.warmup {
             warmup.push(several(1)?);
-            eprintln!("step: warm-up {run}, {:.3} s", warmup[run]);
+            note!("step: warm-up {run}, {:.3} s", warmup[run]);
         }
         let mut timed = Vec::new();
         let mut left = self.workload.repetitions;
@@ -172,7 +173,7 @@ impl GpuJob {
             let count = left.min(TOGETHER);
             timed.push(several(count)?);
             left -= count;
-            eprintln!("step: {:.4} s", timed[timed.len() - 1]);
+            note!("step: {:.4} s", timed[timed.len() - 1]);
         }
         trainee.read()?;
         let ends = [trainee.losses.first(), trainee.losses.last()];

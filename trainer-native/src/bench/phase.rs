@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Workload, child, flops};
 use crate::machine::peak_memory;
+use crate::terminal::note;
 use crate::train::{
     Batch, HostCollective, LossScale, Method, Objective, Optimiser, Replica, StepPlan, TrainConfig,
 };
@@ -299,7 +300,7 @@ fn timed(
             None | Some(0) => "warm-up".to_string(),
             Some(number) => format!("run {number} of {}", workload.repetitions),
         };
-        eprintln!("{}, batch {batch}: {what}, {seconds:.3} s", phase.item());
+        note!("{}, batch {batch}: {what}, {seconds:.3} s", phase.item());
         if run >= workload.warmup {
             timed.push(seconds);
         }

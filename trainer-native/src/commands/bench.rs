@@ -16,6 +16,7 @@ use clap::Subcommand;
 
 use crate::bench::Job;
 use crate::bench::training::EvaluationJob;
+use crate::terminal::say;
 use crate::{Error, Result};
 
 /// Options of `avse bench`.
@@ -79,8 +80,8 @@ impl Args {
             What::Gallery(args) => args.run()?,
             What::Training(args) => args.run()?,
             What::Gpu(args) => args.run()?,
-            What::Phase => println!("{}", Job::answer(&standard_input()?)?),
-            What::Evaluation => println!("{}", EvaluationJob::answer(&standard_input()?)?),
+            What::Phase => say!("{}", Job::answer(&standard_input()?)?)?,
+            What::Evaluation => say!("{}", EvaluationJob::answer(&standard_input()?)?)?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,6 +1,5 @@
 //! `avse convert`: weights from one form into another.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,14 +7,16 @@ use avse_core::AvseModel;
 use avse_core::config::ModelConfig;
 use avse_core::text::tokenizer::CaptionTokenizer;
 use avse_core::weights::{
-    Bundle, BundleContents, Naming, Precision, StateDict, Towers, complete_official, infer_config,
-    load_into, read_torch, state_dict_of,
+    Bundle, BundleContents, Naming, Precision, StateDict, Towers, canonical, complete_official,
+    first_few, infer_config, load_into, read_checkpoint, state_dict_of,
 };
 use burn::tensor::Device;
 use clap::ValueEnum;
 
+use crate::files::read_json;
 use crate::hub::{self, Hub};
 use crate::pretrained::{Backbones, Heads, from_backbones};
+use crate::terminal::{note, say};
 use crate::{Error, Result};
 
 /// Options of `avse convert`.
@@ -93,6 +94,8 @@ struct Source {
     weights: StateDict,
     /// What else the file held and the official layout knows.
     unused: StateDict,
+    /// The names of what else it held.
+    outside: Vec<String>,
     /// If the source brings one.
     tokenizer: Option<Vec<u8>>,
 }
@@ -108,13 +111,11 @@ impl Args {
             return Err(Error::Usage(message.into()));
         }
         let source = self.read()?;
-        if !source.unused.is_empty() {
-            let names: Vec<_> = source.unused.names().collect();
-            eprintln!("not used by the model: {}", names.join(", "));
-        }
+        let unused = source.unused.names().map(str::to_string);
+        report_unused(&unused.chain(source.outside.iter().cloned()).collect::<Vec<_>>());
         let count = source.weights.len();
         self.write(source)?;
-        println!("{}: {count} tensors", self.out.display());
+        say!("{}: {count} tensors", self.out.display())?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -132,7 +133,7 @@ impl Args {
         if path.is_file() {
             return self.read_file(path);
         }
-        let weights = ["pth", "pt", "bin", "safetensors"];
+        let weights = ["pth", "pt", "bin", "safetensors", "json"];
         if path.extension().is_some_and(|end| weights.iter().any(|known| end == *known)) {
             return Err(Error::Usage(format!("--from {}: no such file", self.from)));
         }
@@ -146,34 +147,26 @@ impl Args {
             heads: Heads::default(),
         };
         let made = from_backbones(&backbones, &Hub::default(), &device)?;
-        for report in [&made.image_report, &made.text_report] {
-            if !report.unused.is_empty() {
-                eprintln!("not used by the model: {}", report.unused.join(", "));
-            }
-        }
+        report_unused(&made.image_report.unused);
+        report_unused(&made.text_report.unused);
         Ok(Source {
             config: made.config,
             weights: state_dict_of(&made.model, Naming::OFFICIAL)?,
             unused: StateDict::new(),
+            outside: Vec::new(),
             tokenizer: Some(made.tokenizer.to_json()?.into_bytes()),
         })
     }
 
     /// A whole model with official keys, from a .safetensors or a PyTorch file.
     fn read_file(&self, path: &Path) -> Result<Source> {
-        let (weights, saved_size) = if path.extension().is_some_and(|e| e == "safetensors") {
-            (StateDict::read_safetensors(path)?, None)
-        } else {
-            let checkpoint = read_torch(path)?;
-            let size = checkpoint.options.get("opt.img_res").and_then(|size| size.as_u64());
-            (checkpoint.weights, size.and_then(|size| usize::try_from(size).ok()))
-        };
-        let weights = weights.renamed(|name| Some(Naming::OFFICIAL.canonical(name)));
+        let checkpoint = read_checkpoint(path)?;
+        let saved_size = checkpoint.options.get("opt.img_res").and_then(|size| size.as_u64());
+        let saved_size = saved_size.and_then(|size| usize::try_from(size).ok());
+        let (weights, outside) = canonical(checkpoint.weights, Naming::OFFICIAL)
+            .map_err(|e| Error::format(path, e.to_string()))?;
         let config = match &self.config {
-            Some(file) => {
-                let text = fs::read_to_string(file).map_err(|e| Error::io(file, e))?;
-                serde_json::from_str(&text).map_err(|e| Error::format(file, e.to_string()))?
-            }
+            Some(file) => read_json(file)?,
             None => {
                 let size = self.img_res.or(saved_size).ok_or_else(|| {
                     let path = path.display();
@@ -183,11 +176,11 @@ impl Args {
                     .map_err(|e| Error::format(path, format!("{e} (--config)")))?
             }
         };
-        checked(path, config, weights, None)
+        Ok(Source { outside, ..checked(path, config, weights, None)? })
     }
 
     fn write(&self, source: Source) -> Result<()> {
-        let Source { config, mut weights, unused, tokenizer } = source;
+        let Source { config, mut weights, unused, tokenizer, .. } = source;
         let precision = self.precision.into();
         match self.to {
             Form::Bundle => {
@@ -241,6 +234,13 @@ impl Args {
     }
 }
 
+/// Says which tensors the model has no use for, by the first few of their names.
+fn report_unused(names: &[String]) {
+    if !names.is_empty() {
+        note!("not used by the model: {}", first_few(names));
+    }
+}
+
 /// Puts the weights through a model of this configuration, so that nothing
 /// that would not load is ever written.
 fn checked(
@@ -254,5 +254,6 @@ fn checked(
     let unused = unused.map(|(name, data)| (name.to_string(), data.clone())).collect();
     let (model, _) = load_into(model, weights, Naming::OFFICIAL)
         .map_err(|e| Error::format(path, e.to_string()))?;
-    Ok(Source { config, weights: state_dict_of(&model, Naming::OFFICIAL)?, unused, tokenizer })
+    let weights = state_dict_of(&model, Naming::OFFICIAL)?;
+    Ok(Source { config, weights, unused, outside: Vec::new(), tokenizer })
 }

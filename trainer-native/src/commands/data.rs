@@ -5,8 +5,11 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use super::json::print_json;
+use super::reading::PixelArgs;
+use crate::Result;
 use crate::data::{self, CaptionLimit, DatasetSpec, PrepareOptions, VerifyOptions, emoji};
-use crate::{Error, Result};
+use crate::terminal::say;
 
 /// Options of `avse data`.
 #[derive(Debug, clap::Args)]
@@ -99,6 +102,8 @@ struct VerifyArgs {
     /// Decode every image, too.
     #[arg(long)]
     decode: bool,
+    #[command(flatten)]
+    pixels: PixelArgs,
     /// Print the findings as JSON.
     #[arg(long)]
     json: bool,
@@ -126,7 +131,7 @@ impl EmojiArgs {
         let built =
             emoji::build(&emoji::Options { out: self.out, size: self.size, seed: self.seed })?;
         let state = if built.unchanged { "is up to date" } else { "written" };
-        println!("{}: {state}\n{}", built.folder.display(), built.report);
+        say!("{}: {state}\n{}", built.folder.display(), built.report)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -144,14 +149,14 @@ impl PrepareArgs {
             },
             skip_missing: self.skip_missing,
         })?;
-        println!("{prepared}");
+        say!("{prepared}")?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 impl VerifyArgs {
     fn run(self) -> Result<ExitCode> {
-        let found = data::verify(&VerifyOptions {
+        let options = VerifyOptions {
             spec: DatasetSpec {
                 name: self.dataset,
                 data_path: self.data_path,
@@ -159,13 +164,12 @@ impl VerifyArgs {
             },
             splits: self.splits,
             decode: self.decode,
-        })?;
+        };
+        let found = data::verify_within(&options, &self.pixels.limits())?;
         if self.json {
-            let json = serde_json::to_string_pretty(&found)
-                .map_err(|e| Error::Usage(format!("JSON cannot be written: {e}")))?;
-            println!("{json}");
+            print_json(&found)?;
         } else {
-            println!("{found}");
+            say!("{found}")?;
         }
         Ok(if found.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -7,6 +7,7 @@ use clap::Parser;
 
 use crate::data::emoji::data_folder;
 use crate::demo::{self, DemoModel, DemoOptions};
+use crate::terminal::say;
 use crate::{Result, device};
 
 const EXAMPLES: &str = "\
@@ -49,7 +50,7 @@ impl Args {
         };
         let report = demo::run(&DemoOptions { out: self.out, emoji, model }, &device)?;
         let path = report.canonicalize().unwrap_or(report);
-        println!("report: {}", path.display());
+        say!("report: {}", path.display())?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -8,6 +8,7 @@ use clap::Parser;
 use crate::Result;
 use crate::doctor::Diagnosis;
 use crate::files::json;
+use crate::terminal;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,9 +38,9 @@ impl Args {
     pub fn run(self) -> Result<ExitCode> {
         let found = Diagnosis::make(&self.data_path);
         if self.json {
-            print!("{}", String::from_utf8_lossy(&json(&found)?));
+            terminal::text(&String::from_utf8_lossy(&json(&found)?))?;
         } else {
-            print!("{found}");
+            terminal::text(&found.to_string())?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -7,15 +7,19 @@ use avse_core::gallery::GalleryKind;
 use clap::Parser;
 
 use super::json::print_json;
+use super::reading::{ReadingArgs, note_unreadable};
 use super::source::SourceArgs;
 use crate::gallery::{self, ExportOptions};
+use crate::reading::OnError;
+use crate::terminal::{note, say};
 use crate::{Error, Result, device};
 
 const EXAMPLES: &str = "\
 Examples:
   avse encode ~/Pictures --out pictures.npy
   avse encode --dataset f30k --data_path data/ --kind captions --out captions.safetensors
-  avse encode --dataset f30k --data_path 'shards/{000..009}.tar' --out shards.npy
+  avse encode --data_path pairs.csv --images ~/Pictures --out pairs.npy
+  avse encode --data_path 'shards/{000..009}.tar' --out shards.npy
   avse encode --items shop.jsonl --model runs/shop/best --out shop.npy
 
 Rows are unit blocks, f32 [N, blocks, width]: the similarity of an image and a caption is the sum
@@ -37,6 +41,8 @@ pub struct Args {
     /// Device: a GPU's number, `auto` or `cpu`
     #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
     gpu_id: String,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
@@ -49,7 +55,8 @@ impl Args {
     /// Whatever is wrong with source, bundle or file.
     pub fn run(self) -> Result<ExitCode> {
         let source = self.source.source()?.ok_or_else(|| {
-            let message = "say what to encode: a folder of pictures, --dataset or --items";
+            let message =
+                "say what to encode: a folder of pictures, --data_path, --dataset or --items";
             Error::Usage(message.into())
         })?;
         let kind = match self.source.kind() {
@@ -63,6 +70,7 @@ impl Args {
             out: self.out,
             device: device::choose(&self.gpu_id)?,
             quiet: self.json,
+            reading: self.reading.policy(OnError::Skip),
         })?;
         if self.json {
             print_json(&report)?;
@@ -70,14 +78,15 @@ impl Args {
         }
         let [rows, blocks, width] = report.shape;
         let what = if kind == GalleryKind::Images { "images" } else { "captions" };
-        println!("{}: {rows} {what}, {blocks} x {width} each", report.embeddings.display());
-        println!("{}: what the rows are", report.items.display());
+        say!("{}: {rows} {what}, {blocks} x {width} each", report.embeddings.display())?;
+        say!("{}: what the rows are", report.items.display())?;
         if report.truncated_captions > 0 {
-            println!("{} captions were cut to the network's positions", report.truncated_captions);
+            say!("{} captions were cut to the network's positions", report.truncated_captions)?;
         }
-        for problem in &report.unreadable {
-            eprintln!("left out: {}: {}", problem.key, problem.reason);
+        for unread in &report.unread_formats {
+            note!("{unread}");
         }
+        note_unreadable(&report.unreadable, report.unreadable_list.as_deref());
         Ok(ExitCode::SUCCESS)
     }
 }

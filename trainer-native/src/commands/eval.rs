@@ -9,18 +9,21 @@ use std::time::SystemTime;
 use avse_core::Avse;
 use avse_core::metrics::RetrievalMetrics;
 use avse_core::similarity::cpu::Ranks;
-use avse_core::weights::Bundle;
+use avse_core::weights::{Bundle, is_special};
 use burn::tensor::Device;
 use clap::Parser;
 
-use self::report::{Figures, Member, Report};
+use self::report::{Figures, LeftOut, Member, Report};
+use super::reading::ReadingArgs;
 use crate::data::{Dataset, DatasetSpec, Known, Split};
 use crate::evaluate::{
     EncodeOptions, EncodedSplit, Pairs, Positives, encode_split_with, misses_page,
 };
 use crate::files::{folder_of, write_atomically};
-use crate::report::html::render_misses;
+use crate::reading::{OnError, Skipped, list_beside};
+use crate::report::html::{MissesPage, render_misses};
 use crate::scores::{read_scores, write_scores};
+use crate::terminal::note;
 use crate::train::TrainConfig;
 use crate::{Error, Result, device};
 
@@ -102,6 +105,8 @@ pub struct Args {
         conflicts_with_all = ["model", "save_results", "test_views", "positives", "failures"]
     )]
     results: Option<PathBuf>,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -119,7 +124,7 @@ impl Args {
         let device = device::choose(&self.gpu_id)?;
         let dataset = Dataset::open(&self.spec())?;
         if let Some(whole) = dataset.without_splits() {
-            eprintln!("{whole}");
+            note!("{whole}");
         }
         let folders = match self.model.as_slice() {
             [] => vec![newest_bundle(Path::new("runs"), &self.dataset, &self.data_path)?],
@@ -127,14 +132,26 @@ impl Args {
         };
         let name = self.split.as_deref().unwrap_or(dataset.known.test);
         let split = dataset.split(name)?;
-        let positives =
+        let mut positives =
             self.positives.as_deref().map(|path| Positives::read(path, &split)).transpose()?;
         self.writable()?;
-        let encoded = self.encode(&folders, &split, &device)?;
+        let policy = self.reading.policy(OnError::Stop);
+        let list = list_beside(self.save_results.as_deref().unwrap_or(Path::new("eval")));
+        let skipped = Skipped::new(&policy, (split.images.len(), "pictures"), list);
+        let (encoded, left_out) = self.encode(&folders, &split, &device, &skipped)?;
+        let list = skipped.finish();
+        let whole = split;
+        let split = match left_out.as_slice() {
+            [] => whole.clone(),
+            some => {
+                positives = positives.map(|positives| positives.without(&whole, some));
+                whole.without(some)
+            }
+        };
 
         let pairs = Pairs::new(&encoded)?;
-        let folds =
-            folds(pairs.images(), split.name == dataset.known.test, dataset.known.test_folds);
+        let usual = if split.name == dataset.known.test { dataset.known.test_folds } else { 1 };
+        let folds = folds(whole.images.len(), pairs.images(), usual);
         let measure = |pairs: &Pairs<'_>| -> Result<(Figures, Ranks)> {
             let ranks = pairs.ranks()?;
             let mut figures =
@@ -156,6 +173,11 @@ impl Args {
             model: members.is_empty().then_some(&folders[0]),
             images: pairs.images(),
             captions: pairs.captions(),
+            left_out: (!left_out.is_empty()).then(|| LeftOut {
+                images: left_out.len(),
+                captions: whole.captions.len() - pairs.captions(),
+                list,
+            }),
             truncated_captions: encoded.iter().map(|one| one.truncated).max().unwrap_or(0),
             test_views: (self.test_views > 1).then_some(self.test_views.into()),
             figures,
@@ -167,7 +189,9 @@ impl Args {
             write_scores(path, &pairs)?;
         }
         if let Some(path) = &self.failures {
-            self.write_failures(path, &pairs, &split, &ranks, &report, &folders)?;
+            let limits = &policy.limits;
+            let page = misses_page(&pairs, &split, &ranks, self.failures_count, limits)?;
+            self.write_failures(path, page, &ranks, &report, &folders)?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -178,20 +202,29 @@ impl Args {
         folders: &[PathBuf],
         split: &Split,
         device: &Device,
-    ) -> Result<Vec<EncodedSplit>> {
+        skipped: &Skipped,
+    ) -> Result<(Vec<EncodedSplit>, Vec<usize>)> {
         if let [_, others @ ..] = folders {
             // A folder that is no bundle is to be found before hours of encoding, not after.
             others.iter().try_for_each(|folder| Bundle::open(folder).map(drop))?;
         }
-        let options = EncodeOptions { quiet: self.json, test_views: self.test_views.into() };
-        folders
-            .iter()
-            .map(|folder| {
-                eprintln!("model: {}", folder.display());
-                let (avse, _) = Avse::load(folder, device)?;
-                encode_split_with(&avse, split, options)
-            })
-            .collect()
+        let (quiet, test_views) = (self.json, self.test_views.into());
+        let mut encoded = Vec::with_capacity(folders.len());
+        let mut left_out: Option<Vec<usize>> = None;
+        for folder in folders {
+            note!("model: {}", folder.display());
+            let (avse, _) = Avse::load(folder, device)?;
+            let options = EncodeOptions { quiet, test_views, skipped };
+            let (one, without) = encode_split_with(&avse, split, options)?;
+            if left_out.as_ref().is_some_and(|before| *before != without) {
+                let message =
+                    "other pictures than before could not be read: they were changed meanwhile";
+                return Err(Error::Usage(message.into()));
+            }
+            left_out = Some(without);
+            encoded.push(one);
+        }
+        Ok((encoded, left_out.unwrap_or_default()))
     }
 
     /// Checks that what will be written can be.
@@ -199,6 +232,9 @@ impl Args {
         for path in [&self.failures, &self.save_results].into_iter().flatten() {
             if path.is_dir() {
                 return Err(Error::Usage(format!("{}: is a folder", path.display())));
+            }
+            if is_special(path) {
+                continue;
             }
             // Nothing but an attempt tells; this one has no name.
             let folder = folder_of(path);
@@ -210,13 +246,11 @@ impl Args {
     fn write_failures(
         &self,
         path: &Path,
-        pairs: &Pairs<'_>,
-        split: &Split,
+        mut page: MissesPage,
         ranks: &Ranks,
         report: &Report<'_>,
         folders: &[PathBuf],
     ) -> Result<()> {
-        let mut page = misses_page(pairs, split, ranks, self.failures_count)?;
         let fact = |name: &str, value: String| (name.to_owned(), value);
         page.title = format!("The worst misses on {}, {}", report.dataset, report.split);
         page.headline = vec![("All pairs".into(), ranks.evaluate())];
@@ -228,7 +262,7 @@ impl Args {
         ];
         page.generated_by = format!("avse eval {}", env!("CARGO_PKG_VERSION"));
         write_atomically(path, render_misses(&page).as_bytes())?;
-        eprintln!("misses: {}", path.display());
+        note!("misses: {}", path.display());
         Ok(())
     }
 
@@ -256,7 +290,8 @@ impl Args {
         let pairs = split.as_ref().map(|split| split.image_of_caption.as_slice());
         let scores = read_scores(path, pairs)?;
         let split = split.as_ref().map_or(word, |split| split.name.as_str());
-        let folds = folds(scores.images(), split == known.test, known.test_folds);
+        let usual = if split == known.test { known.test_folds } else { 1 };
+        let folds = folds(scores.images(), scores.images(), usual);
         let mean_of = |folds| Ok(RetrievalMetrics::mean(&scores.folds(folds)?));
         let report = Report {
             dataset: &self.dataset,
@@ -264,6 +299,7 @@ impl Args {
             model: Some(path),
             images: scores.images(),
             captions: scores.captions(),
+            left_out: None,
             truncated_captions: 0,
             test_views: None,
             figures: Figures::of_protocols(scores.evaluate(), folds, mean_of)?,
@@ -274,9 +310,21 @@ impl Args {
     }
 }
 
-/// In how many folds `images` are measured too, if at all.
-fn folds(images: usize, is_test: bool, folds: usize) -> Option<usize> {
-    (is_test && folds > 1 && images.is_multiple_of(folds)).then_some(folds)
+/// In how many folds the `images` that are left of a split of `total` are measured too, if at all. Of a split of which
+/// images are missing the folds would be others than everybody's: there are no figures of them then, which is said.
+fn folds(total: usize, images: usize, folds: usize) -> Option<usize> {
+    if folds <= 1 {
+        return None;
+    }
+    if total == images && images.is_multiple_of(folds) {
+        return Some(folds);
+    }
+    let why = match total == images {
+        true => format!("{images} images cannot be divided so"),
+        false => format!("{} of {total} images could not be read", total - images),
+    };
+    note!("note: there are no figures of {folds} folds: {why}");
+    None
 }
 
 /// The newest `best` bundle under `runs` that was trained on `dataset`, one trained on this very data before others:

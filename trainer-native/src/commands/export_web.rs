@@ -9,14 +9,13 @@ use clap::Parser;
 
 use super::convert::PrecisionArg;
 use super::json::print_json;
-use super::source::Precision;
-use crate::data::DatasetSpec;
+use super::reading::{ReadingArgs, note_unreadable};
+use super::source::{Precision, dataset_spec};
 use crate::export::{self, CaptionSource, Loss, PictureSource, WebOptions, WebReport};
+use crate::reading::OnError;
 use crate::report::metrics_table;
-use crate::{Result, device};
-
-/// Pictures listed on the terminal that could not be read; `--json` has all.
-const LISTED: usize = 10;
+use crate::terminal::{note, say};
+use crate::{Error, Result, device};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,17 +42,19 @@ pub struct Args {
     /// How the weights are written
     #[arg(long, value_enum, default_value = "f16")]
     precision: PrecisionArg,
-    /// Folder of pictures; without pictures of any kind, those of Emoji-1K
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["dataset", "gallery"])]
+    /// Folder of pictures; with a dataset, the folder of its pictures, when it is not the usual one. Without pictures
+    /// of any kind, those of Emoji-1K
+    #[arg(long, value_name = "FOLDER", conflicts_with = "gallery")]
     images: Option<PathBuf>,
-    /// Dataset: f30k, coco or emoji
+    /// Dataset: f30k, coco or emoji [default, with --data_path: f30k]
     #[arg(long, conflicts_with = "gallery")]
     dataset: Option<String>,
-    /// Folder that holds the datasets
-    #[arg(long = "data_path", alias = "data-path", default_value = "data")]
-    data_path: PathBuf,
+    /// Folder that holds the datasets [default: data], or a file (Karpathy's .json, .csv, .tsv, .jsonl), or .tar files:
+    /// a folder of them or a pattern like shard-{000000..000009}.tar
+    #[arg(long = "data_path", alias = "data-path", conflicts_with = "gallery")]
+    data_path: Option<PathBuf>,
     /// Split of the dataset; without one, its test split
-    #[arg(long, requires = "dataset")]
+    #[arg(long, conflicts_with = "gallery")]
     split: Option<String>,
     /// Gallery of pictures that is there already; its pictures are encoded anew with the written
     /// weights, or, where one cannot be reached or none need be, its embeddings are kept
@@ -87,6 +88,8 @@ pub struct Args {
     /// Device: a GPU's number, `auto` or `cpu`
     #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
     gpu_id: String,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
@@ -101,7 +104,7 @@ impl Args {
         let json = self.json;
         let report = export::export(&WebOptions {
             device: device::choose(&self.gpu_id)?,
-            pictures: self.pictures(),
+            pictures: self.pictures()?,
             captions: self.captions(),
             out: self.out,
             model: self.model,
@@ -111,30 +114,36 @@ impl Args {
             thumbnails: self.thumbnails,
             domain: self.domain,
             credits: self.credits,
+            reading: self.reading.policy(OnError::Skip),
             quiet: json,
         })?;
         match json {
             true => print_json(&report)?,
-            false => print_report(&report),
+            false => print_report(&report)?,
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    fn pictures(&self) -> PictureSource {
-        if let Some(folder) = &self.images {
-            return PictureSource::Folder(folder.clone());
-        }
+    fn pictures(&self) -> Result<PictureSource> {
         if let Some(folder) = &self.gallery {
-            return PictureSource::Gallery(folder.clone());
+            return Ok(PictureSource::Gallery(folder.clone()));
         }
-        let Some(name) = &self.dataset else { return PictureSource::Emoji };
-        let data_path = self.data_path.clone();
-        let spec = DatasetSpec { name: name.clone(), data_path, images: None };
-        PictureSource::Dataset { spec, split: self.split.clone() }
+        let (name, data_path) = (self.dataset.as_deref(), self.data_path.as_deref());
+        if let Some(spec) = dataset_spec(name, data_path, self.images.as_deref()) {
+            return Ok(PictureSource::Dataset { spec, split: self.split.clone() });
+        }
+        if self.split.is_some() {
+            return Err(Error::Usage(
+                "--split is of a dataset: give --dataset or --data_path, too".into(),
+            ));
+        }
+        let folder = self.images.clone().map(PictureSource::Folder);
+        Ok(folder.unwrap_or(PictureSource::Emoji))
     }
 
     fn captions(&self) -> CaptionSource {
-        let of_dataset = self.images.is_none() && self.gallery.is_none();
+        let has_dataset = self.dataset.is_some() || self.data_path.is_some();
+        let of_dataset = has_dataset || self.images.is_none() && self.gallery.is_none();
         match self.captions.as_deref() {
             // Only a picture asks for captions, and there is no tower for one.
             None if of_dataset && !self.text_only => CaptionSource::Dataset,
@@ -149,53 +158,50 @@ impl Args {
     }
 }
 
-fn print_report(report: &WebReport) {
+fn print_report(report: &WebReport) -> Result<()> {
     let longest = report.files.iter().map(|(path, _)| path.len()).max().unwrap_or(0);
-    let line = |path: &str, bytes: u64| println!("  {path:longest$}  {:>13}", grouped(bytes));
-    println!("{}:", report.out.display());
-    report.files.iter().for_each(|(path, bytes)| line(path, *bytes));
-    line("total bytes", report.files.iter().map(|(_, bytes)| bytes).sum());
-    println!();
-    print_loss(report);
-    print!("{} pictures, {} captions", report.pictures, report.captions);
+    let line = |path: &str, bytes: u64| say!("  {path:longest$}  {:>13}", grouped(bytes));
+    say!("{}:", report.out.display())?;
+    report.files.iter().try_for_each(|(path, bytes)| line(path, *bytes))?;
+    line("total bytes", report.files.iter().map(|(_, bytes)| bytes).sum())?;
+    say!("")?;
+    print_loss(report)?;
     let towers = if report.towers.has_image() { "" } else { ", text tower alone" };
-    println!(
-        ", weights of {} as {}{towers}, in {:.1} s",
+    say!(
+        "{} pictures, {} captions, weights of {} as {}{towers}, in {:.1} s",
+        report.pictures,
+        report.captions,
         report.model.display(),
         report.precision,
         report.seconds
-    );
+    )?;
     if report.kept_embeddings {
-        println!("the gallery's embeddings were kept: the given bundle made them");
+        say!("the gallery's embeddings were kept: the given bundle made them")?;
     }
     if report.kept_embeddings && report.unreachable > 0 {
-        println!("{} of its pictures cannot be reached", report.unreachable);
+        say!("{} of its pictures cannot be reached", report.unreachable)?;
     }
     if report.without_thumbnail > 0 {
-        println!("{} pictures have no thumbnail", report.without_thumbnail);
+        say!("{} pictures have no thumbnail", report.without_thumbnail)?;
     }
     if report.truncated_captions > 0 {
-        println!("{} captions were cut to the network's positions", report.truncated_captions);
+        say!("{} captions were cut to the network's positions", report.truncated_captions)?;
     }
-    if !report.unreadable.is_empty() {
-        eprintln!("{} could not be read:", report.unreadable.len());
+    for unread in &report.unread_formats {
+        note!("{unread}");
     }
-    for problem in report.unreadable.iter().take(LISTED) {
-        eprintln!("  {}: {}", problem.key, problem.reason);
-    }
-    if report.unreadable.len() > LISTED {
-        eprintln!("  and {} more; --json lists them", report.unreadable.len() - LISTED);
-    }
+    note_unreadable(&report.unreadable, report.unreadable_list.as_deref());
+    Ok(())
 }
 
-fn print_loss(report: &WebReport) {
+fn print_loss(report: &WebReport) -> Result<()> {
     let exported = format!("{} weights, {} gallery", report.precision, report.gallery_precision);
     match &report.loss {
         Loss::Recall { before, after } => {
-            println!("{}", metrics_table(&[("source bundle", before), (exported.as_str(), after)]));
-            println!("rSum {:.1} before, {:.1} after", before.rsum, after.rsum);
+            say!("{}", metrics_table(&[("source bundle", before), (exported.as_str(), after)]))?;
+            say!("rSum {:.1} before, {:.1} after", before.rsum, after.rsum)
         }
-        Loss::Agreement { share, sentences, pictures, hits } => println!(
+        Loss::Agreement { share, sentences, pictures, hits } => say!(
             "{exported}: {:.1}% of the {hits} best of {pictures} pictures are those of the source \
              bundle, asked {sentences} sentences",
             100.0 * share

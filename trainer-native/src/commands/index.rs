@@ -8,12 +8,12 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::json::print_json;
+use super::reading::{ReadingArgs, note_unreadable};
 use super::source::{Precision, SourceArgs};
 use crate::gallery::{self, BuildOptions, BuildReport, SourceChange};
+use crate::reading::OnError;
+use crate::terminal::{note, say};
 use crate::{Error, Result, device};
-
-/// Files listed on the terminal; `--json` has all.
-const LISTED: usize = 10;
 
 const BUILD_EXAMPLES: &str = "\
 Examples:
@@ -103,6 +103,8 @@ struct Common {
     /// Device: a GPU's number, `auto` or `cpu`
     #[arg(long = "gpu-id", alias = "gpu_id", default_value = "auto")]
     gpu_id: String,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
@@ -147,7 +149,8 @@ impl Common {
     fn run(self, change: SourceChange) -> Result<ExitCode> {
         let source = self.source.source()?;
         if source.is_none() && change == SourceChange::Add {
-            let message = "say what to add: a folder of pictures, --dataset or --items";
+            let message =
+                "say what to add: a folder of pictures, --data_path, --dataset or --items";
             return Err(Error::Usage(message.into()));
         }
         let report = gallery::build(&BuildOptions {
@@ -161,42 +164,38 @@ impl Common {
             allow_empty: self.allow_empty,
             device: device::choose(&self.gpu_id)?,
             quiet: self.json,
+            reading: self.reading.policy(OnError::Skip),
         })?;
         match self.json {
             true => print_json(&report)?,
-            false => print_report(&report),
+            false => print_report(&report)?,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn print_report(report: &BuildReport) {
+fn print_report(report: &BuildReport) -> Result<()> {
     let BuildReport { items, kind, added, changed, removed, unchanged, .. } = report;
     let state = if report.written { "" } else { " (up to date)" };
-    println!("{}: {items} {kind}{state}", report.gallery.display());
-    println!("  {added} added, {changed} changed, {removed} removed, {unchanged} unchanged");
-    print!("  {} encoded", report.encoded);
-    if report.reused > 0 {
-        print!(", {} taken over", report.reused);
-    }
-    println!(" by {} in {:.1} s", report.model.display(), report.seconds);
+    say!("{}: {items} {kind}{state}", report.gallery.display())?;
+    say!("  {added} added, {changed} changed, {removed} removed, {unchanged} unchanged")?;
+    let reused = match report.reused {
+        0 => String::new(),
+        reused => format!(", {reused} taken over"),
+    };
+    let (model, seconds) = (report.model.display(), report.seconds);
+    say!("  {} encoded{reused} by {model} in {seconds:.1} s", report.encoded)?;
     if report.precision == StoredPrecision::Int8 {
-        println!("  8-bit blocks only: scores are approximate");
+        say!("  8-bit blocks only: scores are approximate")?;
     }
     if report.truncated_captions > 0 {
-        println!("  {} captions were cut to the network's positions", report.truncated_captions);
+        say!("  {} captions were cut to the network's positions", report.truncated_captions)?;
     }
-    let unreadable = &report.unreadable;
-    if unreadable.is_empty() {
-        return;
+    for unread in &report.unread_formats {
+        note!("{unread}");
     }
-    eprintln!("{} could not be read:", unreadable.len());
-    for problem in unreadable.iter().take(LISTED) {
-        eprintln!("  {}: {}", problem.key, problem.reason);
-    }
-    if unreadable.len() > LISTED {
-        eprintln!("  and {} more; --json lists them", unreadable.len() - LISTED);
-    }
+    note_unreadable(&report.unreadable, report.unreadable_list.as_deref());
+    Ok(())
 }
 
 /// What `avse index info --json` prints.
@@ -212,8 +211,11 @@ struct Info<'a> {
 impl InfoArgs {
     fn run(self) -> Result<ExitCode> {
         let gallery = match self.verify {
-            true => Gallery::open_verified(&self.gallery)?,
-            false => Gallery::open(&self.gallery)?,
+            true => {
+                gallery::open(&self.gallery)?;
+                Gallery::open_verified(&self.gallery)?
+            }
+            false => gallery::open(&self.gallery)?,
         };
         let manifest = gallery.manifest();
         if self.json {
@@ -224,19 +226,21 @@ impl InfoArgs {
         let spec = &manifest.spec;
         let scores = if gallery.is_exact() { "exact" } else { "approximate" };
         let bytes: u64 = manifest.files.values().map(|file| file.bytes).sum();
-        println!("{}: {} {}", self.gallery.display(), manifest.items, spec.kind);
-        println!(
+        say!("{}: {} {}", self.gallery.display(), manifest.items, spec.kind)?;
+        say!(
             "  {} blocks of {} each, {}: scores are {scores}",
-            spec.shape.blocks, spec.shape.width, spec.precision
-        );
-        println!("  {:.1} MB, written {} times", bytes as f64 / 1e6, manifest.generation);
+            spec.shape.blocks,
+            spec.shape.width,
+            spec.precision
+        )?;
+        say!("  {:.1} MB, written {} times", bytes as f64 / 1e6, manifest.generation)?;
         let place = spec.model.path.as_deref().unwrap_or("unknown place");
-        println!("  model: {place}, fingerprint {}", spec.model.fingerprint);
+        say!("  model: {place}, fingerprint {}", spec.model.fingerprint)?;
         for source in &manifest.sources {
-            println!("  made of: {}", gallery::describe(source));
+            say!("  made of: {}", gallery::describe(source))?;
         }
         if self.verify {
-            println!("  all files are what the manifest says");
+            say!("  all files are what the manifest says")?;
         }
         Ok(ExitCode::SUCCESS)
     }

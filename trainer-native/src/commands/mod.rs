@@ -11,16 +11,18 @@ mod export_web;
 mod index;
 mod json;
 mod official;
+mod reading;
 mod report;
 mod search;
 mod source;
 mod train;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::Result;
+use crate::{Result, terminal};
 
 /// Image-text retrieval with asymmetric visual semantic embedding.
 #[derive(Debug, Parser)]
@@ -65,8 +67,12 @@ impl Cli {
     /// # Errors
     /// Whatever stopped the subcommand, in words for its user.
     pub fn run() -> Result<ExitCode> {
-        let matches = Self::command().get_matches();
-        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let parsed = Self::command().try_get_matches();
+        let parsed = parsed.and_then(|matches| Ok((Self::from_arg_matches(&matches)?, matches)));
+        let (cli, matches) = match parsed {
+            Ok(parsed) => parsed,
+            Err(answer) => return answered(&answer),
+        };
         // Which options were given by hand, and which are defaults, only the matches know.
         let own = matches.subcommand().map_or(&matches, |(_, own)| own);
         match cli.command {
@@ -84,4 +90,15 @@ impl Cli {
             Command::Doctor(args) => args.run(),
         }
     }
+}
+
+/// Prints what the command line itself is answered with: the help or the version that was asked for, or what is wrong
+/// with it.
+fn answered(answer: &clap::Error) -> Result<ExitCode> {
+    let code = u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+    let printed = answer.print();
+    if !answer.use_stderr() {
+        terminal::written(printed.and_then(|()| std::io::stdout().flush()))?;
+    }
+    Ok(code)
 }

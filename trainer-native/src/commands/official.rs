@@ -3,6 +3,8 @@
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
+use crate::terminal::note;
+
 /// Accepted, so that the published commands run as they are, and answered with a warning
 /// by name.
 #[derive(Debug, Args)]
@@ -40,7 +42,7 @@ impl Ignored {
             "rank",
         ] {
             if matches.value_source(name) == Some(ValueSource::CommandLine) {
-                eprintln!("warning: --{name} has no effect here");
+                note!("warning: --{name} has no effect here");
             }
         }
     }

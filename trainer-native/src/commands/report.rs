@@ -8,6 +8,7 @@ use clap::Parser;
 use crate::files::{folder_of, write_atomically};
 use crate::report::metrics_table;
 use crate::runs::Runs;
+use crate::terminal::{note, say};
 use crate::{Error, Result};
 
 const EXAMPLES: &str = "\
@@ -44,7 +45,7 @@ impl Args {
         };
         let (others, folders): (Vec<_>, Vec<_>) = self.runs.into_iter().partition(is_other);
         for other in &others {
-            eprintln!("{}: no run's folder, left out", other.display());
+            note!("{}: no run's folder, left out", other.display());
         }
         let Some(first) = folders.first() else {
             return Err(Error::Usage("no folder of a run was given".into()));
@@ -58,11 +59,11 @@ impl Args {
         let best = runs.runs.iter().filter_map(|run| Some((run.name.as_str(), run.best()?.1)));
         let best: Vec<_> = best.collect();
         if !best.is_empty() {
-            println!("{}", metrics_table(&best));
+            say!("{}", metrics_table(&best))?;
         }
-        println!("{}", out.display());
+        say!("{}", out.display())?;
         for problem in &runs.problems {
-            eprintln!("error: {problem}");
+            note!("error: {problem}");
         }
         Ok(if runs.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use avse_core::gallery::{Found, GalleryKind};
+use avse_core::input::shown;
 use clap::Parser;
 use serde::Serialize;
 
 use super::json::print_json;
+use super::reading::PixelArgs;
 use crate::files::write_atomically;
 use crate::gallery::{self, Answer, Asked, SearchOptions, Seconds, hits_page, picture_path};
+use crate::terminal::{self, note};
 use crate::{Error, Result, device};
 
 const EXAMPLES: &str = "\
@@ -48,6 +51,8 @@ pub struct Args {
     /// Also write a page with the pictures
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    #[command(flatten)]
+    pixels: PixelArgs,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -98,18 +103,19 @@ impl Args {
             model: self.model,
             asked,
             limit: self.k,
+            decode: self.pixels.limits(),
             device: device::choose(&self.gpu_id)?,
         };
         let answer = gallery::search(&options)?;
         if answer.truncated {
-            eprintln!("the sentence was cut to the network's positions");
+            note!("the sentence was cut to the network's positions");
         }
         if let Some(path) = &self.html {
-            write_atomically(path, hits_page(&options.asked, &answer).as_bytes())?;
-            eprintln!("page: {}", path.display());
+            write_atomically(path, hits_page(&options.asked, &answer, &options.decode).as_bytes())?;
+            note!("page: {}", path.display());
         }
         if !self.json {
-            print!("{}", table(&answer));
+            terminal::text(&table(&answer))?;
             return Ok(ExitCode::SUCCESS);
         }
         let manifest = answer.gallery.manifest();
@@ -139,7 +145,7 @@ impl Args {
 fn table(answer: &Answer) -> String {
     let approximate = if answer.gallery.is_exact() { "" } else { ", approximate scores" };
     let line = |(at, found): (usize, &Found)| {
-        format!("{:>4}  {:>7.4}  {}\n", at + 1, found.score, what(answer, found))
+        format!("{:>4}  {:>7.4}  {}\n", at + 1, found.score, shown(&what(answer, found)))
     };
     let lines: String = answer.hits.iter().enumerate().map(line).collect();
     let count = answer.gallery.len();

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use crate::data::{Dataset, DatasetSpec};
 use crate::files::folder_of;
+use crate::terminal::note;
 use crate::{Error, Result};
 
 /// A folder, a dataset or a list.
@@ -19,18 +20,18 @@ pub struct SourceArgs {
     /// `key`, and whatever else is to be kept
     #[arg(long, value_name = "FILE", conflicts_with = "dataset")]
     items: Option<PathBuf>,
-    /// Dataset: f30k, coco or emoji
+    /// Dataset: f30k, coco or emoji [default, with --data_path: f30k]
     #[arg(long)]
     dataset: Option<String>,
-    /// Folder that holds the datasets, or a file (Karpathy's .json, .csv, .tsv, .jsonl), or .tar files:
+    /// Folder that holds the datasets [default: data], or a file (Karpathy's .json, .csv, .tsv, .jsonl), or .tar files:
     /// a folder of them or a pattern like shard-{000000..000009}.tar
-    #[arg(long = "data_path", alias = "data-path", default_value = "data")]
-    data_path: PathBuf,
+    #[arg(long = "data_path", alias = "data-path", conflicts_with_all = ["folder", "items"])]
+    data_path: Option<PathBuf>,
     /// Split of the dataset; without one, its test split
-    #[arg(long, requires = "dataset")]
+    #[arg(long, conflicts_with_all = ["folder", "items"])]
     split: Option<String>,
     /// Folder of the dataset's pictures, when it is not the usual one
-    #[arg(long, requires = "dataset")]
+    #[arg(long, conflicts_with_all = ["folder", "items"])]
     images: Option<PathBuf>,
     /// What to encode; without it, images, or captions where a list of items has no images
     #[arg(long, value_enum)]
@@ -81,7 +82,8 @@ impl SourceArgs {
     pub fn source(&self) -> Result<Option<Source>> {
         if let Some(folder) = &self.folder {
             if folder.is_file() {
-                let message = "is a file, not a folder; a list of items is given with --items";
+                let message = "is a file, not a folder; a list of items is given with --items, the file of a dataset \
+                               (.json, .csv, .tsv, .jsonl, .tar) with --data_path";
                 return Err(Error::format(folder, message));
             }
             return Ok(Some(Source::Folder { path: absolute(folder)? }));
@@ -89,22 +91,39 @@ impl SourceArgs {
         if let Some(items) = &self.items {
             return Ok(Some(Source::Items { path: absolute(items)? }));
         }
-        let Some(name) = &self.dataset else { return Ok(None) };
-        let dataset = Dataset::open(&DatasetSpec {
-            name: name.clone(),
-            data_path: self.data_path.clone(),
-            images: self.images.clone(),
-        })?;
+        let (name, data_path) = (self.dataset.as_deref(), self.data_path.as_deref());
+        let Some(spec) = dataset_spec(name, data_path, self.images.as_deref()) else {
+            if self.split.is_some() || self.images.is_some() {
+                let message =
+                    "--split and --images are of a dataset: give --dataset or --data_path, too";
+                return Err(Error::Usage(message.into()));
+            }
+            return Ok(None);
+        };
+        let dataset = Dataset::open(&spec)?;
         if let Some(whole) = dataset.without_splits() {
-            eprintln!("{whole}");
+            note!("{whole}");
         }
         Ok(Some(Source::Dataset {
-            name: name.clone(),
-            data_path: absolute_pattern(&self.data_path)?,
+            data_path: absolute_pattern(&spec.data_path)?,
+            name: spec.name,
             split: self.split.clone().unwrap_or_else(|| dataset.known.test.to_string()),
             images: absolute(&dataset.images)?,
         }))
     }
+}
+
+/// The dataset that options name: by its name, by its place, or both.
+pub(super) fn dataset_spec(
+    name: Option<&str>,
+    data_path: Option<&Path>,
+    images: Option<&Path>,
+) -> Option<DatasetSpec> {
+    (name.is_some() || data_path.is_some()).then(|| DatasetSpec {
+        name: name.unwrap_or("f30k").to_owned(),
+        data_path: data_path.unwrap_or(Path::new("data")).to_path_buf(),
+        images: images.map(Path::to_path_buf),
+    })
 }
 
 /// The same for what may be a pattern of files.

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Parser};
 
 use super::official::Ignored;
+use super::reading::ReadingArgs;
+use crate::terminal::{self, note, say};
 use crate::train::{Clip, DryRun, Precision, TrainConfig, Trainer, stop_on_ctrl_c};
 use crate::{Result, device, runs};
 
@@ -155,6 +157,8 @@ pub struct Args {
     #[arg(long = "dry-run", alias = "dry_run")]
     dry_run: bool,
     #[command(flatten)]
+    reading: ReadingArgs,
+    #[command(flatten)]
     ignored: Ignored,
 }
 
@@ -168,7 +172,7 @@ impl Args {
         let several = self.multi_gpu.is_some_and(|on| on != 0);
         let devices = device::choose_all(&self.gpu_id, several);
         if several && devices.as_ref().is_ok_and(|devices| devices.len() == 1) {
-            eprintln!("warning: --multi_gpu: there is one device");
+            note!("warning: --multi_gpu: there is one device");
         }
         let config = self.resolve(matches)?;
         if self.dry_run {
@@ -180,25 +184,25 @@ impl Args {
         let summary = trainer.run()?;
         runs::report_on(&config.logger_name);
         let Some(best) = summary.best_rsum else {
-            println!("stopped before the first evaluation, after {:.0} s", summary.seconds);
+            say!("stopped before the first evaluation, after {:.0} s", summary.seconds)?;
             return Ok(ExitCode::SUCCESS);
         };
         let on_test =
             if summary.selected_on_test { " (picked on the test split itself)" } else { "" };
-        println!(
+        say!(
             "best rSum {best:.1}{on_test} after {:.0} s; bundle {}",
             summary.seconds,
             config.logger_name.join("best").display()
-        );
+        )?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// Prints what a dry run has found: the run on standard output, the rest on standard error.
 fn dry_run(config: &TrainConfig, found: DryRun) -> Result<ExitCode> {
-    print!("{}", found.text(config)?);
-    found.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    terminal::text(&found.text(config)?)?;
+    found.warnings.iter().for_each(|warning| note!("warning: {warning}"));
     found.verdict()?;
-    eprintln!("no problems: the run can start");
+    note!("no problems: the run can start");
     Ok(ExitCode::SUCCESS)
 }

@@ -96,6 +96,11 @@ impl Dataset {
                 _ => found.folder.clone(),
             },
         };
+        for file in &found.compressed {
+            let message =
+                "it is compressed, and would be left out: unpack it, or move it elsewhere";
+            problems.push(Problem::new(ProblemKind::BadRecord, file, message));
+        }
         let mut samples = Samples::default();
         for (file, split) in &found.files {
             let split = split.as_deref();

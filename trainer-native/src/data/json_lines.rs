@@ -1,6 +1,6 @@
 //! JSONL: an object a line with `image`, `caption` or `captions`, and, if wanted, `split`.
 
-use serde_json::{Map, Value};
+use avse_core::input::{encoding, json};
 
 use super::problem::ProblemKind;
 use super::record;
@@ -14,7 +14,10 @@ pub(super) fn read(reading: &mut Reading<'_>) {
             return reading.problem(ProblemKind::MissingFile, None, error.to_string());
         }
     };
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let text = match encoding::unmarked(&bytes) {
+        Ok(text) => text,
+        Err(message) => return reading.problem(ProblemKind::NotUtf8, None, message),
+    };
     for (line, content) in text.split(|&byte| byte == b'\n').enumerate() {
         if !content.trim_ascii().is_empty()
             && let Err((kind, message)) = one(reading, line, content)
@@ -32,8 +35,7 @@ fn one(
     let bad = |message: String| (ProblemKind::BadRecord, message);
     let content =
         std::str::from_utf8(content).map_err(|_| (ProblemKind::NotUtf8, "not UTF-8".into()))?;
-    let fields: Map<String, Value> =
-        serde_json::from_str(content).map_err(|e| bad(format!("no JSON object: {e}")))?;
+    let fields = json::record(content).map_err(|e| bad(format!("no JSON object: {e}")))?;
     let image = record::text(&fields, "image").map_err(bad)?.map(str::trim);
     let image = image.filter(|image| !image.is_empty());
     let image = image.ok_or_else(|| bad("no `image`: the path of a picture".into()))?;

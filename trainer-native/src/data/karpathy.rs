@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
+use avse_core::input::encoding;
+use avse_core::input::json::Unique;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -65,8 +67,13 @@ pub(super) fn images(
     file: &Path,
     each: &mut dyn FnMut(usize, Result<KarpathyImage, String>),
 ) -> Result<Option<String>, (ProblemKind, String)> {
-    let open = File::open(file).map_err(|e| (ProblemKind::MissingFile, e.to_string()))?;
-    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 20, open));
+    let broken = |e: std::io::Error| (ProblemKind::MissingFile, e.to_string());
+    let mut open = File::open(file).map_err(broken)?;
+    let mut start = Vec::new();
+    open.by_ref().take(16).read_to_end(&mut start).map_err(broken)?;
+    let start = encoding::unmarked(&start).map_err(|e| (ProblemKind::BadRecord, e))?;
+    let open = BufReader::with_capacity(1 << 20, start.chain(open));
+    let mut json = serde_json::Deserializer::from_reader(open);
     let whole = json.deserialize_map(Whole { each }).and_then(|name| json.end().map(|()| name));
     whole.map_err(|e| (ProblemKind::BadRecord, format!("no dataset of Karpathy's: {e}")))
 }
@@ -118,6 +125,9 @@ impl<'de> Visitor<'de> for Whole<'_> {
         let (mut dataset, mut found) = (None, false);
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
+                "images" if found => {
+                    return Err(serde::de::Error::custom("`images` stands there twice"));
+                }
                 "images" => {
                     map.next_value_seed(Images(self.each))?;
                     found = true;
@@ -154,7 +164,7 @@ impl<'de> Visitor<'de> for Images<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let mut number = 0;
         // By way of a value, so that a wrong entry does not hide those after it.
-        while let Some(value) = list.next_element::<Value>()? {
+        while let Some(Unique(value)) = list.next_element()? {
             (self.0)(number, serde_json::from_value(value).map_err(|e| e.to_string()));
             number += 1;
         }

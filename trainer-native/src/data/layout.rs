@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
+use avse_core::input::encoding;
 use serde_json::Value;
 
 use super::known::Known;
@@ -128,7 +129,13 @@ fn read_lines(file: &Path, problems: &mut Vec<Problem>) -> Option<Vec<String>> {
             return None;
         }
     };
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let text = match encoding::unmarked(&bytes) {
+        Ok(text) => text,
+        Err(message) => {
+            problems.push(Problem::new(ProblemKind::NotUtf8, file, message));
+            return None;
+        }
+    };
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     if text.is_empty() {
         problems.push(Problem::new(ProblemKind::EmptyLine, file, "the file is empty"));
@@ -161,7 +168,10 @@ pub(super) fn read_mapping(file: &Path, problems: &mut Vec<Problem>) -> Mapping 
             return HashMap::new();
         }
     };
-    let entries = match serde_json::from_slice(&bytes) {
+    // Not by way of a map: an id that has two files is named below.
+    let text = encoding::text(&bytes);
+    let entries = text.and_then(|text| serde_json::from_str(text).map_err(|e| e.to_string()));
+    let entries = match entries {
         Ok(Entries(entries)) => entries,
         Err(e) => {
             note(ProblemKind::BadMapping, format!("no JSON object: {e}"));

@@ -5,6 +5,8 @@ use std::io::{Error, Result};
 use std::path::Path;
 use std::time::SystemTime;
 
+use avse_core::image::pixels::{DecodeLimits, RgbImage};
+
 use super::tar_members::TarMembers;
 
 /// What tells whether a picture has changed, without reading it.
@@ -48,7 +50,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 pub fn stat(path: &Path) -> Result<PictureStat> {
     if let Some((tar, member)) = in_tar(path) {
         let members = TarMembers::of(tar)?;
-        let bytes = members.find(&member)?.bytes;
+        let (_, bytes) = members.find(&member)?.place()?;
         return Ok(PictureStat { bytes, modified: members.modified });
     }
     let found = std::fs::metadata(path)?;
@@ -56,4 +58,13 @@ pub fn stat(path: &Path) -> Result<PictureStat> {
         true => Ok(PictureStat { bytes: found.len(), modified: found.modified().ok() }),
         false => Err(Error::other("not a file")),
     }
+}
+
+/// The pixels of a picture's file.
+///
+/// # Errors
+/// [`crate::Error::Io`] or [`crate::Error::Format`] naming the file.
+pub fn decode(path: &Path, limits: &DecodeLimits) -> crate::Result<RgbImage> {
+    let bytes = read(path).map_err(|e| crate::Error::io(path, e))?;
+    RgbImage::decode(&bytes, limits).map_err(|e| crate::Error::format(path, e.to_string()))
 }

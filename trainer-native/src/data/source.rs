@@ -1,6 +1,10 @@
 //! What lies where a dataset is said to be, told by names alone.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use avse_core::input::encoding;
 
 use super::known::Known;
 use super::samples::{Reading, split_name};
@@ -32,6 +36,8 @@ pub(super) struct Files {
     pub files: Vec<(PathBuf, Option<String>)>,
     /// The folder they lie in.
     pub folder: PathBuf,
+    /// Files beside them that would belong to them, but for being compressed.
+    pub compressed: Vec<PathBuf>,
 }
 
 impl Format {
@@ -73,15 +79,16 @@ pub(super) fn named(known: &Known, data_path: &Path) -> Result<Option<Files>> {
     let folder = || folder_of(data_path).to_path_buf();
     if data_path.is_file() {
         let Some(format) = Format::of(data_path) else {
-            let message = format!(
-                "{}: no dataset; its name must end in {} (compressed files are to be unpacked first)",
-                data_path.display(),
-                Format::RECOGNISED
-            );
-            return Err(Error::Usage(message));
+            let mut start = Vec::new();
+            let read = File::open(data_path).and_then(|file| file.take(16).read_to_end(&mut start));
+            read.map_err(|e| Error::io(data_path, e))?;
+            let what = encoding::packed(&start).unwrap_or_else(|| {
+                format!("no dataset; its name must end in {}", Format::RECOGNISED)
+            });
+            return Err(Error::Usage(format!("{}: {what}", data_path.display())));
         };
         let files = vec![(data_path.to_path_buf(), None)];
-        return Ok(Some(Files { format, files, folder: folder() }));
+        return Ok(Some(Files { format, files, folder: folder(), compressed: Vec::new() }));
     }
     let pattern = data_path.to_str().filter(|text| text.contains('{') && !data_path.is_dir());
     let Some(text) = pattern else {
@@ -94,7 +101,8 @@ pub(super) fn named(known: &Known, data_path: &Path) -> Result<Option<Files>> {
         return Err(Error::Usage(format!("{other}: a pattern is for .tar files")));
     }
     let files = names.into_iter().map(|name| shard(known, name.into())).collect();
-    Ok(Some(Files { format: Format::Shard, files, folder: folder() }))
+    let (format, compressed) = (Format::Shard, Vec::new());
+    Ok(Some(Files { format, files, folder: folder(), compressed }))
 }
 
 /// What a folder holds: a file a split, Karpathy's file, or shards.
@@ -103,7 +111,13 @@ pub(super) fn named(known: &Known, data_path: &Path) -> Result<Option<Files>> {
 /// [`Error::Io`] when it cannot be listed.
 pub(super) fn inside(known: &Known, folder: &Path) -> Result<Option<Files>> {
     let entries = listed(folder)?;
-    let found = |format, files| Ok(Some(Files { format, files, folder: folder.to_path_buf() }));
+    let mut compressed: Vec<PathBuf> =
+        entries.iter().filter(|file| is_compressed(file)).cloned().collect();
+    let found = |format, files, mut compressed: Vec<PathBuf>| {
+        compressed
+            .retain(|file| unpacked(file).is_some_and(|name| Format::of(&name) == Some(format)));
+        Ok(Some(Files { format, files, folder: folder.to_path_buf(), compressed }))
+    };
     for format in [Format::Commas, Format::Tabs, Format::Lines] {
         let of_split = |file: &PathBuf| {
             let split = split_of(known, file.file_stem()?.to_str()?)?;
@@ -112,11 +126,17 @@ pub(super) fn inside(known: &Known, folder: &Path) -> Result<Option<Files>> {
         };
         let files: Vec<_> = entries.iter().filter_map(of_split).collect();
         if !files.is_empty() {
-            return found(format, files);
+            // Other tables may lie there, too.
+            compressed.retain(|file| {
+                let stem =
+                    unpacked(file).and_then(|name| Some(name.file_stem()?.to_str()?.to_owned()));
+                stem.is_some_and(|stem| split_of(known, &stem).is_some())
+            });
+            return found(format, files, compressed);
         }
     }
     if let Some(file) = known.karpathy.map(|name| folder.join(name)).filter(|file| file.is_file()) {
-        return found(Format::Karpathy, vec![(file, None)]);
+        return found(Format::Karpathy, vec![(file, None)], Vec::new());
     }
     let is_shard = |file: &PathBuf| Format::of(file) == Some(Format::Shard) && file.is_file();
     let mut shards: Vec<_> =
@@ -124,11 +144,33 @@ pub(super) fn inside(known: &Known, folder: &Path) -> Result<Option<Files>> {
     for below in entries.iter().filter(|below| below.is_dir()) {
         let split = below.file_name().and_then(|name| split_of(known, name.to_str()?));
         if let Some(split) = split {
-            let files = listed(below)?.into_iter().filter(is_shard);
+            let files = listed(below)?;
+            compressed.extend(files.iter().filter(|file| is_compressed(file)).cloned());
+            let files = files.into_iter().filter(is_shard);
             shards.extend(files.map(|file| (file, Some(split.clone()))));
         }
     }
-    if shards.is_empty() { Ok(None) } else { found(Format::Shard, shards) }
+    match shards.is_empty() && !compressed.iter().any(|file| is_compressed_tar(file)) {
+        true => Ok(None),
+        false => found(Format::Shard, shards, compressed),
+    }
+}
+
+/// The name of a compressed file once it is unpacked, by its ending.
+fn unpacked(file: &Path) -> Option<PathBuf> {
+    match file.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        "gz" | "bz2" | "xz" | "zst" | "lz4" | "lz" | "z" => Some(file.with_extension("")),
+        "tgz" | "tbz" | "tbz2" | "txz" | "tzst" => Some(file.with_extension("tar")),
+        _ => None,
+    }
+}
+
+fn is_compressed(file: &Path) -> bool {
+    unpacked(file).is_some() && file.is_file()
+}
+
+fn is_compressed_tar(file: &Path) -> bool {
+    unpacked(file).is_some_and(|name| Format::of(&name) == Some(Format::Shard))
 }
 
 fn listed(folder: &Path) -> Result<Vec<PathBuf>> {

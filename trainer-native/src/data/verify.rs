@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use avse_core::image::pixels::{DecodeLimits, RgbImage};
+use avse_core::input::{shown, shown_path};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -71,6 +72,14 @@ struct Wanted {
 /// Only when there is nothing to check: [`crate::Error::Usage`] for an unknown dataset, or a
 /// folder without one. Everything else is a [`Problem`].
 pub fn verify(options: &VerifyOptions) -> Result<Verification> {
+    verify_within(options, &DecodeLimits::default())
+}
+
+/// As [`verify`], with other limits of what a picture's file may ask for.
+///
+/// # Errors
+/// As there.
+pub fn verify_within(options: &VerifyOptions, limits: &DecodeLimits) -> Result<Verification> {
     let mut problems = Vec::new();
     let dataset = Dataset::open_leniently(&options.spec, &mut problems)?;
     let mut names = options.splits.clone();
@@ -105,7 +114,7 @@ pub fn verify(options: &VerifyOptions) -> Result<Verification> {
     // An id without a file name points to the folder itself and has been noted already.
     wanted.retain(|wanted| wanted.path != dataset.images.join(""));
     if dataset.images.is_dir() {
-        problems.extend(check_pictures(&wanted, options.decode));
+        problems.extend(check_pictures(&wanted, options.decode.then_some(limits)));
     } else {
         let message = format!("no such folder: {} pictures are missing", wanted.len());
         problems.push(Problem::new(ProblemKind::MissingFile, &dataset.images, message));
@@ -155,9 +164,9 @@ fn check_overlap(
     }
 }
 
-fn check_pictures(wanted: &[Wanted], decode: bool) -> Vec<Problem> {
+fn check_pictures(wanted: &[Wanted], decode: Option<&DecodeLimits>) -> Vec<Problem> {
     let style = ProgressStyle::with_template("images {bar:40} {pos}/{len} {per_sec} ETA {eta}");
-    let bar = match decode {
+    let bar = match decode.is_some() {
         true => ProgressBar::new(wanted.len() as u64),
         false => ProgressBar::hidden(),
     }
@@ -175,7 +184,7 @@ fn check_pictures(wanted: &[Wanted], decode: bool) -> Vec<Problem> {
     problems
 }
 
-fn picture_problem(path: &Path, decode: bool) -> Option<(ProblemKind, String)> {
+fn picture_problem(path: &Path, decode: Option<&DecodeLimits>) -> Option<(ProblemKind, String)> {
     match picture::stat(path) {
         Ok(found) if found.bytes == 0 => {
             return Some((ProblemKind::BrokenImage, "empty file".into()));
@@ -183,21 +192,20 @@ fn picture_problem(path: &Path, decode: bool) -> Option<(ProblemKind, String)> {
         Ok(_) => {}
         Err(e) => return Some((ProblemKind::MissingImage, e.to_string())),
     }
-    if !decode {
-        return None;
-    }
-    let outcome = picture::read(path).map_err(|e| e.to_string()).and_then(|bytes| {
-        RgbImage::decode(&bytes, &DecodeLimits::default()).map_err(|e| e.to_string())
-    });
+    let limits = decode?;
+    let outcome = picture::read(path)
+        .map_err(|e| e.to_string())
+        .and_then(|bytes| RgbImage::decode(&bytes, limits).map_err(|e| e.to_string()));
     outcome.err().map(|error| (ProblemKind::BrokenImage, error))
 }
 
 impl fmt::Display for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (folder, images) = (self.folder.display(), self.images.display());
+        let (folder, images) = (shown_path(&self.folder), shown_path(&self.images));
         writeln!(f, "{} in {folder}, images in {images}", self.dataset)?;
         for split in &self.splits {
             let SplitSummary { name, images, captions } = split;
+            let name = shown(name);
             writeln!(f, "  {name:<8} {images:>7} images  {captions:>7} captions")?;
         }
         if let Some(name) = self.without_validation {

@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use avse_core::image::formats::PictureFormat;
+use avse_core::input::{encoding, json};
 use serde_json::{Map, Value};
 
 use super::problem::ProblemKind;
@@ -17,6 +19,8 @@ struct Group<'a> {
     picture: Option<&'a Member>,
     text: Option<&'a Member>,
     json: Option<&'a Member>,
+    /// The format of a picture that cannot be read.
+    unread: Option<PictureFormat>,
 }
 
 /// Reads a shard: its captions at once, of its pictures the places.
@@ -35,26 +39,50 @@ pub(super) fn read(reading: &mut Reading<'_>) {
     let parts: Vec<(&str, &str, &Member)> =
         members.members.iter().filter_map(|member| parts(&member.name, member)).collect();
     let mut seen = HashSet::new();
+    for message in &members.refused {
+        reading.problem(ProblemKind::BadRecord, None, message.clone());
+    }
     for group in parts.chunk_by(|a, b| a.0 == b.0) {
         let key = group[0].0;
-        if !seen.insert(key) {
-            let message = format!("key {key:?}: its members do not stand together");
-            reading.problem(ProblemKind::BadRecord, None, message);
-            continue;
-        }
-        let mut found = Group::default();
-        for (_, extension, member) in group {
-            match extension.to_ascii_lowercase().as_str() {
-                "jpg" | "jpeg" | "png" | "webp" => found.picture = Some(member),
-                "txt" => found.text = Some(member),
-                "json" => found.json = Some(member),
-                _ => {}
-            }
-        }
-        if let Err((kind, message)) = sample(reading, &members, key, &found) {
+        let outcome = match seen.insert(key) {
+            true => self::group(group).and_then(|found| sample(reading, &members, key, &found)),
+            false => Err(bad("its members do not stand together".into())),
+        };
+        if let Err((kind, message)) = outcome {
             reading.problem(kind, None, format!("key {key:?}: {message}"));
         }
     }
+}
+
+type Wrong = (ProblemKind, String);
+
+fn bad(message: String) -> Wrong {
+    (ProblemKind::BadRecord, message)
+}
+
+/// What the members of one key are.
+fn group<'a>(members: &[(&str, &str, &'a Member)]) -> Result<Group<'a>, Wrong> {
+    let mut found = Group::default();
+    for (_, extension, member) in members {
+        let ending = extension.to_ascii_lowercase();
+        let place = match ending.as_str() {
+            "txt" => &mut found.text,
+            "json" => &mut found.json,
+            ending => match PictureFormat::from_ending(ending) {
+                Some(format) if format.is_read() => &mut found.picture,
+                Some(format) => {
+                    found.unread = Some(format);
+                    continue;
+                }
+                None => continue,
+            },
+        };
+        if let Some(other) = place.replace(member) {
+            let what = if ending == "txt" || ending == "json" { "texts" } else { "pictures" };
+            return Err(bad(format!("two {what}, {:?} and {:?}", other.name, member.name)));
+        }
+    }
+    Ok(found)
 }
 
 /// Key and extension of a member: the name is cut at the first dot of its last part.
@@ -73,17 +101,18 @@ fn sample(
     members: &TarMembers,
     key: &str,
     group: &Group<'_>,
-) -> Result<(), (ProblemKind, String)> {
-    let bad = |message: String| (ProblemKind::BadRecord, message);
-    let picture = group.picture.ok_or_else(|| bad("no .jpg, .jpeg, .png or .webp".into()))?;
+) -> Result<(), Wrong> {
+    let picture = group.picture.ok_or_else(|| bad(no_picture(group.unread)))?;
+    let of = |member: &Member, what: &dyn std::fmt::Display| format!("{:?}: {what}", member.name);
+    picture.place().map_err(|e| bad(of(picture, &e)))?;
     let read = |member: &Member| {
-        let bytes = members.read(member).map_err(|e| bad(format!("{}: {e}", member.name)))?;
-        let not_utf8 = (ProblemKind::NotUtf8, format!("{}: not UTF-8", member.name));
-        String::from_utf8(bytes).map_err(|_| not_utf8)
+        let bytes = members.read(member).map_err(|e| bad(of(member, &e)))?;
+        let text = encoding::text(&bytes).map(str::to_owned);
+        text.map_err(|message| (ProblemKind::NotUtf8, of(member, &message)))
     };
     let fields: Map<String, Value> = match group.json {
-        Some(member) => serde_json::from_str(&read(member)?)
-            .map_err(|e| bad(format!("{}: no JSON object: {e}", member.name)))?,
+        Some(member) => json::record(&read(member)?)
+            .map_err(|e| bad(of(member, &format!("no JSON object: {e}"))))?,
         None => Map::new(),
     };
     let captions = match group.text {
@@ -103,4 +132,11 @@ fn sample(
     let (id, name) = (format!("{shard}/{key}"), format!("key {key:?}"));
     reading.add(Record { id: &id, path, captions, split, line: None, name });
     Ok(())
+}
+
+fn no_picture(unread: Option<PictureFormat>) -> String {
+    match unread {
+        Some(format) => format!("its picture is {}: {}", format.name(), format.advice()),
+        None => "no picture (.jpg, .png, .webp and others)".into(),
+    }
 }

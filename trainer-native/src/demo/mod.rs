@@ -17,6 +17,7 @@ use crate::data::{Dataset, DatasetSpec, Split};
 use crate::evaluate::{self, EncodedSplit};
 use crate::files::{json, shell_word, write_atomically};
 use crate::report::metrics_table;
+use crate::terminal::say;
 use crate::train::{TrainConfig, Trainer, stop_on_ctrl_c};
 use crate::{Error, Result, runs};
 
@@ -147,7 +148,7 @@ pub fn run(options: &DemoOptions, device: &Device) -> Result<PathBuf> {
     write_atomically(&report, page::render(page, &results, &bundle)?.as_bytes())?;
     write_atomically(&options.out.join("results.json"), &json(&results)?)?;
     let rows: Vec<_> = results.sets.iter().map(|set| (set.name.as_str(), &set.metrics)).collect();
-    println!("{}", metrics_table(&rows));
+    say!("{}", metrics_table(&rows))?;
     Ok(report)
 }
 

@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
 
+use crate::terminal::note;
 use crate::{Error, Result};
 
 pub use avse_core::is_cpu;
@@ -48,7 +49,7 @@ pub fn choose(name: &str) -> Result<Device> {
     };
     let Some(backend) = Backend::in_use() else {
         if let Some(number) = number {
-            eprintln!(
+            note!(
                 "note: --gpu-id {number}: this program was built without a GPU backend and runs on the CPU; \
                  `avse doctor` says how to change that"
             );
@@ -57,7 +58,7 @@ pub fn choose(name: &str) -> Result<Device> {
     };
     let devices = backend.devices();
     if number.is_none() && devices.is_empty() {
-        eprintln!("note: {} finds no GPU: running on the CPU", backend.feature());
+        note!("note: {} finds no GPU: running on the CPU", backend.feature());
         return Ok(Device::flex());
     }
     let number = number.unwrap_or(0);
@@ -90,7 +91,7 @@ pub fn choose_all(names: &str, several: bool) -> Result<Vec<Device>> {
         }
     }
     if names.len() > 1 && !several {
-        eprintln!(
+        note!(
             "warning: --gpu-id names {} devices, --multi_gpu 1 is not given: the first is used",
             names.len()
         );

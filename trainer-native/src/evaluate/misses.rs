@@ -1,5 +1,6 @@
 //! The queries whose right answer came last, with pictures.
 
+use avse_core::image::pixels::DecodeLimits;
 use avse_core::similarity::cpu::Ranks;
 use avse_core::similarity::{Hit, TopK};
 use rayon::prelude::*;
@@ -24,8 +25,9 @@ pub fn misses_page(
     split: &Split,
     ranks: &Ranks,
     count: usize,
+    limits: &DecodeLimits,
 ) -> Result<MissesPage> {
-    let gallery = Gallery { pairs, split, captions_of: pairs.captions_of_images() };
+    let gallery = Gallery { pairs, split, captions_of: pairs.captions_of_images(), limits };
     let sentences = worst(&ranks.text_to_image, count)
         .into_par_iter()
         .map(|caption| gallery.sentence(caption, ranks.text_to_image[caption]))
@@ -49,6 +51,7 @@ struct Gallery<'a> {
     pairs: &'a Pairs<'a>,
     split: &'a Split,
     captions_of: Vec<Vec<usize>>,
+    limits: &'a DecodeLimits,
 }
 
 impl Gallery<'_> {
@@ -96,7 +99,7 @@ impl Gallery<'_> {
 
     /// A picture that is gone by now leaves its place empty.
     fn thumbnail(&self, image: usize) -> Vec<u8> {
-        thumbnail(&self.split.images[image].path).unwrap_or_default()
+        thumbnail(&self.split.images[image].path, self.limits).unwrap_or_default()
     }
 
     /// The id of an image and its first caption.

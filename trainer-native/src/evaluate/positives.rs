@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use super::Pairs;
 use crate::data::Split;
+use crate::files::read_text;
 use crate::json_entries::Entries;
 use crate::{Error, Result};
 
@@ -45,7 +46,7 @@ impl Positives {
     /// # Errors
     /// [`Error::Io`], or [`Error::Format`] naming the key that is wrong.
     pub fn read(path: &Path, split: &Split) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let text = read_text(path)?;
         Self::parse(&text, split).map_err(|message| Error::format(path, message))
     }
 
@@ -93,6 +94,35 @@ impl Positives {
             }
         }
         Ok(Self { image_to_text, text_to_image })
+    }
+
+    /// The same for what is left of their split [without](Split::without) some images. A query of which no right
+    /// answer is left is dropped.
+    pub fn without(&self, split: &Split, left_out: &[usize]) -> Self {
+        let images = split.places_without(left_out);
+        let mut next = 0;
+        let captions: Vec<Option<usize>> = split
+            .image_of_caption
+            .iter()
+            .map(|image| {
+                let kept = images[*image].is_some();
+                next += usize::from(kept);
+                kept.then(|| next - 1)
+            })
+            .collect();
+        let kept = |part: &BTreeMap<usize, BTreeSet<usize>>,
+                    queries: &[Option<usize>],
+                    answers: &[Option<usize>]| {
+            let pair = |(query, right): (&usize, &BTreeSet<usize>)| {
+                let right: BTreeSet<usize> = right.iter().filter_map(|at| answers[*at]).collect();
+                Some((queries[*query]?, right)).filter(|(_, right)| !right.is_empty())
+            };
+            part.iter().filter_map(pair).collect()
+        };
+        Self {
+            image_to_text: kept(&self.image_to_text, &images, &captions),
+            text_to_image: kept(&self.text_to_image, &captions, &images),
+        }
     }
 
     /// Measures the queries that have them.

@@ -7,7 +7,6 @@ use super::loss::{self, Loss, Side};
 use super::rows::{CaptionRow, Collection, texts};
 use crate::demo::SENTENCES;
 use crate::evaluate::Embeddings;
-use crate::gallery::{Seen, Unreadable};
 use crate::{Error, Result};
 
 /// Where there is no dataset, so many sentences and pictures are looked at.
@@ -83,13 +82,10 @@ impl Compared<'_> {
         }
         let file = |row: &usize| self.pictures.rows[*row].file.clone().unwrap_or_default();
         let files: Vec<PathBuf> = rows.iter().map(file).collect();
-        let (embeddings, seen) = self.before.pictures("source", &files)?;
-        for (file, seen) in files.iter().zip(seen) {
-            if let Seen::Unreadable(Unreadable { reason, .. }) = seen {
-                return Err(Error::format(file, format!("changed meanwhile: {reason}")));
-            }
-        }
-        Ok(embeddings)
+        let mut broken = |at: usize, reason: &str| {
+            Err(Error::format(&files[at], format!("changed meanwhile: {reason}")))
+        };
+        Ok(self.before.pictures("source", &files, &mut broken)?.0)
     }
 }
 

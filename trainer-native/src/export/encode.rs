@@ -4,24 +4,28 @@ use std::path::PathBuf;
 
 use avse_core::Avse;
 use avse_core::gallery::{ContentHash, Gallery, GalleryKind, Item};
+use avse_core::image::pixels::DecodeLimits;
 use avse_core::similarity::{BlockShape, Blocks};
-use burn::tensor::Device;
 use indicatif::ProgressBar;
 
+use super::options::WebOptions;
 use super::rows::{CaptionRow, PictureRow};
 use crate::evaluate::Embeddings;
-use crate::gallery::{ChosenBundle, Encoder, Problem, Seen, Unreadable};
+use crate::gallery::{Broken, ChosenBundle, Encoder, Seen};
+use crate::reading::{Problem, Skipped};
 use crate::{Error, Result, progress};
 
 /// A loaded bundle.
 pub(super) struct Model {
     avse: Avse,
     quiet: bool,
+    limits: DecodeLimits,
 }
 
 impl Model {
-    pub(super) fn load(bundle: &ChosenBundle, device: &Device, quiet: bool) -> Result<Self> {
-        Ok(Self { avse: bundle.load(device)?, quiet })
+    pub(super) fn load(bundle: &ChosenBundle, options: &WebOptions) -> Result<Self> {
+        let (avse, limits) = (bundle.load(&options.device)?, options.reading.limits.clone());
+        Ok(Self { avse, quiet: options.quiet, limits })
     }
 
     /// How its embeddings are cut.
@@ -29,16 +33,19 @@ impl Model {
         kind.shape(&self.avse.config)
     }
 
-    /// The embeddings of those pictures that can be read, and for each file what came of it.
+    /// The embeddings of those pictures that can be read, and for each file what came of it; `broken` is told of the
+    /// others.
     pub(super) fn pictures(
         &self,
         what: &str,
         files: &[PathBuf],
+        broken: &mut Broken<'_>,
     ) -> Result<(Embeddings, Vec<Seen>)> {
         let bar = self.bar(files.len(), what);
         let mut values = Vec::new();
         let mut push = pushing(&mut values);
-        let seen = Encoder::new(&self.avse, &bar).pictures(files, &mut push)?;
+        let encoder = Encoder::new(&self.avse, &bar, &self.limits);
+        let seen = encoder.pictures(files, &mut push, broken)?;
         drop(push);
         bar.finish_and_clear();
         Ok((Embeddings::new(values, self.shape(GalleryKind::Images)), seen))
@@ -49,7 +56,8 @@ impl Model {
         let bar = self.bar(texts.len(), what);
         let mut values = Vec::new();
         let mut push = pushing(&mut values);
-        let truncated = Encoder::new(&self.avse, &bar).sentences(texts, &mut push)?;
+        let encoder = Encoder::new(&self.avse, &bar, &self.limits);
+        let truncated = encoder.sentences(texts, &mut push)?;
         drop(push);
         bar.finish_and_clear();
         Ok((Embeddings::new(values, self.shape(GalleryKind::Captions)), truncated))
@@ -75,7 +83,6 @@ pub(super) struct Encoded {
     pub(super) embeddings: Embeddings,
     /// Where each picture of the collection is now; unreadable ones are left out.
     pub(super) place: Vec<Option<usize>>,
-    pub(super) problems: Vec<Problem>,
 }
 
 impl Encoded {
@@ -83,10 +90,11 @@ impl Encoded {
     ///
     /// # Errors
     /// [`Error::Usage`] when there is none.
-    pub(super) fn by(model: &Model, rows: &[PictureRow]) -> Result<Self> {
+    pub(super) fn by(model: &Model, rows: &[PictureRow], skipped: &Skipped) -> Result<Self> {
         let files: Vec<PathBuf> = rows.iter().filter_map(|row| row.file.clone()).collect();
-        let (embeddings, seen) = model.pictures("pictures", &files)?;
-        let (mut place, mut problems, mut readable) = (Vec::new(), Vec::new(), Vec::new());
+        let mut broken = |at: usize, reason: &str| skipped.add(&rows[at].item.key, reason);
+        let (embeddings, seen) = model.pictures("pictures", &files, &mut broken)?;
+        let (mut place, mut readable) = (Vec::new(), Vec::new());
         for (row, seen) in rows.iter().zip(seen) {
             match seen {
                 Seen::Content(sha256) => {
@@ -94,25 +102,23 @@ impl Encoded {
                     let item = Item { sha256, ..row.item.clone() };
                     readable.push(PictureRow { item, file: row.file.clone() });
                 }
-                Seen::Unreadable(Unreadable { reason, .. }) => {
-                    place.push(None);
-                    problems.push(Problem { key: row.item.key.clone(), reason });
-                }
+                Seen::Unreadable(_) => place.push(None),
             }
         }
+        let problems = skipped.problems();
         if let ([], Some(Problem { key, reason })) = (readable.as_slice(), problems.first()) {
             let count = problems.len();
             let message = format!("none of {count} pictures can be read; {key}: {reason}");
             return Err(Error::Usage(message));
         }
-        Ok(Self { rows: readable, embeddings, place, problems })
+        Ok(Self { rows: readable, embeddings, place })
     }
 
     /// Takes the embeddings that a gallery has.
     pub(super) fn kept(gallery: &Gallery, rows: &[PictureRow]) -> Result<Self> {
         let place = (0..rows.len()).map(Some).collect();
         let embeddings = stored(gallery)?;
-        Ok(Self { rows: rows.to_vec(), embeddings, place, problems: Vec::new() })
+        Ok(Self { rows: rows.to_vec(), embeddings, place })
     }
 
     /// The captions whose picture is not left out.

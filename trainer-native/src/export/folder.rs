@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use avse_core::input::json;
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -86,7 +87,7 @@ fn is_export(manifest: &Path) -> bool {
         format: String,
     }
     let head = std::fs::read(manifest).ok();
-    let head = head.and_then(|json| serde_json::from_slice::<Head>(&json).ok());
+    let head = head.and_then(|json| json::from_slice::<Head>(&json).ok());
     head.is_some_and(|head| head.format == FORMAT)
 }
 

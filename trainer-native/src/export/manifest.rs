@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::options::{MODEL, WebOptions};
 use super::rows::Collection;
+use crate::Result;
 use crate::data::emoji::{self, data_folder};
 use crate::demo::UNSEEN_KINDS;
-use crate::files::{json, write_atomically};
+use crate::files::{json, read_json, write_atomically};
 use crate::gallery::ChosenBundle;
-use crate::{Error, Result};
 
 /// The file's name.
 pub(super) const MANIFEST: &str = "avse.json";
@@ -86,7 +86,7 @@ impl About {
     /// What the options say; of the demo's model and the emoji set, what is known of those.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Format`] naming a file of credits.
+    /// [`crate::Error::Io`] or [`crate::Error::Format`] naming a file of credits.
     pub(super) fn of(
         options: &WebOptions,
         collection: &Collection,
@@ -125,17 +125,16 @@ impl About {
 /// The credits of a file: a list of objects `{"what", "by", "licence", "url"}`.
 ///
 /// # Errors
-/// [`Error::Io`] or [`Error::Format`] naming the file.
+/// [`crate::Error::Io`] or [`crate::Error::Format`] naming the file.
 fn read_credits(path: &Path) -> Result<Vec<Credit>> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    serde_json::from_slice(&bytes).map_err(|e| Error::format(path, e.to_string()))
+    read_json(path)
 }
 
 /// The credits of the emoji set in a folder: its drawings, on whose model and pages they are, and
 /// its words. None where there is no such set.
 ///
 /// # Errors
-/// [`Error::Format`] naming a file that is none of credits.
+/// [`crate::Error::Format`] naming a file that is none of credits.
 fn emoji_credits(dataset: &Path) -> Result<Vec<Credit>> {
     let Some(drawings) = emoji::credits_of(dataset)? else { return Ok(Vec::new()) };
     let drawings = drawings.into_iter().map(|credit| Credit {

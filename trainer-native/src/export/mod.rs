@@ -33,7 +33,8 @@ use self::folder::Staging;
 use self::manifest::About;
 use self::options::{CAPTIONS, MODEL, PICTURES};
 use self::rows::Collection;
-use crate::gallery::{ChosenBundle, Problem};
+use crate::gallery::{ChosenBundle, UnreadFormat};
+use crate::reading::{Problem, Skipped, list_beside};
 use crate::{Error, Result};
 
 pub use loss::Loss;
@@ -63,6 +64,10 @@ pub struct WebReport {
     pub kept_embeddings: bool,
     /// What could not be read, and is left out.
     pub unreadable: Vec<Problem>,
+    /// Pictures of formats that this build does not read.
+    pub unread_formats: Vec<UnreadFormat>,
+    /// The file that lists it, where anything could not be read. It is beside the folder, which is for everybody.
+    pub unreadable_list: Option<PathBuf>,
     /// Rows without a thumbnail.
     pub without_thumbnail: usize,
     /// Captions longer than the network has positions for.
@@ -85,6 +90,9 @@ pub fn export(options: &WebOptions) -> Result<WebReport> {
     let staging = Staging::beside(&options.out)?;
     let folder = staging.folder();
     let collection = Collection::read(&options.pictures)?;
+    let total = collection.pictures.len() + collection.problems.len();
+    let skipped = Skipped::new(&options.reading, (total, "pictures"), list_beside(&options.out));
+    collection.problems.iter().try_for_each(|it| skipped.add(&it.key, &it.reason))?;
     let captions = collection.captions(&options.captions)?;
     let tag = collection.embedded.as_ref().map(|gallery| &gallery.spec().model);
     let source = ChosenBundle::choose(options.model.as_deref(), tag)?;
@@ -92,13 +100,13 @@ pub fn export(options: &WebOptions) -> Result<WebReport> {
     let (exported, towers) = files::write_model(&source, &folder.join(MODEL), options)?;
     let kept = kept_gallery(&collection, &source, towers, options)?;
 
-    let before = Model::load(&source, &options.device, options.quiet)?;
-    let after = Model::load(&exported, &options.device, options.quiet)?;
+    let before = Model::load(&source, options)?;
+    let after = Model::load(&exported, options)?;
     let pictures = match kept {
         Some(gallery) => Encoded::kept(gallery, &collection.pictures)?,
         // Without an image tower in the page there is nothing to agree with but the best.
-        None if !towers.has_image() => Encoded::by(&before, &collection.pictures)?,
-        None => Encoded::by(&after, &collection.pictures)?,
+        None if !towers.has_image() => Encoded::by(&before, &collection.pictures, &skipped)?,
+        None => Encoded::by(&after, &collection.pictures, &skipped)?,
     };
     let precision = match kept.map(|gallery| gallery.spec().precision) {
         // What has been rounded to 8 bits has no more to give.
@@ -121,7 +129,7 @@ pub fn export(options: &WebOptions) -> Result<WebReport> {
     }
     let without_thumbnail = match options.thumbnails {
         0 => 0,
-        side => thumbnails::write(&folder.join(PICTURES), side, &pictures.rows, options.quiet)?,
+        side => thumbnails::write(&folder.join(PICTURES), side, &pictures.rows, options)?,
     };
     let anew = kept.is_none() && towers.has_image();
     let compared = Compared { before: &before, after: &after, pictures: &pictures, anew };
@@ -139,7 +147,9 @@ pub fn export(options: &WebOptions) -> Result<WebReport> {
         captions: count,
         unreachable: collection.unreachable(),
         kept_embeddings: kept.is_some(),
-        unreadable: [collection.problems.as_slice(), &pictures.problems].concat(),
+        unread_formats: collection.unread_formats.clone(),
+        unreadable: skipped.problems(),
+        unreadable_list: skipped.finish(),
         without_thumbnail,
         truncated_captions,
         files,

@@ -7,6 +7,7 @@ use avse_core::weights::{Precision, Towers};
 use burn::tensor::Device;
 
 use crate::data::DatasetSpec;
+use crate::reading::ReadPolicy;
 
 /// The folders of an export; a gallery's name is that of its folder.
 pub(super) const MODEL: &str = "model";
@@ -72,4 +73,6 @@ pub struct WebOptions {
     pub device: Device,
     /// Show no progress.
     pub quiet: bool,
+    /// How pictures are read.
+    pub reading: ReadPolicy,
 }

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
 use avse_core::gallery::{ContentHash, Gallery, GalleryKind, Item, Source};
+use avse_core::input::encoding;
 use serde_json::{Map, Value};
 
 use super::options::{CaptionSource, PictureSource};
 use crate::data::emoji::{self, data_folder};
-use crate::data::{Dataset, DatasetSpec};
+use crate::data::{Dataset, DatasetSpec, picture};
 use crate::demo::DRAWING_SIZE;
-use crate::gallery::{Problem, list, picture_path, slashes};
+use crate::gallery::{Problem, UnreadFormat, list, open, picture_path, slashes};
 use crate::{Error, Result};
 
 /// A picture that is to be found.
@@ -44,6 +45,7 @@ pub(super) struct DatasetCaptions {
 pub(super) struct Collection {
     pub(super) pictures: Vec<PictureRow>,
     pub(super) problems: Vec<Problem>,
+    pub(super) unread_formats: Vec<UnreadFormat>,
     /// The gallery that they are from.
     pub(super) embedded: Option<Gallery>,
     pub(super) dataset: Option<DatasetCaptions>,
@@ -70,7 +72,9 @@ impl Collection {
             PictureSource::Gallery(path) => (gallery(path)?, path.clone()),
         };
         if collection.pictures.is_empty() {
-            return Err(Error::Usage(format!("no pictures in {}", place.display())));
+            let skipped: String =
+                collection.unread_formats.iter().map(|skipped| format!("; {skipped}")).collect();
+            return Err(Error::Usage(format!("no pictures in {}{skipped}", place.display())));
         }
         make_unique(&mut collection.pictures);
         Ok(collection)
@@ -115,7 +119,8 @@ fn folder(path: &Path) -> Result<Collection> {
     let listing = list(&source[0], GalleryKind::Images)?;
     let row = |item: Item| PictureRow { file: picture_path(&item, &source), item: public(item) };
     let pictures = listing.entries.iter().map(|entry| row(entry.item(0))).collect();
-    Ok(Collection { pictures, problems: listing.problems, ..Collection::default() })
+    let (problems, unread_formats) = (listing.problems, listing.unread_formats);
+    Ok(Collection { pictures, problems, unread_formats, ..Collection::default() })
 }
 
 fn dataset(spec: &DatasetSpec, split: Option<&str>) -> Result<Collection> {
@@ -145,7 +150,7 @@ fn dataset(spec: &DatasetSpec, split: Option<&str>) -> Result<Collection> {
 }
 
 fn gallery(folder: &Path) -> Result<Collection> {
-    let gallery = Gallery::open(folder)?;
+    let gallery = open(folder)?;
     if gallery.spec().kind != GalleryKind::Images {
         return Err(Error::format(folder, "is a gallery of captions: give it with --captions"));
     }
@@ -154,7 +159,8 @@ fn gallery(folder: &Path) -> Result<Collection> {
         // A relative path without a source would be looked for wherever this program runs.
         let rooted = item.source < gallery.sources().len()
             || item.path.as_deref().is_some_and(|path| Path::new(path).is_absolute());
-        let file = picture_path(&item, gallery.sources()).filter(|file| rooted && file.is_file());
+        let file = picture_path(&item, gallery.sources())
+            .filter(|file| rooted && picture::stat(file).is_ok());
         Ok(PictureRow { item: public(item), file })
     };
     let pictures = gallery.items().iter().map(row).collect::<Result<_>>()?;
@@ -164,7 +170,7 @@ fn gallery(folder: &Path) -> Result<Collection> {
 /// A caption a line; lines of white space are passed over.
 fn lines(path: &Path) -> Result<Vec<CaptionRow>> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let text = encoding::unmarked(&bytes).map_err(|message| Error::format(path, message))?;
     let mut rows = Vec::new();
     for (at, line) in text.split(|byte| *byte == b'\n').enumerate() {
         let line = std::str::from_utf8(line)
@@ -179,7 +185,7 @@ fn lines(path: &Path) -> Result<Vec<CaptionRow>> {
 
 /// The captions of an existing gallery.
 fn sentences(folder: &Path) -> Result<Vec<CaptionRow>> {
-    let gallery = Gallery::open(folder)?;
+    let gallery = open(folder)?;
     if gallery.spec().kind != GalleryKind::Captions {
         return Err(Error::format(folder, "is a gallery of pictures: give it with --gallery"));
     }

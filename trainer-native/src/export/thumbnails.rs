@@ -8,7 +8,7 @@ use std::io::{BufWriter, Cursor, Write};
 use std::path::Path;
 
 use avse_core::gallery::ContentHash;
-use avse_core::image::pixels::{DecodeLimits, RgbImage};
+use avse_core::image::pixels::RgbImage;
 use avse_core::weights::FileEntry;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::webp::WebPEncoder;
@@ -18,6 +18,7 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::options::WebOptions;
 use super::rows::PictureRow;
 use crate::files::write_atomically;
 use crate::gallery::read_picture;
@@ -48,8 +49,13 @@ struct Index {
 ///
 /// # Errors
 /// [`Error::Io`] when they cannot be written. A picture that is gone, or another one by now, has none.
-pub(super) fn write(folder: &Path, side: u32, rows: &[PictureRow], quiet: bool) -> Result<usize> {
-    let bar = match quiet {
+pub(super) fn write(
+    folder: &Path,
+    side: u32,
+    rows: &[PictureRow],
+    options: &WebOptions,
+) -> Result<usize> {
+    let bar = match options.quiet {
         true => ProgressBar::hidden(),
         false => progress::bar(rows.len() as u64, "thumbnails"),
     };
@@ -61,7 +67,7 @@ pub(super) fn write(folder: &Path, side: u32, rows: &[PictureRow], quiet: bool) 
         let make = |row: &PictureRow| {
             let bytes = read_picture(row.file.as_deref()?).ok()?;
             let same = ContentHash::of(&bytes) == row.item.sha256;
-            let image = RgbImage::decode(&bytes, &DecodeLimits::default());
+            let image = RgbImage::decode(&bytes, &options.reading.limits);
             image.ok().filter(|_| same).and_then(|image| thumbnail(&image, side))
         };
         let made: Vec<Option<Vec<u8>>> = batch.par_iter().map(make).collect();
@@ -134,6 +140,8 @@ fn webp(pixels: &[u8], (width, height): (u32, u32), colour: ExtendedColorType) -
 
 #[cfg(test)]
 mod tests {
+    use avse_core::image::pixels::DecodeLimits;
+
     use super::*;
 
     fn decode(bytes: &[u8]) -> RgbImage {

@@ -17,6 +17,7 @@ pub use self::report::BuildReport;
 use super::encoder::{Encoder, Seen};
 use super::listing::{Content, Problem};
 use super::plan::{Known, Plan, Task, file};
+use crate::reading::{ReadPolicy, Skipped, list_beside};
 use crate::{Error, Result, progress};
 
 /// What is to be done with what the gallery is made of now.
@@ -54,6 +55,8 @@ pub struct BuildOptions {
     pub device: Device,
     /// Show no progress.
     pub quiet: bool,
+    /// How pictures are read.
+    pub reading: ReadPolicy,
 }
 
 /// Builds a gallery or brings it up to date: only what is new or changed is read and
@@ -72,15 +75,25 @@ pub fn build(options: &BuildOptions) -> Result<BuildReport> {
         Known { gallery: writer.current(), added: writer.added(), trust_stat: !options.reread };
     let mut plan = Plan::new(&goal.sources, kind, &before)?;
     check_vanished(&plan, &goal, options)?;
+    let total = plan.tasks.len() + plan.problems.len();
+    let skipped = Skipped::new(&options.reading, (total, "items"), list_beside(&options.folder));
+    for (_, Problem { key, reason }) in &plan.problems {
+        // With --allow-empty it is known already that things are gone.
+        if options.allow_empty {
+            skipped.list(key, reason);
+        } else {
+            skipped.add(key, reason)?;
+        }
+    }
     // Opened to be replaced it has been hashed; else rather now than after hours of encoding.
     if options.change != SourceChange::Replace && !plan.unread().is_empty() {
         writer.verify().map_err(|error| damaged(error, &options.folder))?;
     }
-    let truncated = encode(&mut plan, &mut writer, &goal, options)?;
+    let truncated = encode(&mut plan, &mut writer, &goal, options, &skipped)?;
     let items = plan.tasks.iter().filter(|task| task.item().is_some()).count();
     if items == 0 && writer.current().is_none() {
         writer.close()?;
-        return Err(nothing(&goal.sources, &plan.problems));
+        return Err(nothing(&goal.sources, &plan));
     }
     let mut report = BuildReport {
         gallery: options.folder.clone(),
@@ -106,6 +119,7 @@ pub fn build(options: &BuildOptions) -> Result<BuildReport> {
         let items = plan.tasks.iter().filter_map(Task::item).map(Ok);
         writer.commit(goal.sources, items).map_err(|error| damaged(error, &options.folder))?;
     }
+    report.unreadable_list = skipped.finish();
     report.written = !same;
     report.seconds = began.elapsed().as_secs_f64();
     Ok(report)
@@ -131,6 +145,7 @@ fn encode(
     writer: &mut GalleryWriter,
     goal: &Goal,
     options: &BuildOptions,
+    skipped: &Skipped,
 ) -> Result<usize> {
     let unread = plan.unread();
     if unread.is_empty() {
@@ -152,8 +167,10 @@ fn encode(
             };
             let paths: Vec<PathBuf> = unread.iter().map(path).collect();
             let known = |content: &_| plan.knows(content);
-            let encoder = Encoder::new(&avse, &bar).knowing(&known);
-            let seen = encoder.pictures(&paths, &mut push)?;
+            let encoder = Encoder::new(&avse, &bar, &options.reading.limits).knowing(&known);
+            let mut broken =
+                |at: usize, reason: &str| skipped.add(&plan.tasks[unread[at]].entry.key, reason);
+            let seen = encoder.pictures(&paths, &mut push, &mut broken)?;
             for (at, seen) in unread.into_iter().zip(seen) {
                 match seen {
                     Seen::Content(content) => read.push((at, Some(content))),
@@ -182,7 +199,8 @@ fn encode(
             texts.sort_unstable();
             texts.dedup();
             bar.set_length(texts.len() as u64);
-            truncated = Encoder::new(&avse, &bar).sentences(&texts, &mut push)?;
+            let encoder = Encoder::new(&avse, &bar, &options.reading.limits);
+            truncated = encoder.sentences(&texts, &mut push)?;
         }
     }
     bar.finish_and_clear();
@@ -197,9 +215,7 @@ fn check_vanished(plan: &Plan, goal: &Goal, options: &BuildOptions) -> Result<()
     let Some((source, problem)) = plan.vanished().filter(|_| !options.allow_empty) else {
         return Ok(());
     };
-    let problem = problem
-        .map(|it| format!(" (the first problem is {}: {})", it.key, it.reason))
-        .unwrap_or_default();
+    let problem = problem.map(|it| format!(" (the first problem is {it})")).unwrap_or_default();
     Err(Error::Usage(format!(
         "nothing of {} is there any more{problem}. If a disk is away, bring it back; if all of it was \
          deleted, --allow-empty takes it out of the gallery",
@@ -207,10 +223,14 @@ fn check_vanished(plan: &Plan, goal: &Goal, options: &BuildOptions) -> Result<()
     )))
 }
 
-fn nothing(sources: &[Source], problems: &[(usize, Problem)]) -> Error {
+fn nothing(sources: &[Source], plan: &Plan) -> Error {
+    let problems = &plan.problems;
     let places: Vec<String> = sources.iter().map(describe).collect();
-    let first = problems.first().map(|(_, problem)| {
-        format!("; {} could not be read, first {}: {}", problems.len(), problem.key, problem.reason)
-    });
-    Error::Usage(format!("nothing to index in {}{}", places.join(", "), first.unwrap_or_default()))
+    let first = problems
+        .first()
+        .map(|(_, problem)| format!("; {} could not be read, first {problem}", problems.len()));
+    let skipped: String =
+        plan.unread_formats.iter().map(|skipped| format!("; {skipped}")).collect();
+    let (places, first) = (places.join(", "), first.unwrap_or_default());
+    Error::Usage(format!("nothing to index in {places}{first}{skipped}"))
 }

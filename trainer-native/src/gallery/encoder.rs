@@ -32,6 +32,9 @@ pub(crate) enum Seen {
     Unreadable(Unreadable),
 }
 
+/// Is told which picture cannot be read, by its place, and why; an error ends the work.
+pub(crate) type Broken<'a> = dyn FnMut(usize, &str) -> Result<()> + 'a;
+
 /// Takes the embeddings of some contents, in their order.
 pub(crate) type Sink<'a> = dyn FnMut(Blocks<'_>, &[ContentHash]) -> Result<()> + 'a;
 
@@ -39,6 +42,7 @@ pub(crate) type Sink<'a> = dyn FnMut(Blocks<'_>, &[ContentHash]) -> Result<()> +
 pub(crate) struct Encoder<'a> {
     avse: &'a Avse,
     bar: &'a ProgressBar,
+    limits: DecodeLimits,
     /// Contents that need not be encoded; `None` to encode every one, also twice.
     known: Option<&'a (dyn Fn(&ContentHash) -> bool + Sync)>,
 }
@@ -51,8 +55,8 @@ enum Prepared {
 }
 
 impl<'a> Encoder<'a> {
-    pub(crate) fn new(avse: &'a Avse, bar: &'a ProgressBar) -> Self {
-        Self { avse, bar, known: None }
+    pub(crate) fn new(avse: &'a Avse, bar: &'a ProgressBar, limits: &DecodeLimits) -> Self {
+        Self { avse, bar, limits: limits.clone(), known: None }
     }
 
     /// The same, which passes over what is known and what it has seen before.
@@ -61,7 +65,15 @@ impl<'a> Encoder<'a> {
     }
 
     /// Encodes pictures and says for each what came of it.
-    pub(crate) fn pictures(&self, paths: &[PathBuf], sink: &mut Sink<'_>) -> Result<Vec<Seen>> {
+    ///
+    /// # Errors
+    /// Those of `sink` and `broken`, and what the device says.
+    pub(crate) fn pictures(
+        &self,
+        paths: &[PathBuf],
+        sink: &mut Sink<'_>,
+        broken: &mut Broken<'_>,
+    ) -> Result<Vec<Seen>> {
         self.avse.expect_image_tower()?;
         let shape = GalleryKind::Images.shape(&self.avse.config);
         let mut seen = Vec::with_capacity(paths.len());
@@ -82,7 +94,10 @@ impl<'a> Encoder<'a> {
                 let (mut contents, mut inputs) = (Vec::new(), Vec::new());
                 for prepared in batch {
                     seen.push(match prepared {
-                        Prepared::Unreadable(reason) => Seen::Unreadable(reason),
+                        Prepared::Unreadable(why) => {
+                            broken(seen.len(), &why.reason)?;
+                            Seen::Unreadable(why)
+                        }
                         Prepared::Known(content) => Seen::Content(content),
                         Prepared::Input(content, input) => {
                             if self.known.is_none() || encoded.insert(content) {
@@ -113,7 +128,7 @@ impl<'a> Encoder<'a> {
         if self.known.is_some_and(|known| known(&content)) {
             return Prepared::Known(content);
         }
-        match RgbImage::decode(&bytes, &DecodeLimits::default()) {
+        match RgbImage::decode(&bytes, &self.limits) {
             Ok(image) => Prepared::Input(content, self.avse.preprocess.evaluate(&image)),
             Err(error) => Prepared::Unreadable(Unreadable::broken(error.to_string())),
         }

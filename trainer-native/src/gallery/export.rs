@@ -13,11 +13,12 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Serialize;
 
 use super::bundle::ChosenBundle;
-use super::encoder::{Encoder, Seen, Unreadable};
-use super::listing::{Content, Entry, Problem};
+use super::encoder::{Encoder, Seen};
+use super::listing::{Content, Entry, Problem, UnreadFormat};
 use super::plan::file;
 use super::sources::list;
 use crate::files::{folder_of, json, write_atomically, write_atomically_with};
+use crate::reading::{ReadPolicy, Skipped, list_beside};
 use crate::{Error, Result, progress};
 
 /// What to encode, and where to.
@@ -36,6 +37,8 @@ pub struct ExportOptions {
     pub device: Device,
     /// Show no progress.
     pub quiet: bool,
+    /// How pictures are read.
+    pub reading: ReadPolicy,
 }
 
 /// What was written.
@@ -51,6 +54,10 @@ pub struct ExportReport {
     pub shape: [usize; 3],
     /// What could not be read, and has no row.
     pub unreadable: Vec<Problem>,
+    /// Pictures of formats that this build does not read.
+    pub unread_formats: Vec<UnreadFormat>,
+    /// The file that lists it, where anything could not be read.
+    pub unreadable_list: Option<PathBuf>,
     /// Captions longer than the network has positions for.
     pub truncated_captions: usize,
 }
@@ -70,19 +77,21 @@ pub fn export(options: &ExportOptions) -> Result<ExportReport> {
     };
     let mut spool = Spool::new(&options.out)?;
     let mut push = |blocks: Blocks<'_>, _: &[ContentHash]| spool.push(blocks.values());
-    let encoder = Encoder::new(&avse, &bar);
-    let (mut items, mut unreadable, mut truncated_captions) = (Vec::new(), listing.problems, 0);
+    let encoder = Encoder::new(&avse, &bar, &options.reading.limits);
+    let total = listing.entries.len() + listing.problems.len();
+    let skipped = Skipped::new(&options.reading, (total, "items"), list_beside(&options.out));
+    listing.problems.iter().try_for_each(|it| skipped.add(&it.key, &it.reason))?;
+    let (mut items, mut truncated_captions) = (Vec::new(), 0);
     match options.kind {
         GalleryKind::Images => {
             let path = |entry: &Entry| file(&options.source, entry);
             let paths: Vec<PathBuf> = listing.entries.iter().map(path).collect();
-            let seen = encoder.pictures(&paths, &mut push)?;
-            for (entry, seen) in listing.entries.iter().zip(seen) {
-                match seen {
-                    Seen::Content(sha256) => items.push(Item { sha256, ..entry.item(0) }),
-                    Seen::Unreadable(Unreadable { reason, .. }) => {
-                        unreadable.push(Problem { key: entry.key.clone(), reason });
-                    }
+            let entries = &listing.entries;
+            let mut broken = |at: usize, reason: &str| skipped.add(&entries[at].key, reason);
+            let seen = encoder.pictures(&paths, &mut push, &mut broken)?;
+            for (entry, seen) in entries.iter().zip(seen) {
+                if let Seen::Content(sha256) = seen {
+                    items.push(Item { sha256, ..entry.item(0) });
                 }
             }
         }
@@ -102,10 +111,10 @@ pub fn export(options: &ExportOptions) -> Result<ExportReport> {
     }
     bar.finish_and_clear();
     if items.is_empty() {
-        return Err(Error::Usage(format!(
-            "nothing to encode in {}",
-            super::build::describe(&options.source)
-        )));
+        let skipped: String =
+            listing.unread_formats.iter().map(|skipped| format!("; {skipped}")).collect();
+        let place = super::build::describe(&options.source);
+        return Err(Error::Usage(format!("nothing to encode in {place}{skipped}")));
     }
     let BlockShape { blocks, width } = options.kind.shape(&avse.config);
     let shape = [items.len(), blocks, width];
@@ -118,7 +127,9 @@ pub fn export(options: &ExportOptions) -> Result<ExportReport> {
         items: list,
         model: bundle.folder,
         shape,
-        unreadable,
+        unread_formats: listing.unread_formats,
+        unreadable: skipped.problems(),
+        unreadable_list: skipped.finish(),
         truncated_captions,
     })
 }

@@ -8,47 +8,38 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use avse_core::gallery::GalleryKind;
+use avse_core::input::json;
 use serde_json::{Map, Value};
 
 use super::listing::{Content, Entry, Listing};
+use crate::files::read_text;
 use crate::{Error, Result};
 
 /// Whether the first item is of a picture or of a sentence.
 pub(super) fn kind_of(path: &Path) -> Result<GalleryKind> {
-    let text = read(path)?;
+    let text = read_text(path)?;
     let first = text.lines().find(|line| !line.trim().is_empty());
-    let first: Value = first.and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();
-    let of_image = first.get("image").is_some() || first.get("caption").is_none();
+    let first = first.and_then(|line| json::record(line).ok()).unwrap_or_default();
+    let of_image = first.contains_key("image") || !first.contains_key("caption");
     Ok(if of_image { GalleryKind::Images } else { GalleryKind::Captions })
-}
-
-fn read(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    let text = String::from_utf8(bytes).map_err(|e| {
-        let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Error::format(path, format!("line {line}: not UTF-8"))
-    })?;
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 /// The items of a file in their order; lines of white space are passed over.
 pub(super) fn list(path: &Path, kind: GalleryKind) -> Result<Listing> {
-    let text = read(path)?;
+    let text = read_text(path)?;
     let mut entries = Vec::new();
     let mut lines: HashMap<String, usize> = HashMap::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let number = at + 1;
         let bad = |what: String| Error::format(path, format!("line {number}: {what}"));
-        let fields: Map<String, Value> =
-            serde_json::from_str(line).map_err(|e| bad(format!("no JSON object: {e}")))?;
+        let fields = json::record(line).map_err(|e| bad(format!("no JSON object: {e}")))?;
         let entry = entry(fields, number, kind).map_err(bad)?;
         if let Some(other) = lines.insert(entry.key.clone(), number) {
             return Err(bad(format!("key {:?} stands in line {other}, too", entry.key)));
         }
         entries.push(entry);
     }
-    Ok(Listing { entries, problems: Vec::new() })
+    Ok(Listing { entries, ..Listing::default() })
 }
 
 fn entry(
@@ -58,6 +49,9 @@ fn entry(
 ) -> Result<Entry, String> {
     // Ids are often numbers.
     if let Some(Value::Number(key)) = fields.get("key") {
+        if key.is_f64() {
+            return Err(format!("`key` is {key}: a key is a text or a whole number"));
+        }
         let key = key.to_string();
         fields.insert("key".into(), key.into());
     }

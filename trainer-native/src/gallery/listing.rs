@@ -1,13 +1,16 @@
 //! What a source holds.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use avse_core::gallery::{Item, Source};
+use avse_core::image::formats::PictureFormat;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::data::picture;
+pub use crate::reading::Problem;
 
 /// One thing to have an embedding of.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,15 +49,36 @@ pub struct Listing {
     pub entries: Vec<Entry>,
     /// Files and folders that could not be looked at.
     pub problems: Vec<Problem>,
+    /// Pictures of formats that this build does not read.
+    pub unread_formats: Vec<UnreadFormat>,
 }
 
-/// Something of a source that is left out.
+/// Pictures of a format that this build does not read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// The entry, or the file or folder below the source's.
-    pub key: String,
-    /// Why.
-    pub reason: String,
+pub struct UnreadFormat {
+    /// Its name.
+    pub format: &'static str,
+    /// How many there are.
+    pub files: usize,
+    /// What to do about it.
+    pub advice: &'static str,
+}
+
+impl UnreadFormat {
+    pub(super) fn new(format: PictureFormat, files: usize) -> Self {
+        Self { format: format.name(), files, advice: format.advice() }
+    }
+}
+
+impl fmt::Display for UnreadFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { format, files, advice } = self;
+        let (files, are) = match files {
+            1 => ("1 file".to_owned(), "is"),
+            files => (format!("{files} files"), "are"),
+        };
+        write!(f, "{files} of format {format} {are} left out: {advice}")
+    }
 }
 
 /// A relative path with `/` between its parts; `None` when it is not UTF-8.

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use avse_core::gallery::{Found, GalleryKind};
-use avse_core::image::pixels::{DecodeLimits, RgbImage};
+use avse_core::image::pixels::DecodeLimits;
 use image::codecs::jpeg::JpegEncoder;
 use rayon::prelude::*;
 
@@ -19,7 +19,7 @@ const JPEG_QUALITY: u8 = 85;
 
 /// The page: question, hits and thumbnails in one HTML document. A picture that is gone by now
 /// leaves its place empty.
-pub fn hits_page(asked: &Asked, answer: &Answer) -> String {
+pub fn hits_page(asked: &Asked, answer: &Answer, limits: &DecodeLimits) -> String {
     let gallery = &answer.gallery;
     let fact = |name: &str, value: String| (name.to_string(), value);
     let exact = if gallery.is_exact() { "exact" } else { "approximate" };
@@ -27,7 +27,7 @@ pub fn hits_page(asked: &Asked, answer: &Answer) -> String {
         question: match asked {
             Asked::Text(text) => Question::Sentence(text.clone()),
             Asked::Image(path) => Question::Picture {
-                png: thumbnail(path).unwrap_or_default(),
+                png: thumbnail(path, limits).unwrap_or_default(),
                 title: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             },
         },
@@ -44,7 +44,7 @@ pub fn hits_page(asked: &Asked, answer: &Answer) -> String {
         GalleryKind::Images => {
             let hit = |found: &Found| PictureHit {
                 png: picture_path(&found.item, gallery.sources())
-                    .and_then(|path| thumbnail(&path))
+                    .and_then(|path| thumbnail(&path, limits))
                     .unwrap_or_default(),
                 caption: words(found),
                 score: found.score,
@@ -65,9 +65,8 @@ pub fn hits_page(asked: &Asked, answer: &Answer) -> String {
 }
 
 /// A small JPEG of a picture as the model sees it: upright, on white.
-pub(crate) fn thumbnail(path: &Path) -> Option<Vec<u8>> {
-    let bytes = picture::read(path).ok()?;
-    let decoded = RgbImage::decode(&bytes, &DecodeLimits::default()).ok()?;
+pub(crate) fn thumbnail(path: &Path, limits: &DecodeLimits) -> Option<Vec<u8>> {
+    let decoded = picture::decode(path, limits).ok()?;
     let (width, height) = (decoded.width() as u32, decoded.height() as u32);
     let pixels = image::RgbImage::from_raw(width, height, decoded.data().to_vec())?;
     let scale = (f64::from(SIDE) / f64::from(width.max(height))).min(1.0);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use avse_core::gallery::{ContentHash, Gallery, GalleryKind, Item, Row, Source};
 
-use super::listing::{Content, Entry, Problem, Stat, base};
+use super::listing::{Content, Entry, Problem, Stat, UnreadFormat, base};
 use super::sources::list;
 use crate::Result;
 
@@ -52,6 +52,8 @@ pub(super) struct Plan {
     pub(super) tasks: Vec<Task>,
     /// Each with its source.
     pub(super) problems: Vec<(usize, Problem)>,
+    /// Pictures of formats that this build does not read.
+    pub(super) unread_formats: Vec<UnreadFormat>,
     /// Rows of the current generation whose key is gone, or whose file is.
     pub(super) removed: usize,
     /// Items of the current generation that each source had.
@@ -97,6 +99,7 @@ impl Plan {
         let mut plan = Self {
             tasks: Vec::new(),
             problems: Vec::new(),
+            unread_formats: Vec::new(),
             removed: 0,
             had: keys.iter().map(HashMap::len).collect(),
             known,
@@ -116,6 +119,7 @@ impl Plan {
             if matches!(source, Source::Folder { .. }) {
                 plan.tasks[start..].sort_by(|a, b| a.entry.key.cmp(&b.entry.key));
             }
+            plan.unread_formats.extend(listing.unread_formats);
             plan.problems.extend(listing.problems.into_iter().map(|problem| (at, problem)));
         }
         plan.removed = total - matched;

@@ -1,10 +1,11 @@
 //! Asking a gallery with a sentence or a picture.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use avse_core::gallery::{Found, Gallery, GalleryKind};
 use avse_core::image::pixels::{DecodeLimits, RgbImage};
+use avse_core::input::shown_path;
 use avse_core::similarity::Blocks;
 use burn::tensor::Device;
 use serde::Serialize;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use super::bundle::ChosenBundle;
 use super::encoder::read_picture;
 use crate::evaluate::host_blocks;
+use crate::files::shell_word;
 use crate::{Error, Result};
 
 /// A question.
@@ -35,6 +37,8 @@ pub struct SearchOptions {
     pub asked: Asked,
     /// Hits at most.
     pub limit: usize,
+    /// What a picture's file may ask for.
+    pub decode: DecodeLimits,
     /// Where the model runs.
     pub device: Device,
 }
@@ -72,7 +76,7 @@ pub struct Seconds {
 /// gallery.
 pub fn search(options: &SearchOptions) -> Result<Answer> {
     let mut clock = Clock::start();
-    let gallery = Gallery::open(&options.folder)?;
+    let gallery = open(&options.folder)?;
     let open = clock.lap();
     let tag = &gallery.spec().model;
     let bundle = ChosenBundle::choose(options.model.as_deref(), Some(tag))?;
@@ -87,7 +91,7 @@ pub fn search(options: &SearchOptions) -> Result<Answer> {
         Asked::Image(path) => {
             avse.expect_image_tower().map_err(|e| Error::format(&bundle.folder, e.to_string()))?;
             let bytes = read_picture(path).map_err(|e| Error::format(path, e.reason))?;
-            let image = RgbImage::decode(&bytes, &DecodeLimits::default())
+            let image = RgbImage::decode(&bytes, &options.decode)
                 .map_err(|e| Error::format(path, e.to_string()))?;
             (GalleryKind::Images, avse.encode_images(&[image]), false)
         }
@@ -99,6 +103,22 @@ pub fn search(options: &SearchOptions) -> Result<Answer> {
     let seconds = Seconds { open, load, encode, search: clock.lap() };
     let hits = hits.into_iter().next().unwrap_or_default();
     Ok(Answer { gallery, hits, truncated, seconds })
+}
+
+/// Opens a gallery that is to be asked.
+///
+/// # Errors
+/// As [`Gallery::open`]; [`Error::Usage`] that says how to make one, where there is none.
+pub fn open(folder: &Path) -> Result<Gallery> {
+    if !folder.join("manifest.json").exists() {
+        let place = shell_word(folder);
+        return Err(Error::Usage(format!(
+            "{}: there is no gallery (no manifest.json): make one first, of a folder of pictures for example: `avse index build ~/Pictures \
+             --gallery {place}`",
+            shown_path(folder)
+        )));
+    }
+    Ok(Gallery::open(folder)?)
 }
 
 struct Clock(Instant);

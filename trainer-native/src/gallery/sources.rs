@@ -77,5 +77,5 @@ fn dataset(source: &Source, kind: GalleryKind) -> Result<Listing> {
             captions.map(entry).collect()
         }
     };
-    Ok(Listing { entries, problems: Vec::new() })
+    Ok(Listing { entries, ..Listing::default() })
 }

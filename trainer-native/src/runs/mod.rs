@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::files::write_atomically;
 use crate::report::html::{Comparison, RunsPage, render_runs};
 use crate::report::{Chart, Series, one_decimal};
+use crate::terminal::note;
 use crate::train::EpochRecord;
 use crate::{Error, Result};
 
@@ -193,8 +194,8 @@ fn write_report(folder: &Path) -> Result<PathBuf> {
 /// not end in an error for want of a page.
 pub fn report_on(folder: &Path) {
     match write_report(folder) {
-        Ok(path) => eprintln!("report: {}", path.display()),
-        Err(error) => eprintln!("warning: no report was written: {error}"),
+        Ok(path) => note!("report: {}", path.display()),
+        Err(error) => note!("warning: no report was written: {error}"),
     }
 }
 

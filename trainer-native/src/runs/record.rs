@@ -4,10 +4,12 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use avse_core::input::json;
 use avse_core::metrics::RetrievalMetrics;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
+use crate::files::read_text;
 use crate::train::{EpochRecord, RunInfo, RunSummary, SplitInfo, TrainConfig, read_log};
 use crate::{Error, Result};
 
@@ -50,7 +52,7 @@ impl RunRecord {
             }
             // Of another version, perhaps: shown as it stands.
             Err(_) => {
-                let text = fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+                let text = read_text(&path)?;
                 text.parse().map_err(|e: toml::de::Error| Error::format(&path, e.to_string()))?
             }
         };
@@ -141,9 +143,7 @@ impl RunRecord {
 /// A JSON file that need not be there.
 fn optional<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     match fs::read(path) {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes).map(Some).map_err(|e| Error::format(path, e.to_string()))
-        }
+        Ok(bytes) => Ok(Some(json::parse(&bytes, path)?)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Error::io(path, e)),
     }

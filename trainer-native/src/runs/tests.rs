@@ -24,6 +24,8 @@ fn record(epoch: usize, rsum: Option<f64>) -> EpochRecord {
         validation: rsum.map(metrics),
         best_rsum: rsum,
         validation_split: rsum.map(|_| "dev".into()),
+        skipped_pictures: 0,
+        skipped_validation: 0,
     }
 }
 

@@ -12,6 +12,7 @@ use super::position::Share;
 use super::{TrainConfig, start};
 use crate::data::{Known, ProblemKind, Split, VerifyOptions, picture, verify};
 use crate::device::describe;
+use crate::reading::{OnError, ReadPolicy};
 use crate::{Error, Result};
 
 /// Pictures of a split that are decoded, evenly spread over it.
@@ -77,9 +78,17 @@ impl DryRun {
         }
         let splits = vec![known.train.to_owned(), validation.clone()];
         let before = self.problems.len();
-        if let Some(verified) = self.take(verify(&VerifyOptions { spec, splits, decode: false })) {
+        let reading = config.reading();
+        let verified = verify(&VerifyOptions { spec, splits, decode: false });
+        if let Some(verified) = self.take(verified) {
+            let pictures: usize = verified.splits.iter().map(|split| split.images).sum();
+            let is_unreadable =
+                |kind| matches!(kind, ProblemKind::MissingImage | ProblemKind::BrokenImage);
+            let unreadable = verified.problems.iter().filter(|it| is_unreadable(it.kind)).count();
+            let tolerated = tolerated(&reading, unreadable, pictures);
             for problem in verified.problems {
                 let list = match problem.kind {
+                    kind if is_unreadable(kind) && tolerated => &mut self.warnings,
                     // Training goes on with them.
                     ProblemKind::UnevenCaptions | ProblemKind::SharedImage => &mut self.warnings,
                     _ => &mut self.problems,
@@ -101,7 +110,7 @@ impl DryRun {
             let split = dataset.split(name).ok()?;
             let (images, captions) = (split.images.len(), split.captions.len());
             self.fact(role, format!("{name}, {images} images, {captions} captions"));
-            let decoded = self.decode(&split);
+            let decoded = self.decode(&split, &reading);
             self.fact("decoded", format!("{decoded} pictures of {name}"));
             Some(split)
         };
@@ -111,7 +120,7 @@ impl DryRun {
     }
 
     /// Decodes a sample of a split's pictures; how many could be.
-    fn decode(&mut self, split: &Split) -> usize {
+    fn decode(&mut self, split: &Split, reading: &ReadPolicy) -> usize {
         let total = split.images.len();
         let sample: Vec<_> =
             (0..total.min(SAMPLE)).map(|at| at * total / SAMPLE.min(total)).collect();
@@ -122,11 +131,15 @@ impl DryRun {
         let sample: Vec<_> = sample.into_iter().filter(there).collect();
         let broken: Vec<_> = sample
             .par_iter()
-            .filter_map(|image| split.read_image(*image).err())
+            .filter_map(|image| picture::decode(&split.images[*image].path, &reading.limits).err())
             .map(|error| error.to_string())
             .collect();
         let decoded = sample.len() - broken.len();
-        self.problems.extend(broken);
+        let list = match tolerated(reading, broken.len(), total) {
+            true => &mut self.warnings,
+            false => &mut self.problems,
+        };
+        list.extend(broken);
         decoded
     }
 
@@ -211,4 +224,9 @@ impl DryRun {
             n => Err(Error::Usage(format!("{n} problems:{all}"))),
         }
     }
+}
+
+/// Whether a run leaves out so many of its pictures and goes on.
+fn tolerated(reading: &ReadPolicy, unreadable: usize, pictures: usize) -> bool {
+    reading.on_error == OnError::Skip && unreadable <= reading.max_errors.of(pictures)
 }

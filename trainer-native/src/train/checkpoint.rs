@@ -20,7 +20,8 @@ use sha2::{Digest, Sha256};
 
 use super::parameter_ids::{ids_of, with_ids};
 use super::position::Position;
-use crate::files::{json, write_atomically};
+use crate::files::{json, read_json, write_atomically};
+use crate::terminal::note;
 use crate::{Error, Result};
 
 const FOLDER: &str = "checkpoints";
@@ -103,14 +104,14 @@ impl Snapshot {
         for path in newest_first(&folder) {
             match Self::read(&path, fresh) {
                 Ok(snapshot) => {
-                    problems.iter().for_each(|problem| eprintln!("warning: {problem}"));
+                    problems.iter().for_each(|problem| note!("warning: {problem}"));
                     return Ok(Some(snapshot));
                 }
                 Err(error) => problems.push(format!("{}: not used: {error}", path.display())),
             }
         }
         if problems.is_empty() {
-            eprintln!("no checkpoint in {} yet: starting at the beginning", folder.display());
+            note!("no checkpoint in {} yet: starting at the beginning", folder.display());
             return Ok(None);
         }
         Err(Error::Usage(format!("--resume: no whole checkpoint: {}", problems.join("; "))))
@@ -118,9 +119,7 @@ impl Snapshot {
 
     fn read(folder: &Path, fresh: &AvseModel) -> Result<Self> {
         let path = folder.join(STATE);
-        let text = fs::read(&path).map_err(|e| Error::io(&path, e))?;
-        let state: State =
-            serde_json::from_slice(&text).map_err(|e| Error::format(&path, e.to_string()))?;
+        let state: State = read_json(&path)?;
         for (name, expected) in &state.files {
             expected.check(&folder.join(name))?;
         }
@@ -161,7 +160,7 @@ pub fn put_aside(run: &Path) -> Result<()> {
         moved.push(format!("{name}.previous"));
     }
     if !moved.is_empty() {
-        eprintln!(
+        note!(
             "warning: {} held a run: this one replaces it; what that one reached is kept as {}",
             run.display(),
             moved.join(", ")

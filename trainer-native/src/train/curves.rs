@@ -1,9 +1,9 @@
 //! The course of a training run.
 
-use std::fs;
 use std::path::Path;
 
 use super::EpochRecord;
+use crate::files::read_text;
 use crate::report::{Chart, Series, line_charts};
 use crate::{Error, Result};
 
@@ -14,7 +14,7 @@ use crate::{Error, Result};
 /// [`Error::Io`] when the file cannot be read, [`Error::Format`] naming the line
 /// that is no record.
 pub fn read_log(path: &Path) -> Result<Vec<EpochRecord>> {
-    let mut text = fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+    let mut text = read_text(path)?;
     let ended = text.rfind('\n').map_or(0, |end| end + 1);
     if serde_json::from_str::<EpochRecord>(&text[ended..]).is_err() {
         text.truncate(ended);
@@ -78,6 +78,8 @@ mod tests {
             validation: None,
             best_rsum: None,
             validation_split: None,
+            skipped_pictures: 0,
+            skipped_validation: 0,
         }
     }
 
@@ -86,9 +88,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.jsonl");
         let line = |epoch| serde_json::to_string(&record(epoch)).unwrap();
-        fs::write(&path, format!("{}\n\n{}\n", line(0), line(1))).unwrap();
+        std::fs::write(&path, format!("{}\n\n{}\n", line(0), line(1))).unwrap();
         assert_eq!(read_log(&path).unwrap(), [record(0), record(1)]);
-        fs::write(&path, format!("{}\n{{\"epoch\": 1}}\n", line(0))).unwrap();
+        std::fs::write(&path, format!("{}\n{{\"epoch\": 1}}\n", line(0))).unwrap();
         let error = read_log(&path).unwrap_err().to_string();
         assert!(error.contains("log.jsonl: line 2"), "{error}");
         assert!(read_log(&folder.path().join("none.jsonl")).is_err());

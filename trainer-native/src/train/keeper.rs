@@ -118,7 +118,7 @@ impl Watcher for Kept<'_> {
         // The loss of a step that f16 skipped may be no number; it counts as the mean of the others.
         let mean = position.loss_of_epoch / (of_epoch - 1).max(1) as f64;
         position.loss_of_epoch += if loss.is_finite() { loss } else { mean };
-        log.step(&StepRecord { step, loss, gradient_norm, learning_rate })?;
+        log.step(&StepRecord { step, loss, gradient_norm, learning_rate });
         dashboard.step(&StepFigures {
             loss: position.loss_of_epoch / of_epoch as f64,
             gradient_norm,

@@ -16,11 +16,15 @@ use crossbeam_channel::{Receiver, bounded};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::picture_cache::{PictureCache, decode};
+use super::picture_cache::PictureCache;
 use super::{Start, TrainConfig};
-use crate::data::Split;
+use crate::data::{Split, picture};
+use crate::reading::Skipped;
+use crate::terminal::note;
 use crate::{Error, Result};
 
+/// The list of the training pictures that are left out, in the run's folder.
+const SKIPPED: &str = "skipped.jsonl";
 /// Batches that each worker may have ready before it waits.
 const READY_PER_WORKER: usize = 2;
 
@@ -48,6 +52,8 @@ pub struct Preparation {
     pub seed: u64,
     /// Where decoded pictures are kept, if anywhere.
     pub cache: Option<PictureCache>,
+    /// What is told of pictures that cannot be read.
+    pub skipped: Skipped,
 }
 
 /// One training batch on the host.
@@ -81,6 +87,9 @@ pub struct EpochLoader {
 impl Preparation {
     /// What turns the training split into batches.
     pub fn new(config: &TrainConfig, start: &Start) -> Self {
+        let reading = config.reading();
+        let cache = |folder| PictureCache::new(folder, reading.limits.clone());
+        let (total, list) = (start.train.images.len(), config.logger_name.join(SKIPPED));
         Self {
             grid: ImageTower::grid(&start.model_config),
             preprocess: Preprocess::new(start.model_config.image_size),
@@ -91,7 +100,8 @@ impl Preparation {
             sampling: start.model_config.sampling.clone(),
             batch_size: config.batch_size,
             seed: config.seed,
-            cache: config.cache.clone().map(PictureCache::new),
+            cache: config.cache.clone().map(cache),
+            skipped: Skipped::new(&reading, (total, "training pictures"), list),
             split: start.train.clone(),
         }
     }
@@ -104,7 +114,7 @@ impl Preparation {
         let Some(cache) = &self.cache else { return Ok(()) };
         let size = cache.prepare(&self.split)?;
         let gigabytes = |bytes: u64| bytes as f64 / 1e9;
-        eprintln!(
+        note!(
             "cache: {:.2} GB on disk for {} decoded pictures; {} of them ({:.2} GB) are there",
             gigabytes(size.bytes),
             size.pictures,
@@ -132,8 +142,25 @@ impl Preparation {
     fn read_image(&self, index: usize) -> Result<RgbImage> {
         match &self.cache {
             Some(cache) => cache.read(&self.split.images[index].path),
-            None => self.split.read_image(index),
+            None => picture::decode(&self.split.images[index].path, &self.skipped.policy().limits),
         }
+    }
+
+    /// The caption at a place of an epoch's order, with its picture. Where that cannot be read and may be left out,
+    /// the first caption whose picture can, from half an epoch further on: the same in every run, on any number of
+    /// threads, and in a batch of its own.
+    fn sample(&self, order: &[usize], at: usize) -> Result<(usize, RgbImage)> {
+        let half = order.len() / 2;
+        let further = (0..order.len()).map(|next| (at + half + next) % order.len());
+        for place in std::iter::once(at).chain(further) {
+            let caption = order[place];
+            let image = self.split.image_of_caption[caption];
+            match self.read_image(image) {
+                Ok(picture) => return Ok((caption, picture)),
+                Err(error) => self.skipped.add(&self.split.images[image].id, &error.to_string())?,
+            }
+        }
+        Err(Error::Usage("no training picture can be read".into()))
     }
 
     fn rng(&self, epoch: usize, stream: u64) -> ChaCha8Rng {
@@ -147,9 +174,9 @@ impl Preparation {
         let sample = 3 * self.preprocess.resolution * self.preprocess.resolution;
         let mut pixels = Vec::with_capacity(self.batch_size * sample);
         let mut captions = Vec::with_capacity(self.batch_size);
-        for (at, &caption) in order.iter().enumerate().skip(start).take(self.batch_size) {
+        for at in start..start + self.batch_size {
             let mut rng = self.rng(epoch, at as u64);
-            let image = self.read_image(self.split.image_of_caption[caption])?;
+            let (caption, image) = self.sample(order, at)?;
             pixels.extend(self.image_augmentation.train(&self.preprocess, &image, &mut rng));
             let text = &self.split.captions[caption];
             captions.push(match &self.caption_augmentation {
@@ -217,22 +244,15 @@ impl Drop for EpochLoader {
     }
 }
 
-impl Split {
-    /// Decodes image `index`.
-    ///
-    /// # Errors
-    /// [`Error::Io`] or [`Error::Format`] naming the file.
-    pub fn read_image(&self, index: usize) -> Result<RgbImage> {
-        decode(&self.images[index].path)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};
 
+    use avse_core::image::pixels::DecodeLimits;
+
     use super::*;
     use crate::data::ImageEntry;
+    use crate::reading::{OnError, ReadPolicy};
 
     fn preparation(folder: &Path, cache: Option<PathBuf>) -> Arc<Preparation> {
         let images: Vec<ImageEntry> = ["a.jpg", "b.png", "c.png"]
@@ -246,6 +266,7 @@ mod tests {
             images,
             kinds: None,
         };
+        let policy = ReadPolicy::new(OnError::Skip);
         let vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\npicture";
         Arc::new(Preparation {
             split,
@@ -259,7 +280,8 @@ mod tests {
             grid: Grid { side: 4, class_token: true },
             batch_size: 4,
             seed: 3,
-            cache: cache.map(PictureCache::new),
+            cache: cache.map(|folder| PictureCache::new(folder, DecodeLimits::default())),
+            skipped: Skipped::new(&policy, (3, "training pictures"), folder.join("skipped.jsonl")),
         })
     }
 
@@ -301,5 +323,45 @@ mod tests {
         assert_eq!(files.len(), 3);
         std::fs::File::options().write(true).open(files[0].path()).unwrap().set_len(50).unwrap();
         assert!(batches(&cached, 1) == plain);
+    }
+
+    /// Two pictures and one that is none: whichever it is, every batch is whole and the same again.
+    #[test]
+    fn a_broken_picture_has_the_same_substitute_every_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        image::RgbImage::from_pixel(9, 7, image::Rgb([200, 3, 4]))
+            .save(path.join("a.jpg"))
+            .unwrap();
+        image::RgbImage::from_pixel(8, 8, image::Rgb([3, 200, 4]))
+            .save(path.join("b.png"))
+            .unwrap();
+        std::fs::write(path.join("c.png"), "no picture").unwrap();
+        let broken = preparation(path, None);
+        let found = batches(&broken, 1);
+        assert_eq!(found.len(), 4);
+        assert!(found.iter().all(|(pixels, tokens)| {
+            pixels.len() == 4 * 3 * 16 * 16 && tokens.lengths.len() == 4
+        }));
+        assert_eq!(broken.skipped.count(), 1, "one picture, however often it is asked for");
+        assert!(batches(&preparation(path, None), 3) == found, "threads matter");
+        // From the second batch on, as a run that goes on.
+        let again = preparation(path, None);
+        let mut loader = EpochLoader::start(&again, 1, Shard { rank: 0, world: 1 }, 1, 2);
+        let batch = loader.next_batch().unwrap().unwrap();
+        assert!((batch.pixels, batch.tokens) == found[3], "the way there matters");
+        // The other samples are what they are beside a sound picture.
+        image::RgbImage::from_pixel(8, 8, image::Rgb([3, 4, 200]))
+            .save(path.join("c.png"))
+            .unwrap();
+        let sound = batches(&preparation(path, None), 1);
+        let order = broken.order(0);
+        for (at, caption) in order.into_iter().enumerate() {
+            let sample = |all: &[(Vec<f32>, TokenBatch)]| {
+                all[at / 4].0[at % 4 * 3 * 256..][..3 * 256].to_vec()
+            };
+            let is_broken = broken.split.image_of_caption[caption] == 2;
+            assert_eq!(sample(&found) != sample(&sound), is_broken, "{at}");
+        }
     }
 }

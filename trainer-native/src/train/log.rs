@@ -12,6 +12,7 @@ use super::position::Position;
 use super::tensorboard::EventWriter;
 use super::{RunInfo, TrainConfig};
 use crate::files::{json, write_atomically};
+use crate::terminal::note;
 use crate::{Error, Result};
 
 /// Folder of the event files.
@@ -45,6 +46,12 @@ pub struct EpochRecord {
     /// The split of `validation`; logs of older versions do not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_split: Option<String>,
+    /// Training pictures that could not be read so far; others stood in for them.
+    #[serde(default)]
+    pub skipped_pictures: usize,
+    /// Pictures of the validation that could not be read; its figures are of the others.
+    #[serde(default)]
+    pub skipped_validation: usize,
 }
 
 /// What one step leaves in the event file.
@@ -82,7 +89,8 @@ pub struct RunLog {
     folder: PathBuf,
     info: RunInfo,
     lines: File,
-    events: EventWriter,
+    /// `None` after they could not be written: what they show is for looking at, and no reason to end a run.
+    events: Option<EventWriter>,
     epochs: Vec<EpochRecord>,
 }
 
@@ -106,7 +114,7 @@ impl RunLog {
             .append(true)
             .open(&path)
             .map_err(|e| Error::io(&path, e))?;
-        let events = EventWriter::create(&folder.join(TENSORBOARD), 0)?;
+        let events = Some(EventWriter::create(&folder.join(TENSORBOARD), 0)?);
         Ok(Self { folder, info, lines, events, epochs: Vec::new() })
     }
 
@@ -140,24 +148,29 @@ impl RunLog {
         }
         write_atomically(&path, kept.as_bytes())?;
         let lines = OpenOptions::new().append(true).open(&path).map_err(|e| Error::io(&path, e))?;
-        let events = EventWriter::create(&folder.join(TENSORBOARD), position.step)?;
+        let events = Some(EventWriter::create(&folder.join(TENSORBOARD), position.step)?);
         Ok(Self { folder, info, lines, events, epochs })
     }
 
     /// Adds a step to the event file.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when it cannot be written.
-    pub fn step(&mut self, record: &StepRecord) -> Result<()> {
+    pub fn step(&mut self, record: &StepRecord) {
         let StepRecord { step, loss, gradient_norm, learning_rate } = *record;
-        self.events.scalars(
+        self.scalars(
             step,
             &[
                 ("train/loss", loss),
                 ("train/gradient_norm", gradient_norm),
                 ("train/learning_rate", learning_rate),
             ],
-        )
+        );
+    }
+
+    fn scalars(&mut self, step: usize, values: &[(&str, f64)]) {
+        let Some(events) = &mut self.events else { return };
+        if let Err(error) = events.scalars(step, values) {
+            note!("warning: {error}: no more figures for TensorBoard");
+            self.events = None;
+        }
     }
 
     /// Adds an epoch, at whose end the run has taken `step` steps, to the log and prints it.
@@ -169,7 +182,7 @@ impl RunLog {
         let line =
             serde_json::to_string(&record).map_err(|e| Error::format(&path, e.to_string()))?;
         writeln!(self.lines, "{line}").map_err(|e| Error::io(&path, e))?;
-        self.epoch_events(&record, step)?;
+        self.epoch_events(&record, step);
         let name = self.info.validation_name();
         let validation = match &record.validation {
             Some(metrics) => format!(
@@ -181,7 +194,7 @@ impl RunLog {
             ),
             None => "not evaluated".into(),
         };
-        eprintln!(
+        note!(
             "epoch {:>3}: loss {:.3}, {:.0} images/s, data wait {:.1}%, {:.0} s in all; {validation}",
             record.epoch,
             record.loss,
@@ -190,16 +203,20 @@ impl RunLog {
             record.elapsed,
         );
         if record.truncated_captions > 0 {
-            eprintln!(
+            note!(
                 "  {} captions were longer than the network's positions and cut",
                 record.truncated_captions
             );
         }
         self.epochs.push(record);
-        write_atomically(&self.folder.join("curves.svg"), curves_svg(&self.epochs)?.as_bytes())
+        let curves = self.folder.join("curves.svg");
+        if let Err(error) = write_atomically(&curves, curves_svg(&self.epochs)?.as_bytes()) {
+            note!("warning: no curves were drawn: {error}");
+        }
+        Ok(())
     }
 
-    fn epoch_events(&mut self, record: &EpochRecord, step: usize) -> Result<()> {
+    fn epoch_events(&mut self, record: &EpochRecord, step: usize) {
         let name = self.info.validation_name();
         let mut values = vec![
             ("epoch/loss".to_owned(), record.loss),
@@ -217,7 +234,7 @@ impl RunLog {
             }
         }
         let values: Vec<_> = values.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
-        self.events.scalars(step, &values)
+        self.scalars(step, &values);
     }
 
     /// Writes the summary.

@@ -51,6 +51,9 @@ use self::room::{Room, explained};
 use self::run::Run;
 use crate::data::Split;
 use crate::device::is_cpu;
+use crate::files::shell_word;
+use crate::reading::Skipped;
+use crate::terminal::note;
 use crate::{Error, Result, evaluate};
 
 pub use average::WeightAverage;
@@ -81,6 +84,16 @@ pub use tensorboard::EventWriter;
 const EXPLODED: &str =
     "The weights have grown without bounds; a lower --learning_rate or --grad_clip helps";
 
+/// The list of the validation's pictures that are left out, in the run's folder.
+const SKIPPED_VALIDATION: &str = "skipped.validation.jsonl";
+
+/// What an evaluation says.
+struct Measured {
+    metrics: RetrievalMetrics,
+    /// Pictures that could not be read; the figures are of the others.
+    skipped: usize,
+}
+
 /// A run in progress.
 pub struct Trainer {
     run: Run,
@@ -109,7 +122,10 @@ impl Trainer {
         start::steps_per_epoch(&config, devices.len(), start.train.captions.len())?;
         let snapshot =
             if resume { Snapshot::load(&config.logger_name, &start.model)? } else { None };
-        let preparation = Preparation::new(&config, &start);
+        let mut preparation = Preparation::new(&config, &start);
+        if snapshot.is_some() {
+            preparation.skipped = preparation.skipped.resumed()?;
+        }
         preparation.prepare_cache()?;
         let room = match is_cpu(first) {
             true => None,
@@ -192,17 +208,15 @@ impl Trainer {
                 self.interrupted()?;
                 break;
             }
-            let epoch = self.keeper.position.epoch;
-            let last = epoch + 1 == self.run.config.num_epochs || STOP.load(Ordering::Relaxed);
-            let evaluate = last || (epoch + 1).is_multiple_of(self.run.config.evaluate_every);
-            let measured = if evaluate { Some(self.evaluate()?) } else { None };
-            self.save(measured.as_ref())?;
-            self.record(measured)?;
-            self.keeper.position.begin_epoch(epoch + 1);
+            self.finish_epoch().map_err(|error| self.saved(error))?;
+            self.keeper.position.begin_epoch(self.keeper.position.epoch + 1);
             self.snapshot()?;
             if STOP.load(Ordering::Relaxed) {
                 break;
             }
+        }
+        if self.run.preparation.skipped.finish().is_some() {
+            self.run.preparation.skipped.summary().into_iter().for_each(|said| note!("{said}"));
         }
         let stopped_early = self.keeper.position.epoch < self.run.config.num_epochs;
         if stopped_early {
@@ -223,7 +237,7 @@ impl Trainer {
         }
         let Run { config, preparation, .. } = &self.run;
         let position = &self.keeper.position;
-        eprintln!(
+        note!(
             "training on {}: {} captions of {} images, {} steps an epoch, {} parameters; validating on {} \
              ({} images); run folder {}",
             config.dataset,
@@ -236,7 +250,7 @@ impl Trainer {
             config.logger_name.display(),
         );
         if self.selected_on_test {
-            eprintln!(
+            note!(
                 "the best epoch is picked on the test split {}, as the official code does: its figures are \
                  no independent measure",
                 self.validation.name
@@ -244,10 +258,33 @@ impl Trainer {
         }
         if self.run.world > 1 {
             let total = self.run.world * config.batch_size;
-            eprintln!("{} devices, {total} captions a step", self.run.world);
+            note!("{} devices, {total} captions a step", self.run.world);
         }
         if position.step > 0 {
-            eprintln!("going on at epoch {}, after {} steps", position.epoch, position.step);
+            note!("going on at epoch {}, after {} steps", position.epoch, position.step);
+        }
+    }
+
+    /// Evaluates, saves and records an epoch whose steps are taken.
+    fn finish_epoch(&mut self) -> Result<()> {
+        let epoch = self.keeper.position.epoch;
+        let last = epoch + 1 == self.run.config.num_epochs || STOP.load(Ordering::Relaxed);
+        let evaluate = last || (epoch + 1).is_multiple_of(self.run.config.evaluate_every);
+        let measured = if evaluate { Some(self.evaluate()?) } else { None };
+        self.save(measured.as_ref().map(|measured| &measured.metrics))?;
+        self.record(measured)
+    }
+
+    /// Saves the run before an error ends it; says so in the error.
+    fn saved(&mut self, error: Error) -> Error {
+        match self.snapshot() {
+            Ok(()) => Error::Usage(format!(
+                "{error}\nThe run is saved after {} steps: `avse train --resume --logger_name {}` goes on there",
+                self.keeper.position.step,
+                shell_word(&self.run.config.logger_name)
+            )),
+            // The first error is the one to mend.
+            Err(_) => error,
         }
     }
 
@@ -260,8 +297,12 @@ impl Trainer {
         let outcome =
             run.all_replicas(before, collective.as_ref(), &start, &mut Kept { run, keeper });
         keeper.end_epoch();
-        *replicas = outcome?;
-        Ok(())
+        let (after, failure) = outcome?;
+        *replicas = after;
+        match failure {
+            Some(error) => Err(self.saved(error)),
+            None => Ok(()),
+        }
     }
 
     /// Saves what an epoch that Ctrl-C ended has reached.
@@ -276,7 +317,7 @@ impl Trainer {
 
     fn say_stopped(&self) {
         let last = self.run.folder("last");
-        eprintln!("stopped by Ctrl-C: {} holds the last state", last.display());
+        note!("stopped by Ctrl-C: {} holds the last state", last.display());
     }
 
     /// The network as it would be used now.
@@ -288,17 +329,24 @@ impl Trainer {
         Ok(Avse::new(self.run.model_config.clone(), model, self.run.tokenizer.clone())?)
     }
 
-    fn evaluate(&self) -> Result<RetrievalMetrics> {
+    fn evaluate(&self) -> Result<Measured> {
         let current = self.current()?;
         let device = &self.replicas[0].device;
-        let evaluated =
-            explained(None, device, || evaluate::evaluate_split(&current, &self.validation, false));
-        evaluated.map_err(|error| match error {
+        let total = (self.validation.images.len(), "validation pictures");
+        let list = self.run.folder(SKIPPED_VALIDATION);
+        let skipped = Skipped::new(&self.run.config.reading(), total, list);
+        let evaluated = explained(None, device, || {
+            evaluate::evaluate_split(&current, &self.validation, &skipped)
+        });
+        skipped.finish();
+        skipped.summary().into_iter().for_each(|said| note!("{said}"));
+        let metrics = evaluated.map_err(|error| match error {
             Error::Core(avse_core::Error::Shape(message)) => {
                 Error::Usage(format!("validation: {message}. {EXPLODED}"))
             }
             other => other,
-        })
+        })?;
+        Ok(Measured { metrics, skipped: skipped.count() })
     }
 
     /// Writes `last`, and `best` when the validation says so.
@@ -315,7 +363,9 @@ impl Trainer {
         Ok(())
     }
 
-    fn record(&mut self, measured: Option<RetrievalMetrics>) -> Result<()> {
+    fn record(&mut self, measured: Option<Measured>) -> Result<()> {
+        let skipped_validation = measured.as_ref().map_or(0, |measured| measured.skipped);
+        let measured = measured.map(|measured| measured.metrics);
         let position = &self.keeper.position;
         let seconds = position.seconds_of_epoch.max(1e-9);
         let captions = position.step_of_epoch * self.run.world * self.run.config.batch_size;
@@ -332,6 +382,8 @@ impl Trainer {
             validation: measured,
             best_rsum: position.best,
             validation_split: measured.map(|_| self.validation.name.clone()),
+            skipped_pictures: self.run.preparation.skipped.count(),
+            skipped_validation,
         };
         if let (Some(metrics), Some(best)) = (measured, position.best) {
             self.keeper.dashboard.evaluated(metrics.rsum, best);

@@ -17,10 +17,11 @@ use sha2::{Digest, Sha256};
 
 use crate::data::{Split, picture};
 use crate::files::write_atomically_with;
+use crate::terminal::note;
 use crate::{Error, Result, progress};
 
 /// Changes whenever the same picture may be decoded to other pixels, or be kept in another form.
-const MAGIC: [u8; 8] = *b"avsergb1";
+const MAGIC: [u8; 8] = *b"avsergb2";
 /// Magic, width, height, and whether opacity follows the colours.
 const HEADER: usize = 8 + 3 * 4;
 /// Files that are being written are called so; older ones were left by a process that was killed.
@@ -31,6 +32,7 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub struct PictureCache {
     folder: PathBuf,
+    limits: DecodeLimits,
     /// Off after a file could not be written: a full disk should not end a run.
     writing: AtomicBool,
 }
@@ -49,9 +51,9 @@ pub struct CacheSize {
 }
 
 impl PictureCache {
-    /// The cache in `folder`, which need not be there yet.
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder, writing: AtomicBool::new(true) }
+    /// The cache in `folder`, which need not be there yet, of pictures decoded within `limits`.
+    pub fn new(folder: PathBuf, limits: DecodeLimits) -> Self {
+        Self { folder, limits, writing: AtomicBool::new(true) }
     }
 
     /// Makes the folder, removes what killed processes left half written, and says how large the
@@ -78,18 +80,18 @@ impl PictureCache {
     /// The pixels of a picture, from the cache or, for the next time, into it.
     ///
     /// # Errors
-    /// As [`Split::read_image`].
+    /// As [`picture::decode`].
     pub fn read(&self, path: &Path) -> Result<RgbImage> {
         let file = self.file(path).map_err(|e| Error::io(path, e))?;
         if let Some(image) = load(&file) {
             return Ok(image);
         }
-        let image = decode(path)?;
+        let image = picture::decode(path, &self.limits)?;
         if self.writing.load(Ordering::Relaxed)
             && let Err(error) = store(&file, &image)
             && self.writing.swap(false, Ordering::Relaxed)
         {
-            eprintln!("warning: the cache takes no more pictures: {error}");
+            note!("warning: the cache takes no more pictures: {error}");
         }
         Ok(image)
     }
@@ -101,6 +103,8 @@ impl PictureCache {
         let mut hash = Sha256::new_with_prefix(MAGIC);
         hash.update(std::path::absolute(path)?.as_os_str().as_encoded_bytes());
         hash.update([0]);
+        // What one run may read another may not.
+        hash.update(self.limits.max_pixels.to_le_bytes());
         hash.update(stat.bytes.to_le_bytes());
         hash.update(age.unwrap_or_default().as_nanos().to_le_bytes());
         let digest: [u8; 32] = hash.finalize().into();
@@ -138,16 +142,6 @@ impl CacheSize {
             present_bytes: self.present_bytes + other.present_bytes,
         }
     }
-}
-
-/// Decodes a picture's file.
-///
-/// # Errors
-/// [`Error::Io`] or [`Error::Format`] naming the file.
-pub(super) fn decode(path: &Path) -> Result<RgbImage> {
-    let bytes = picture::read(path).map_err(|e| Error::io(path, e))?;
-    RgbImage::decode(&bytes, &DecodeLimits::default())
-        .map_err(|e| Error::format(path, e.to_string()))
 }
 
 /// The length of a picture's file in the cache, by its header alone; opacity is not known there.
@@ -239,12 +233,12 @@ mod tests {
         image::RgbaImage::from_fn(4, 3, |x, y| image::Rgba([x as u8, y as u8, 9, 100]))
             .save(&clear)
             .unwrap();
-        let cache = PictureCache::new(folder.path().join("cache"));
+        let cache = PictureCache::new(folder.path().join("cache"), DecodeLimits::default());
         let split = split(&[plain.clone(), clear.clone()]);
         let before = cache.prepare(&split).unwrap();
         assert_eq!((before.pictures, before.present, before.present_bytes), (2, 0, 0));
         for path in [&plain, &clear] {
-            let decoded = decode(path).unwrap();
+            let decoded = picture::decode(path, &DecodeLimits::default()).unwrap();
             assert_eq!(cache.read(path).unwrap(), decoded);
             assert_eq!(load(&cache.file(path).unwrap()).unwrap(), decoded);
             assert_eq!(cache.read(path).unwrap(), decoded);
@@ -260,7 +254,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         let save = |side: u32| image::RgbImage::new(side, 2).save(&path).unwrap();
-        let cache = PictureCache::new(folder.path().join("cache"));
+        let cache = PictureCache::new(folder.path().join("cache"), DecodeLimits::default());
         save(3);
         assert_eq!(cache.read(&path).unwrap().width(), 3);
         let file = cache.file(&path).unwrap();
@@ -289,7 +283,7 @@ mod tests {
         let path = folder.path().join("a.png");
         image::RgbImage::new(3, 2).save(&path).unwrap();
         // A file where the folder should be.
-        let cache = PictureCache::new(path.clone());
+        let cache = PictureCache::new(path.clone(), DecodeLimits::default());
         assert_eq!(cache.read(&path).unwrap().width(), 3);
         assert!(!cache.writing.load(Ordering::Relaxed));
         assert!(cache.prepare(&split(&[path])).is_err());

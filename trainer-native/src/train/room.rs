@@ -9,6 +9,7 @@ use burn::tensor::Device;
 use super::memory::{Formula, Layers, Sizes};
 use super::{Method, Precision, Preparation, TrainConfig};
 use crate::device::{self, DeviceMemory};
+use crate::terminal::note;
 use crate::{Error, Result};
 
 /// Counted, and not yet fitted to a GPU: four bytes a number, and a GiB for the driver's context, the kernels and
@@ -84,7 +85,7 @@ impl Room {
         let Some(memory) = device::memory(device) else { return };
         let available = memory.free + device::held(device).unwrap_or(0);
         if self.bytes(self.method) > available as f64 {
-            eprintln!("warning: {}", self.shortage(memory, available));
+            note!("warning: {}", self.shortage(memory, available));
         }
     }
 

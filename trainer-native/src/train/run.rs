@@ -32,6 +32,9 @@ pub(super) struct Run {
     pub world: usize,
 }
 
+/// What has taken some steps, and why there is no batch for the next one.
+type Steps<T> = (T, Option<Error>);
+
 /// A step that a replica has taken; its figures come later.
 pub(super) struct Taken {
     /// Time that it waited for data.
@@ -81,7 +84,8 @@ impl Run {
         self.config.optimiser.rate_at(Progress { epoch, step, steps })
     }
 
-    /// The rest of the epoch in progress, a thread for each replica; ends early on Ctrl-C.
+    /// The rest of the epoch in progress, a thread for each replica; ends early on Ctrl-C, and where there is no
+    /// batch for the next step: why, is returned beside the replicas, which are sound.
     ///
     /// # Errors
     /// What stopped the first replica that failed; the others then stop, too.
@@ -91,10 +95,10 @@ impl Run {
         collective: &dyn Collective,
         start: &Position,
         watcher: &mut dyn Watcher,
-    ) -> Result<Vec<Replica>> {
+    ) -> Result<Steps<Vec<Replica>>> {
         let mut replicas = replicas.into_iter();
-        let Some(first) = replicas.next() else { return Ok(Vec::new()) };
-        let outcomes: Vec<Result<Replica>> = std::thread::scope(|scope| {
+        let Some(first) = replicas.next() else { return Ok((Vec::new(), None)) };
+        let outcomes: Vec<Result<Steps<Replica>>> = std::thread::scope(|scope| {
             let others: Vec<_> = replicas
                 .map(|replica| {
                     let (rank, stream) = (replica.rank, replica.streams[0]);
@@ -116,7 +120,11 @@ impl Run {
         failures.sort_by_key(|error| matches!(error, Error::ReplicaGone(_)));
         match failures.into_iter().next() {
             Some(failure) => Err(failure),
-            None => whole.into_iter().collect(),
+            None => {
+                let whole: Vec<Steps<Replica>> = whole.into_iter().collect::<Result<_>>()?;
+                let (replicas, failures): (Vec<_>, Vec<_>) = whole.into_iter().unzip();
+                Ok((replicas, failures.into_iter().flatten().next()))
+            }
         }
     }
 
@@ -126,7 +134,7 @@ impl Run {
         collective: &dyn Collective,
         start: &Position,
         watcher: &mut dyn Watcher,
-    ) -> Result<Replica> {
+    ) -> Result<Steps<Replica>> {
         let device = replica.device.clone();
         explained(self.room.as_ref(), &device, || self.steps(replica, collective, start, watcher))
     }
@@ -137,18 +145,26 @@ impl Run {
         collective: &dyn Collective,
         start: &Position,
         watcher: &mut dyn Watcher,
-    ) -> Result<Replica> {
+    ) -> Result<Steps<Replica>> {
         let membership = Membership::new(collective, replica.rank);
         let shard = Shard { rank: replica.rank, world: self.world };
         let (epoch, from) = (start.epoch, start.step_of_epoch);
         let workers = self.config.workers(self.world);
         let loader = EpochLoader::start(&self.preparation, epoch, shard, from, workers);
         let mut feed = Feed::start(loader, &replica.device, replica.streams[1]);
-        let mut step = start.step;
-        while !self.stop(replica.rank, collective)? {
+        let (mut step, mut failure) = (start.step, None);
+        loop {
             let asked = Instant::now();
-            let Some(fed) = feed.next_batch() else { break };
-            let (Fed { batch, pixels }, waited) = (fed?, asked.elapsed());
+            let fed = feed.next_batch().transpose();
+            let waited = asked.elapsed();
+            let fed = fed.unwrap_or_else(|error| {
+                failure = Some(error);
+                None
+            });
+            if self.stop(replica.rank, collective, failure.is_some())? {
+                break;
+            }
+            let Some(Fed { batch, pixels }) = fed else { break };
             let pixels = Tensor::from_inner(pixels);
             replica = replica.step_with(&batch, pixels, &self.plan(epoch, step), collective)?;
             step += 1;
@@ -164,12 +180,13 @@ impl Run {
             watcher.sound(&replica)?;
         }
         membership.done();
-        Ok(replica)
+        Ok((replica, failure))
     }
 
-    /// Whether Ctrl-C was pressed, as all replicas agree: one that stopped alone would be waited for.
-    fn stop(&self, rank: usize, collective: &dyn Collective) -> Result<bool> {
-        let vote = f32::from(u8::from(STOP.load(Ordering::Relaxed)));
+    /// Whether Ctrl-C was pressed or a replica has no batch, as all replicas agree: one that stopped alone would be
+    /// waited for.
+    fn stop(&self, rank: usize, collective: &dyn Collective, failed: bool) -> Result<bool> {
+        let vote = f32::from(u8::from(failed || STOP.load(Ordering::Relaxed)));
         Ok(collective.numbers(rank, vec![vote])?.concat().into_iter().any(|vote| vote > 0.0))
     }
 

@@ -11,6 +11,8 @@ use super::TrainConfig;
 use crate::data::{Dataset, DatasetSpec, Split, picture};
 use crate::hub::Hub;
 use crate::pretrained::{Backbones, from_backbones};
+use crate::reading::OnError;
+use crate::terminal::note;
 use crate::{Error, Result};
 
 /// The parts that a [`super::Trainer`] is made of.
@@ -61,8 +63,8 @@ pub fn open_datasets(config: &TrainConfig) -> Result<(Split, Split)> {
     let dataset = open_dataset(config)?;
     let name = validation_split(config, &dataset);
     let splits = (dataset.split(dataset.known.train)?, dataset.split(name)?);
-    require_pictures(&splits.0)?;
-    require_pictures(&splits.1)?;
+    require_pictures(&splits.0, config)?;
+    require_pictures(&splits.1, config)?;
     Ok(splits)
 }
 
@@ -74,9 +76,10 @@ pub(super) fn validation_split<'a>(config: &'a TrainConfig, dataset: &Dataset) -
             if dataset.has_split(known.validation) {
                 known.validation
             } else {
-                eprintln!(
+                note!(
                     "no `{}` split there: the best epoch is picked on `{}`, as the official code does",
-                    known.validation, known.test
+                    known.validation,
+                    known.test
                 );
                 known.test
             }
@@ -104,9 +107,9 @@ pub(super) fn steps_per_epoch(
     }
 }
 
-/// The files must be there: the validation's are read only when an epoch is over, far
-/// too late for such news.
-fn require_pictures(split: &Split) -> Result<()> {
+/// The files must be there, but for those that may be left out: the validation's are read only when an epoch is
+/// over, far too late for such news.
+fn require_pictures(split: &Split, config: &TrainConfig) -> Result<()> {
     let missing: Vec<_> =
         split.images.par_iter().filter(|image| picture::stat(&image.path).is_err()).collect();
     let Some(first) = missing.first() else { return Ok(()) };
@@ -115,7 +118,27 @@ fn require_pictures(split: &Split) -> Result<()> {
         0 => String::new(),
         n => format!(" (and {n} more; `avse data verify` lists them)"),
     };
-    Err(Error::format(&first.path, format!("image {id:?} of split {name} is missing{rest}")))
+    let message = format!("image {id:?} of split {name} is missing{rest}");
+    let (total, most) = (split.images.len(), config.max_errors.of(split.images.len()));
+    if config.on_error == OnError::Stop {
+        return Err(Error::format(
+            &first.path,
+            format!(
+                "{message}. Bring it back, or leave out what cannot be read with --on-error skip"
+            ),
+        ));
+    }
+    if missing.len() > most {
+        return Err(Error::format(
+            &first.path,
+            format!(
+                "{message}. That is more than the {most} of {total} that --max-errors {} allows",
+                config.max_errors
+            ),
+        ));
+    }
+    note!("warning: {}: {message}: it will be left out", first.path.display());
+    Ok(())
 }
 
 /// Loads everything a run needs.
@@ -189,7 +212,7 @@ fn pretrained(
         .map(|report| report.unused.join(", "))
         .join(", ");
     if unused.len() > 2 {
-        eprintln!("tensors of the checkpoints that AVSE has no use for: {unused}");
+        note!("tensors of the checkpoints that AVSE has no use for: {unused}");
     }
     config.set_method(&mut pretrained.config.sampling);
     Ok((pretrained.config, pretrained.tokenizer, pretrained.model.drawn()))

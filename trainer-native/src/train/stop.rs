@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::leave::leave;
+use crate::terminal::note;
 
 /// Asked for by Ctrl-C: the run saves its last state and ends.
 pub static STOP: AtomicBool = AtomicBool::new(false);
@@ -17,10 +18,10 @@ pub fn stop_on_ctrl_c() {
         if !RUNNING.load(Ordering::Relaxed) || STOP.swap(true, Ordering::Relaxed) {
             leave(130);
         }
-        eprintln!("\nending after this step; again to end at once");
+        note!("\nending after this step; again to end at once");
     };
     if let Err(error) = ctrlc::set_handler(handler) {
-        eprintln!("warning: Ctrl-C will not save the last state: {error}");
+        note!("warning: Ctrl-C will not save the last state: {error}");
     }
 }
 

@@ -63,7 +63,8 @@ fn every_problem_is_listed() {
     std::fs::write(fixture.image("train3.png"), "no picture").unwrap();
     fixture.replace_line("data/f30k/dev_caps.txt", 3, b"");
     fixture.write("file", "");
-    let options = ["--dry-run", "--batch_size", "1000", "--learning_rate", "0"];
+    let options =
+        ["--dry-run", "--batch_size", "1000", "--learning_rate", "0", "--max-errors", "0"];
     let said = fixture.train("file/run", &options).fails_with(&[
         "problems:",
         "--learning_rate",

@@ -1,4 +1,5 @@
 //! The `avse` command as a user runs it, from end to end on a tiny dataset.
+#![allow(clippy::disallowed_macros)]
 #![allow(clippy::unwrap_used)]
 
 mod bad_bundles;
@@ -32,7 +33,11 @@ mod pretrained;
 mod published;
 mod report;
 mod resume;
+mod skipped;
+mod sources;
 mod support;
 mod tensorboard;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod training;
 mod validation;

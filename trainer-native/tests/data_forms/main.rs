@@ -2,8 +2,10 @@
 //! official layout written out of the first.
 #![allow(clippy::unwrap_used)]
 
+mod encodings;
 mod json_lines;
 mod karpathy;
+mod odd_shards;
 mod prepare;
 mod shards;
 mod support;

@@ -84,8 +84,8 @@ fn what_is_wrong_with_shards() {
     let expected = [BadRecord, BadRecord, BadRecord, NoCaption, BrokenImage];
     assert_eq!(kinds, expected, "{text}");
     for part in [
-        "0.tar: key \"b\": no .jpg, .jpeg, .png or .webp",
-        "0.tar: key \"d\": d.json: no JSON object",
+        "0.tar: key \"b\": no picture (.jpg, .png, .webp and others)",
+        "0.tar: key \"d\": \"d.json\": no JSON object",
         "0.tar: key \"a\": its members do not stand together",
         "0.tar: key \"c\": no caption",
         "e.png",

@@ -90,3 +90,56 @@ fn a_folder_or_file_that_is_no_dataset() {
     let error = folder.error("s-{0..x}.tar");
     assert!(error.contains("a pattern is like"), "{error}");
 }
+
+#[test]
+fn rows_are_lost_by_no_quote_and_no_column() {
+    let folder = Folder::new();
+    for end in ["", "\n", "\r\n"] {
+        folder.write("open.csv", format!("image,caption\n0.png,\"a\n1.png,b\n2.png,c{end}"));
+        let error = folder.error("open.csv");
+        assert!(error.contains("open.csv: line 2: a quote is not closed"), "{end:?}: {error}");
+    }
+    // The second quote closes the first one, and the row between would be part of a caption.
+    folder.write("pair.csv", "image,caption\n0.png,\"a\n1.png,\"b\n2.png,c\n");
+    let error = folder.error("pair.csv");
+    assert!(error.contains("line 2: text behind a closing quote"), "{error}");
+    for header in [
+        "image,caption,Caption",
+        "image,caption, image ",
+        "image,caption,split,SPLIT",
+        "image,\"caption\",caption",
+    ] {
+        let fields = header.split(',').count();
+        folder.write("twice.csv", format!("{header}\n{}\n", vec!["0.png"; fields].join(",")));
+        let error = folder.error("twice.csv");
+        assert!(
+            error.contains("twice.csv: line 1: several columns are called `"),
+            "{header}: {error}"
+        );
+    }
+    // Others may share a name.
+    folder.write("others.csv", "image,caption,note,note\n0.png,a,x,y\n");
+    assert_eq!(folder.open("f30k", "others.csv").split("test").unwrap().captions, ["a"]);
+}
+
+#[test]
+fn tables_of_other_programs() {
+    let folder = Folder::new();
+    let rows = |name: &str, table: &[u8]| {
+        folder.write(name, table);
+        folder.open("f30k", name).split("test").unwrap().captions
+    };
+    assert_eq!(
+        rows("old_mac.csv", b"image,caption\r0.png,a\r\r1.png,b \"c\" d\r"),
+        ["a", "b \"c\" d"]
+    );
+    assert_eq!(rows("trailing.csv", b"image,caption,\n0.png,a,\n1.png,b,\n"), ["a", "b"]);
+    folder.write("zero.csv", b"image,caption\n0.png,a\n1.png,b\0c\n");
+    assert!(folder.error("zero.csv").contains("zero.csv: line 3: a zero byte"));
+    folder.write("mac.csv", b"image,caption\r0.png,a\r1.png\r");
+    assert!(folder.error("mac.csv").contains("line 3: 1 fields, but 2 columns"));
+    folder.write("semicolons.csv", "image;caption\n0.png;a\n");
+    assert!(folder.error("semicolons.csv").contains("is ';' between them?"));
+    folder.write("latin1.csv", b"image,caption\n0.png,caf\xe9\n");
+    assert!(folder.error("latin1.csv").contains("line 2: not UTF-8: save the file as UTF-8"));
+}

@@ -17,6 +17,15 @@ pub struct HubServer {
 
 impl HubServer {
     pub fn start(root: &Path) -> Self {
+        Self::open_to(root, None)
+    }
+
+    /// As [`HubServer::start`], private: without `token` the answer is 401, and with the token `other` 403.
+    pub fn private(root: &Path, token: &'static str) -> Self {
+        Self::open_to(root, Some(token))
+    }
+
+    fn open_to(root: &Path, token: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(AtomicUsize::new(0));
@@ -25,7 +34,7 @@ impl HubServer {
             for stream in listener.incoming().flatten() {
                 counter.fetch_add(1, Ordering::SeqCst);
                 // A client that hangs up early is its own affair.
-                let _ = answer(stream, &root);
+                let _ = answer(stream, &root, token);
             }
         });
         Self { endpoint, requests }
@@ -36,12 +45,17 @@ impl HubServer {
     }
 }
 
-fn answer(mut stream: TcpStream, root: &Path) -> std::io::Result<()> {
+fn answer(mut stream: TcpStream, root: &Path, token: Option<&str>) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let request = lines.next().unwrap_or(Ok(String::new()))?;
-    let mut range = None;
+    let (mut range, mut shown) = (None, None);
     for line in lines {
-        let line = line?.to_ascii_lowercase();
+        let line = line?;
+        let lower = line.to_ascii_lowercase();
+        if lower.starts_with("authorization: bearer ") {
+            shown = Some(line["authorization: bearer ".len()..].to_string());
+        }
+        let line = lower;
         if line.is_empty() {
             break;
         }
@@ -49,6 +63,12 @@ fn answer(mut stream: TcpStream, root: &Path) -> std::io::Result<()> {
             let (start, end) = value.split_once('-').unwrap();
             range = Some((start.parse().unwrap(), end.parse::<usize>().ok()));
         }
+    }
+    if token.is_some() && shown.as_deref() != token {
+        let status =
+            if shown.as_deref() == Some("other") { "403 Forbidden" } else { "401 Unauthorized" };
+        let close = "content-length: 0\r\nconnection: close\r\n\r\n";
+        return write!(stream, "HTTP/1.1 {status}\r\n{close}");
     }
     let path = request.split(' ').nth(1).unwrap_or_default();
     let found = match path.strip_prefix("/api/models/") {

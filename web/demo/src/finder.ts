@@ -62,6 +62,7 @@ export class Finder {
   private current: AbortController | null = null;
   private question: Question | null = null;
   private timer = 0;
+  private answering: Promise<unknown> = Promise.resolve();
   /** Models that have answered a question of a kind before: a first one compiles what it runs, and its time says little. */
   private readonly warm: Record<Question["kind"], WeakSet<object>> = { sentence: new WeakSet(), picture: new WeakSet() };
 
@@ -73,6 +74,11 @@ export class Finder {
   /** The question that is under way. */
   get asked(): Question | null {
     return this.question;
+  }
+
+  /** Waits for the answer to what has been asked, or until that is given up. */
+  async quiet(): Promise<void> {
+    await this.answering;
   }
 
   /** Asks at once, or after a pause that a further question starts anew. */
@@ -96,7 +102,9 @@ export class Finder {
 
   private async run(question: Question, current: AbortController): Promise<void> {
     try {
-      const answer = await this.answer(question, current.signal);
+      const answering = this.answer(question, current.signal);
+      this.answering = answering.catch(() => undefined);
+      const answer = await answering;
       if (this.current !== current) return;
       this.listener.answered(answer);
       const { avse } = await this.session.whenReady(current.signal);

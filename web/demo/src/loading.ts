@@ -4,6 +4,9 @@ import { button, byId, el } from "./dom.js";
 import type { Session } from "./session.js";
 import { size, trouble } from "./words.js";
 
+/** Between two reports of progress, in milliseconds. */
+const PAUSE = 200;
+
 /** Wires the loading panel and the panel of troubles at start. */
 export class LoadingPanel {
   private readonly panel = byId("loading", HTMLElement);
@@ -11,12 +14,23 @@ export class LoadingPanel {
   private readonly bar = el("progress", { "aria-labelledby": "loading-title" });
   private readonly line = el("p", { class: "line" });
   private readonly stop = button("Stop", () => this.session.cancel());
+  private soon = 0;
   private readonly again = button("Go on", () => void this.session.start(), { class: "button strong" });
 
   constructor(private readonly session: Session) {
     this.panel.append(this.title, this.bar, el("div", { class: "loading-foot" }, this.line, this.stop, this.again));
-    for (const event of ["stage", "progress", "captions"]) session.addEventListener(event, () => this.show());
+    for (const event of ["stage", "captions"]) session.addEventListener(event, () => this.show());
+    session.addEventListener("progress", () => this.showSoon());
     this.show();
+  }
+
+  /** Reports come faster than anybody reads, and each would have the page laid out. */
+  private showSoon(): void {
+    if (this.soon) return;
+    this.soon = setTimeout(() => {
+      this.soon = 0;
+      this.show();
+    }, PAUSE);
   }
 
   private show(): void {

@@ -59,11 +59,14 @@ const composer = new Composer(finder, asked, nothing);
 const facts = new Facts(session, (device) => void switchTo(device));
 const own = new OwnPictures(session, {
   changed(gallery) {
+    // Without any, before and after, there is nothing to ask again for.
+    if (!gallery && !finder.own) return;
     finder.own = gallery;
     // The answer on the page may show rows that have moved or are gone.
     const question = finder.asked ?? answer?.question;
     if (question && session.stage === "ready") finder.ask(question);
   },
+  quiet: () => finder.quiet(),
   lookUp,
 });
 
@@ -86,13 +89,15 @@ session.addEventListener("stage", () => {
     announce("The model is ready");
     waiting.busy(finder.asked !== null);
     if (!busyWith()) nothing();
+    // A first sentence does not wait for what only pictures need.
+    void finder.quiet().then(() => loaded.captions()).catch(() => undefined);
   }
 });
 session.addEventListener("devicelost", () => announce("The graphics device was lost. Starting it again."));
 session.addEventListener("restarted", () => announce("Started again."));
 
-results.waiting();
 const first = questionInAddress();
+results.waiting(first !== "");
 if (first) composer.sentence(first, false);
 // The copies for offline visits are made when the first answer no longer has to wait for them.
 const keep = () => void keepShell(() => facts.worksOffline());
@@ -103,7 +108,7 @@ else void session.start().then(keep);
 function nothing(): void {
   answer = null;
   if (session.loaded) void results.welcome(session.loaded).catch(() => undefined);
-  else results.waiting();
+  else results.waiting(false);
 }
 
 /** A question is on the page or under way. */

@@ -19,6 +19,8 @@ const SAVE_EVERY = 250;
 export interface Owner {
   /** The gallery has other pictures than before, or is gone (null). */
   changed(gallery: Gallery | null): void;
+  /** Waits until no question is under way. */
+  quiet(): Promise<void>;
   lookUp(gallery: Gallery, row: number, words: string): void;
 }
 
@@ -67,7 +69,9 @@ export class OwnPictures {
     );
     session.addEventListener("stage", () => {
       if (session.stage === "loading") this.release();
-      if (session.stage === "ready" && session.loaded) void this.open(session.loaded);
+      const { stage, loaded } = session;
+      // What was asked before comes first: the worker does one thing after the other.
+      if (stage === "ready" && loaded) void owner.quiet().then(() => (session.loaded === loaded ? this.open(loaded) : undefined));
     });
   }
 

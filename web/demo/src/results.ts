@@ -21,6 +21,9 @@ export interface Chooser {
 /** Pictures in the first handful: whole rows of three, six and nine columns. */
 const HANDFUL = 36;
 
+/** Frames for an answer that is on its way: as many as it has pictures. */
+const FRAMES = 24;
+
 /** Shows answers. */
 export class Results {
   private readonly place = byId("found", HTMLElement);
@@ -90,9 +93,10 @@ export class Results {
   }
 
   /** While the model is on its way: empty frames, so that the page does not jump. */
-  waiting(): void {
+  waiting(asked: boolean): void {
     this.answer = null;
-    const frames = Array.from({ length: HANDFUL }, () => el("li", {}, el("span", { class: "tile frame" })));
+    const frames = Array.from({ length: asked ? FRAMES : HANDFUL }, () => el("li", {}, el("span", { class: "tile frame" })));
+    if (asked) return this.place.replaceChildren(this.head("Pictures"), el("ul", { class: "grid ranked frames", "aria-hidden": "true" }, ...frames));
     // As tall as what comes in their place.
     const head = el("div", { class: "group-head", "aria-hidden": "true" }, el("h2", {}, "Or pick a picture"));
     const about = el("p", { class: "aside", "aria-hidden": "true" }, "The pictures are on their way. Press one to see which sentences the model finds for it.");

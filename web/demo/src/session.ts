@@ -20,7 +20,7 @@ export interface Loaded {
   avse: Avse;
   site: Site;
   pictures: Gallery;
-  /** The gallery of captions; asked for again where its download has failed. */
+  /** The gallery of captions: downloaded when it is first asked for, and again where that has failed. */
   captions(): Promise<Gallery>;
 }
 
@@ -106,7 +106,7 @@ export class Session extends EventTarget {
 
   private async load(signal: AbortSignal): Promise<Loaded> {
     // Together with the worker's start: the sizes are for the bar alone, and nothing waits for them.
-    const loading = Avse.load(EXPORT, { device: this.device, signal, onProgress: this.follow("model") });
+    const loading = Avse.load(EXPORT, { device: this.device, galleries: ["images"], signal, onProgress: this.follow("model") });
     const sized = this.sizes(signal);
     sized.catch(() => undefined);
     const avse = await loading;
@@ -126,7 +126,7 @@ export class Session extends EventTarget {
         );
         return opening;
       };
-      let pending: Promise<Gallery> | null = open();
+      let pending: Promise<Gallery> | null = null;
       return { avse, site, pictures, captions: () => (pending ??= open()) };
     } catch (error) {
       avse.dispose();

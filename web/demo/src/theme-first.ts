@@ -1,5 +1,5 @@
 // A plain script, no module, that runs before the first paint: a remembered choice does not flash the other colours
-// (`theme.ts` does the rest), and a page that was opened from disk says why nothing will happen, since browsers load
+// (`theme.ts` does the rest), a question in the address has its room, and a page that was opened from disk says why nothing will happen, since browsers load
 // no modules from there.
 {
   try {
@@ -8,6 +8,9 @@
   } catch {
     // Storage is closed to this page: the system's choice holds.
   }
+
+  // With a question in the address the introduction is not painted first, to be taken away by the page's script.
+  if (new URLSearchParams(location.search).get("q")?.trim()) document.documentElement.toggleAttribute("data-asked", true);
 
   if (location.protocol === "file:") {
     addEventListener("DOMContentLoaded", () => {

@@ -42,10 +42,10 @@ export class Avse {
    * Rejects with `network`, `format`, `config`, `weights`, `no-device`, `no-simd`, `out-of-memory` or `unsupported`.
    */
   static async load(url: string | URL, options: LoadOptions = {}): Promise<Avse> {
-    const { device = "auto", cache = true, wasmUrl, workerUrl, signal, onProgress } = options;
+    const { device = "auto", cache = true, galleries = [], wasmUrl, workerUrl, signal, onProgress } = options;
     const { worker = () => startWorker(workerUrl === undefined ? undefined : absolute(workerUrl)) } = options;
     signal?.throwIfAborted();
-    const request = { url: absolute(url), device, cache, ...(wasmUrl === undefined ? {} : { wasmUrl: absolute(wasmUrl) }) };
+    const request = { url: absolute(url), device, cache, galleries, ...(wasmUrl === undefined ? {} : { wasmUrl: absolute(wasmUrl) }) };
     const session = await Session.open(request, worker, { signal, onProgress: onProgress && monotonic(onProgress) });
     return new Avse(session);
   }

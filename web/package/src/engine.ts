@@ -34,7 +34,8 @@ export interface Engine {
   expectImageTower(): void;
   encodeImage(width: number, height: number, rgba: Uint8Array): Promise<Float32Array<ArrayBuffer>>;
   viewPatches(): Uint32Array<ArrayBuffer>;
-  openGallery(files: GalleryParts): number;
+  /** `hashed`: the files' hashes have been compared with the manifest's. */
+  openGallery(files: GalleryParts, hashed?: boolean): number;
   createGallery(kind: string): number;
   galleryInfo(handle: number): EngineGalleryInfo;
   add(handle: number, blocks: Float32Array, item: object, sha256: string): void;
@@ -53,6 +54,6 @@ export interface Engine {
 /** The module that wasm-bindgen makes of a build. */
 export interface Glue {
   default(arg: { module_or_path: WebAssembly.Module }): Promise<{ memory?: WebAssembly.Memory }>;
-  Engine: { create(files: BundleParts, device: string): Promise<Engine> };
+  Engine: { create(files: BundleParts, device: string, hashed: boolean): Promise<Engine> };
 }
 

@@ -11,6 +11,7 @@ import type { CallName, Calls, Changed, Picture, Question, Snapshot } from "./pr
 import { Queue } from "./queue.js";
 import { Shelf } from "./shelf.js";
 import { alone } from "./thumbnails.js";
+import { trial } from "./trial.js";
 import type { Embedding, Explanation, Progress } from "./types.js";
 import { answered } from "./watch.js";
 
@@ -54,9 +55,9 @@ export class Host {
   readonly #handlers: Handlers = {
     load: async (request, context) => {
       this.#model = await loadModel(request, context);
-      this.#shelf = new Shelf(this.#model.engine, this.#queue, request.cache, this.#tell);
-      const { info, exported } = this.#model;
-      return { info, exported };
+      this.#shelf = new Shelf(this.#model.engine, this.#queue, request.cache, this.#tell, this.#model.early);
+      const { info, exported, untried } = this.#model;
+      return { info, exported, untried };
     },
     wordPieces: ({ text }) => this.#engine.wordPieces(text),
     encode: (request) => this.#encode(request),
@@ -67,6 +68,11 @@ export class Host {
       const began = performance.now();
       const hits = await answered(this.#galleries.search(gallery, query.kind, query.blocks, k));
       return { hits, query, seconds: { encode: query.seconds, search: since(began) } };
+    },
+    trial: () => trial(this.#engine),
+    judge: async ({ objection }) => {
+      await this.#model?.judge(objection);
+      return null;
     },
     explain: ({ gallery, query, index }) => this.#explain(gallery, query, index),
     openGallery: ({ gallery, url }, context) => this.#galleries.openUrl(gallery, url, context),

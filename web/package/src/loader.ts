@@ -1,11 +1,11 @@
 /**
  * Getting files: manifests first, so that the whole amount is known; then all files at once, from the cache or the
- * network, straight into buffers of their size. Nothing is kept before it has been accepted.
+ * network, straight into buffers of their size. Nothing is kept before its hash is known to be right.
  */
 
 import { FileCache, type Caches } from "./cache.js";
 import { AvseError, asAvseError, messageOf } from "./errors.js";
-import { sha256 } from "./hash.js";
+import { canHash, sha256 } from "./hash.js";
 import { htmlError, isMissing, parseManifest, type FileEntry, type Manifest } from "./manifest.js";
 import type { Progress } from "./types.js";
 
@@ -50,6 +50,8 @@ export class Loader {
   #failure: unknown;
   readonly #onProgress: ((progress: Progress) => void) | undefined;
   readonly #manifests: { url: string; bytes: Bytes }[] = [];
+  /** Files that are being written to the cache. */
+  readonly #keeping: Promise<void>[] = [];
   readonly #loaded = new Map<string, number>();
   #total = 0;
   #reported = -Infinity;
@@ -96,30 +98,39 @@ export class Loader {
   }
 
   /**
-   * Fetches planned files and hands them to `use`, which rejects what is not right. When it does so, files whose hash
-   * is wrong are fetched once more, past the caches; accepted files are kept.
+   * Fetches planned files and hands them to `use`. Where the browser hashes, what is not as the manifest says is fetched
+   * once more, past the caches, and `use` is told that all hashes are right. Elsewhere `use` has to compare them; when
+   * it rejects, files that are wrong are fetched once more. Accepted files are kept.
    *
    * @returns What `use` gave.
    * @throws AvseError `network` or `format`, naming the file, or what `use` threw.
    */
-  async files<T>(files: FileSpec[], use: (contents: Bytes[]) => T | Promise<T>): Promise<T> {
-    const fetched = await this.#all(files.map((file) => this.#file(file)));
+  async files<T>(files: FileSpec[], use: (contents: Bytes[], hashed: boolean) => T | Promise<T>): Promise<T> {
+    const hashed = canHash();
+    const fetched = await this.#all(files.map((file) => (hashed ? this.#hashed(file) : this.#file(file))));
+    const contents = () => fetched.map(({ bytes }) => bytes);
+    if (hashed) {
+      // The browser writes while the engine works; `finish` waits for it.
+      this.#keeping.push(this.#keep(files, fetched));
+      return use(contents(), true);
+    }
     let result: T;
     try {
-      result = await use(fetched.map(({ bytes }) => bytes));
+      result = await use(contents(), false);
     } catch (thrown) {
       const wrong = await this.#wrong(files, fetched);
       if (wrong.length === 0) throw thrown;
       const again = await this.#all(wrong.map((at) => this.#refetch(files[at]!, fetched[at]!)));
       wrong.forEach((at, i) => (fetched[at] = again[i]!));
-      result = await use(fetched.map(({ bytes }) => bytes));
+      result = await use(contents(), false);
     }
     await this.#keep(files, fetched);
     return result;
   }
 
-  /** Keeps the manifests; for when all that they list has been accepted. */
+  /** Waits until all files are kept, and keeps the manifests; for when all that they list has been accepted. */
   async finish(): Promise<void> {
+    await Promise.all(this.#keeping);
     await Promise.all(this.#manifests.map(({ url, bytes }) => this.#cache.keepManifest(url, bytes)));
   }
 
@@ -160,6 +171,12 @@ export class Loader {
       if (!(thrown instanceof AvseError && thrown.code === "format") || this.#stop.signal.aborted) throw thrown;
       return { bytes: await this.#read(await this.#request(file.url, "reload"), file, false), fromCache: false };
     }
+  }
+
+  /** A file with the right hash. */
+  async #hashed(file: FileSpec): Promise<Fetched> {
+    const fetched = await this.#file(file);
+    return (await sha256(fetched.bytes)) === file.sha256 ? fetched : this.#refetch(file, fetched);
   }
 
   async #refetch(file: FileSpec, { fromCache }: Fetched): Promise<Fetched> {

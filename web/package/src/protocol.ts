@@ -6,6 +6,7 @@
 
 import type { ErrorRecord } from "./errors.js";
 import type { Thumbnail } from "./thumbnails.js";
+import type { Run } from "./trial.js";
 import type {
   Device, Embedding, Explanation, ExportInfo, GalleryInfo, Item, Kind, ModelInfo, Progress, SearchResult,
 } from "./types.js";
@@ -21,11 +22,15 @@ export interface LoadRequest {
   device: Device;
   cache: boolean;
   wasmUrl?: string;
+  /** Kinds of galleries that are fetched at once. */
+  galleries?: Kind[];
 }
 
 export interface Loaded {
   info: ModelInfo;
   exported: ExportInfo | null;
+  /** Whether there is a GPU that the page should have tried, see `gpu-trial.ts`. */
+  untried: boolean;
 }
 
 /** Files as blobs, which live outside both threads and cost nothing to post. */
@@ -72,6 +77,10 @@ export interface Calls {
   wordPieces: { request: { text: string }; answer: string[] };
   encode: { request: { text: string } | { picture: Picture }; answer: Embedding };
   search: { request: { gallery: number; question: Question; k: number }; answer: SearchResult };
+  /** What the device makes of a GPU's trial. */
+  trial: { request: Record<never, never>; answer: Run };
+  /** Remembers why the GPU is not to be taken, or `null` for that it is. */
+  judge: { request: { objection: string | null }; answer: null };
   explain: { request: { gallery: number; query: Embedding; index: number }; answer: Explanation };
   openGallery: { request: { gallery: number; url: string }; answer: GalleryInfo };
   createGallery: { request: { gallery: number; name?: string; kind?: Kind; version?: number }; answer: GalleryInfo };

@@ -4,6 +4,7 @@
 
 import { Client, type SendOptions, type WorkerLike } from "./client.js";
 import { AvseError } from "./errors.js";
+import { PAUSE, tryGpu } from "./gpu-trial.js";
 import type { CallName, Calls, Changed, Loaded, LoadRequest, Snapshot } from "./protocol.js";
 import type { Kind, Progress } from "./types.js";
 
@@ -54,6 +55,7 @@ export class Session {
   #disposed: AvseError | null = null;
   #loaded: Loaded | null = null;
   #fallback: string | undefined;
+  #tried = false;
 
   private constructor(request: LoadRequest, makeWorker: () => WorkerLike) {
     this.#request = request;
@@ -99,7 +101,9 @@ export class Session {
         const { request, transfer = [] } = await prepare();
         const gallery = (request as { gallery?: number }).gallery;
         if (gallery !== undefined) await this.#reopen(client, gallery);
-        return await client.call(name, request, { ...options, transfer });
+        const answer = await client.call(name, request, { ...options, transfer });
+        if (name === "search" || name === "encode") this.#tryGpu();
+        return answer;
       } catch (error) {
         const lost = error instanceof AvseError && error.code === "device-lost";
         if (!lost || attempt >= REPEATS || this.#disposed) throw error;
@@ -285,6 +289,24 @@ export class Session {
       this.#changed({ gallery, what: "changed", items, version: open.version + 1 });
     }
     open.openIn = client;
+  }
+
+  /** After the first answer a GPU that nobody has tried is; the next visit takes it, if it is worth it. */
+  #tryGpu(): void {
+    if (this.#tried || !this.#loaded?.untried) return;
+    this.#tried = true;
+    setTimeout(() => void this.#judgeGpu(this.#loaded!), PAUSE);
+  }
+
+  async #judgeGpu({ info }: Loaded): Promise<void> {
+    const client = this.#client;
+    if (!client?.usable) return;
+    let gpu: Client | undefined;
+    const found = await tryGpu(this.#request, client, this.#makeWorker, (begun) => this.#alive.add((gpu = begun))).catch(() => undefined);
+    if (gpu) this.#alive.delete(gpu);
+    if (found === undefined || !client.usable) return;
+    info.fallback = found ?? "it has been tried and is faster, so the next visit takes it";
+    await client.call("judge", { objection: found }).catch(() => {});
   }
 
   #changed(changed: Changed): void {

@@ -2,13 +2,12 @@
  * The galleries that are open in the worker.
  */
 
-import { FILES } from "./columns.js";
 import type { Engine, GalleryParts } from "./engine.js";
 import { asAvseError, AvseError } from "./errors.js";
+import { type EarlyGallery, listed, type Listed } from "./gallery-files.js";
 import { Loader, type LoaderOptions } from "./loader.js";
 import { type Listener, MadeGallery } from "./made.js";
-import { candidates, expectFormat, fileOf } from "./manifest.js";
-import { surroundings } from "./model.js";
+import { surroundings } from "./surroundings.js";
 import type { Changed, Snapshot } from "./protocol.js";
 import type { Queue } from "./queue.js";
 import { fetchThumbnails, imageOf, type Thumbnails } from "./thumbnails.js";
@@ -32,12 +31,14 @@ export class Shelf {
   readonly #queue: Queue;
   readonly #cache: boolean;
   readonly #tell: (changed: Changed) => void;
+  readonly #early: Map<string, EarlyGallery>;
   readonly #downloaded = new Map<number, Downloaded>();
   readonly #made = new Map<number, MadeGallery>();
 
-  /** `tell` is told of what other tabs have done to a gallery. */
-  constructor(engine: Engine, queue: Queue, cache: boolean, tell: (changed: Changed) => void) {
+  /** `tell` is told of what other tabs have done to a gallery; `early` are galleries that are on their way, by address. */
+  constructor(engine: Engine, queue: Queue, cache: boolean, tell: (changed: Changed) => void, early: Map<string, EarlyGallery>) {
     this.#engine = engine;
+    this.#early = early;
     this.#queue = queue;
     this.#cache = cache;
     this.#tell = tell;
@@ -86,17 +87,32 @@ export class Shelf {
     }, signal);
   }
 
-  /** Downloads and opens a gallery; its thumbnails follow. */
-  async openUrl(gallery: number, url: string, options: Omit<LoaderOptions, "cache">): Promise<GalleryInfo> {
+  /** Opens a gallery whose files are here or on their way; `null` where there is none, or it failed. */
+  async #openEarly(url: string, { onProgress }: Omit<LoaderOptions, "cache">): Promise<(Listed & { handle: number }) | null> {
+    const early = this.#early.get(url);
+    // Its memory is needed once.
+    this.#early.delete(url);
+    early?.follow(onProgress);
+    const fetched = await early?.fetched;
+    if (!fetched) return null;
+    const { manifest, files, contents: [embeddings, items] } = fetched;
+    const parts = { manifest: manifest.bytes, embeddings, items } as GalleryParts;
+    return { manifest, files, handle: await this.#queue.run(() => this.#engine.openGallery(parts, true)) };
+  }
+
+  async #download(url: string, options: Omit<LoaderOptions, "cache">): Promise<Listed & { handle: number }> {
     const loader = new Loader(surroundings(), { ...options, cache: this.#cache });
-    const manifest = await loader.manifest(candidates(url, [FILES.manifest]));
-    expectFormat(manifest, "avse-gallery");
-    const files = [fileOf(manifest, FILES.embeddings), fileOf(manifest, FILES.items)];
-    loader.plan(files);
-    const handle = await loader.files(files, ([embeddings, items]) =>
-      this.#queue.run(() => this.#engine.openGallery({ manifest: manifest.bytes, embeddings, items } as GalleryParts)),
+    const { manifest, files } = await listed(url, loader);
+    const handle = await loader.files(files, ([embeddings, items], hashed) =>
+      this.#queue.run(() => this.#engine.openGallery({ manifest: manifest.bytes, embeddings, items } as GalleryParts, hashed)),
     );
     await loader.finish();
+    return { manifest, files, handle };
+  }
+
+  /** Downloads and opens a gallery; its thumbnails follow. */
+  async openUrl(gallery: number, url: string, options: Omit<LoaderOptions, "cache">): Promise<GalleryInfo> {
+    const { handle, manifest, files } = (await this.#openEarly(url, options)) ?? (await this.#download(url, options));
     if (options.signal?.aborted) {
       this.#engine.closeGallery(handle);
       throw options.signal.reason;

@@ -2,8 +2,8 @@
  * Whether a GPU is worth its name. Drivers have been seen that compute wrong numbers without a word, and small models are
  * quicker on the processor than the way to the GPU and back takes.
  *
- * The known numbers are the processor's: the build for GPUs runs there as well, with the same weights. So nothing has
- * to be stored beside the model, and nothing can grow old.
+ * The known numbers are the processor's, with the same weights. So nothing has to be stored beside the model, and nothing
+ * can grow old.
  */
 
 import type { Engine } from "./engine.js";
@@ -14,27 +14,39 @@ const TOLERANCE = 2e-3;
 
 const SENTENCE = "a black cat on a red roof";
 
-interface Run {
+const WRONG = "the WebGPU adapter computes wrong numbers";
+
+/** What a device makes of the trial's questions. */
+export interface Run {
   blocks: Float32Array[];
   best: { index: number; score: number };
   /** Milliseconds of the two encodings. */
   time: number;
 }
 
-/** Why `gpu` is not to be taken; undefined when it computes what `cpu` computes, and sooner. */
-export async function objection(gpu: Engine, cpu: Engine): Promise<string | undefined> {
-  // The first run compiles what the second one measures.
-  await run(gpu);
-  await run(cpu);
-  const [there, here] = [await run(gpu), await run(cpu)];
-  const farthest = Math.max(...there.blocks.map((blocks, at) => difference(blocks, here.blocks[at]!)), Math.abs(there.best.score - here.best.score));
-  // Also when it is no number at all.
-  if (!(farthest <= TOLERANCE) || there.best.index !== here.best.index) return "the WebGPU adapter computes wrong numbers";
+/** The trial's questions, and how long they take a device that has been asked them before: the first time it compiles. */
+export async function trial(engine: Engine): Promise<Run> {
+  await run(engine);
+  return run(engine);
+}
+
+/** Why the GPU is not to be taken; undefined when it computes what the processor computes, and sooner. */
+export function objection(there: Run, here: Run): string | undefined {
+  if (differ(there, here)) return WRONG;
   const tell = (time: number) => `${time < 10 ? time.toFixed(1) : Math.round(time)} ms`;
   return there.time < here.time ? undefined : `WebGPU is slower here than WebAssembly (${tell(there.time)} and ${tell(here.time)})`;
 }
 
-/** A sentence, a picture where the model knows pictures, and a search among the two embeddings and their opposites. */
+/**
+ * What can be said of a GPU by itself, for models that are too large to be held a second time by the processor: it has to
+ * give finite numbers, the same ones twice, and find what it looks for.
+ */
+export async function doubt(engine: Engine): Promise<string | undefined> {
+  const [first, second] = [await run(engine), await run(engine)];
+  return differ(first, second) || second.best.index !== 1 ? WRONG : undefined;
+}
+
+/** A sentence, a picture where the model knows pictures, and a search among the sentence's embedding and its opposite. */
 async function run(engine: Engine): Promise<Run> {
   const { imageSize: side, hasImageTower } = engine.info();
   const began = performance.now();
@@ -51,14 +63,20 @@ async function run(engine: Engine): Promise<Run> {
     const rows = [sentence.map((number) => -number), sentence];
     rows.forEach((row, at) => engine.add(gallery, row, { key: String(at) }, "0".repeat(64)));
     const [best] = await answered(engine.search(gallery, "captions", sentence, 1));
-    return { blocks, best: best ?? { index: -1, score: NaN }, time };
+    return { blocks, best: best ? { index: best.index, score: best.score } : { index: -1, score: NaN }, time };
   } finally {
     engine.closeGallery(gallery);
   }
 }
 
-function difference(one: Float32Array, other: Float32Array): number {
-  if (one.length !== other.length) return Infinity;
+function differ(one: Run, other: Run): boolean {
+  const farthest = Math.max(...one.blocks.map((blocks, at) => difference(blocks, other.blocks[at])), Math.abs(one.best.score - other.best.score));
+  // Also when it is no number at all.
+  return !(farthest <= TOLERANCE) || one.best.index !== other.best.index;
+}
+
+function difference(one: Float32Array, other: Float32Array | undefined): number {
+  if (one.length !== other?.length) return Infinity;
   // NaN goes through a maximum.
   return one.reduce((most, number, at) => Math.max(most, Math.abs(number - other[at]!)), 0);
 }

@@ -38,6 +38,11 @@ export interface OpenOptions extends CallOptions {
 export interface LoadOptions extends OpenOptions {
   /** Default `auto`. */
   device?: Device;
+  /**
+   * Which of the export's galleries are fetched together with the model, for {@link Avse.openGallery} to find them here:
+   * those of these kinds. Default none. Not on pages over plain http.
+   */
+  galleries?: Kind[];
   /** Whether files are kept in the browser's cache, so that the next visit needs no network; default `true`. */
   cache?: boolean;
   /** The folder with the package's `manifest.json` of WebAssembly builds, where it is not `dist/wasm` beside the script. */

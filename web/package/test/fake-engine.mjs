@@ -53,7 +53,7 @@ export class Engine {
     engine.#device = device;
     engine.#config = parse(files.config);
     if (engine.#config.broken === "no-device" && device === "webgpu") throw fail("no-device", "the adapter gives no device");
-    if (engine.#config.broken === "trap") trap();
+    if (engine.#config.broken === "trap" && (engine.#config.on ?? device) === device) trap();
     return engine;
   }
 

@@ -9,13 +9,14 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use super::cases::{self, Case};
-use super::parallel;
 use super::ptxas::{self, Assembled, Module, REGISTERS, Usage};
 use super::record::{Kernel, Record};
 use super::table;
 use super::tools::Tools;
 use crate::files::text;
+use crate::parallel;
 use crate::shell::target;
+use crate::terminal::{self, note, say};
 
 /// What to check.
 #[derive(Clone, Debug, Default)]
@@ -80,24 +81,20 @@ pub fn check(binary: &Path, options: &Options) -> bool {
     let (done, modules) = match run_all(binary, options, &tools, &work, &mut problems) {
         Ok(found) => found,
         Err(error) => {
-            eprintln!("cuda check: {}: {error}", work.display());
+            note!("cuda check: {}: {error}", work.display());
             return false;
         }
     };
-    println!(
-        "assembling {} modules ({:.0} s so far)",
-        modules.len(),
-        began.elapsed().as_secs_f64()
-    );
+    say!("assembling {} modules ({:.0} s so far)", modules.len(), began.elapsed().as_secs_f64());
     let checked = assemble(&done, &modules, &mut problems);
     symbols(&done, &mut problems);
-    print!("{}", table::summary(&checked, &done));
+    terminal::text(&table::summary(&checked, &done));
     for problem in &problems {
-        eprintln!("!!! {problem}");
+        note!("!!! {problem}");
     }
     let written = options.no_table || options.only.is_some() || table::write(&checked, &done);
     let seconds = began.elapsed().as_secs_f64();
-    println!(
+    say!(
         "{} cases, {} kernels, {} problems, {seconds:.0} s",
         done.len(),
         checked.len(),
@@ -190,7 +187,7 @@ fn one(binary: &Path, case: &Case, tools: &Tools, work: &Path, folder: &Path) ->
         None => (0, 0),
     };
     let (name, seconds) = (&case.name, began.elapsed().as_secs_f64());
-    println!(
+    say!(
         "{:>5} {name:58} {seconds:5.0} s, {kernels} kernels, {launches} launches",
         case.capability
     );

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::files::{copy, text};
 use crate::shell::{Step, root, target};
+use crate::terminal::{note, say};
 
 /// Burn's bundle of LLVM, by the name of its folder. The number follows the crate `tracel-llvm-bundler`.
 const FOLDER: &str = "tracel-llvm-23.1.0-4";
@@ -43,8 +44,8 @@ pub fn is_there() -> bool {
 pub fn set_up() -> bool {
     let installed = is_there() || by_burn() || from_pypi();
     match (installed, folder()) {
-        (true, Some(folder)) => println!("setup: LLVM for CUDA ({}): ready", folder.display()),
-        _ => eprintln!(
+        (true, Some(folder)) => say!("setup: LLVM for CUDA ({}): ready", folder.display()),
+        _ => note!(
             "\n!!! setup: LLVM for CUDA is MISSING. The CUDA build needs Burn's own download, or Python \
              with pip and PyPI (xtask/src/cuda/llvm-requirements.txt)\n"
         ),
@@ -68,7 +69,7 @@ fn by_burn() -> bool {
             .run();
     let _ = fs::remove_dir_all(&package);
     if !fetched {
-        println!("LLVM: Burn's own download cannot be had here; PyPI is asked next");
+        say!("LLVM: Burn's own download cannot be had here; PyPI is asked next");
     }
     fetched && is_there()
 }
@@ -97,7 +98,7 @@ fn from_pypi() -> bool {
         && match place(&unpacked.join("mlc_llvm_static/static"), &folder) {
             Ok(()) => true,
             Err(error) => {
-                eprintln!("{}: {error}", folder.display());
+                note!("{}: {error}", folder.display());
                 false
             }
         };

@@ -4,7 +4,6 @@ mod cases;
 pub mod check;
 mod dataset;
 pub mod llvm;
-mod parallel;
 mod ptxas;
 mod record;
 mod table;
@@ -15,6 +14,7 @@ use std::path::Path;
 
 use crate::files::text;
 use crate::shell::{Step, root, target};
+use crate::terminal::say;
 use crate::web::avse;
 
 pub use tools::driver;
@@ -47,7 +47,7 @@ pub fn say_size(program: &Path) -> bool {
     let _ = fs::remove_file(&stripped);
     if let Some(size) = size {
         let (size, aim) = (size / 1_000_000, SIZE / 1_000_000);
-        println!("{}: {size} MB stripped, {aim} MB are the aim", program.display());
+        say!("{}: {size} MB stripped, {aim} MB are the aim", program.display());
     }
     size.is_some()
 }

@@ -6,6 +6,7 @@ use std::fs;
 
 use super::check::{Checked, Done};
 use crate::shell::root;
+use crate::terminal::note;
 
 /// Between these the file is written anew; what stands around is left alone.
 const BEGIN: &str = "<!-- cargo xtask cuda check: from here -->";
@@ -67,7 +68,7 @@ pub fn write(checked: &[Checked], done: &[Done]) -> bool {
     match fs::write(&file, text) {
         Ok(()) => true,
         Err(error) => {
-            eprintln!("{}: {error}", file.display());
+            note!("{}: {error}", file.display());
             false
         }
     }

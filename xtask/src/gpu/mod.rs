@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::files::text;
 use crate::shell::{Step, root, target};
+use crate::terminal::note;
 
 pub const HELP: &str = "\
 Usage: cargo xtask gpu pack|run|rehearse [ARGS]
@@ -80,7 +81,7 @@ fn unpacked(archive: &Path, arguments: &[String]) -> bool {
     let folder = folder().join("unpacked");
     let _ = fs::remove_dir_all(&folder);
     if let Err(error) = fs::create_dir_all(&folder) {
-        eprintln!("{}: {error}", folder.display());
+        note!("{}: {error}", folder.display());
         return false;
     }
     let here = std::env::current_dir().unwrap_or_else(|_| root());

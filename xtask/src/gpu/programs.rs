@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cuda::llvm;
 use crate::files::text;
 use crate::shell::Step;
+use crate::terminal::note;
 
 /// Builds the program, `avse` with the test suites in it, with everything that makes a GPU fast, and writes it, stripped,
 /// to `out`.
@@ -22,7 +23,7 @@ pub fn build(out: &Path) -> bool {
         return false;
     };
     let Some(built) = executable(&messages, "archive") else {
-        eprintln!("cargo built no test `archive`");
+        note!("cargo built no test `archive`");
         return false;
     };
     stripped(&built, out)

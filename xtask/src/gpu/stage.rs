@@ -7,6 +7,7 @@ use super::programs::{build, c_library, libraries_into};
 use super::{folder, python};
 use crate::files::{copy, text};
 use crate::shell::{Step, root};
+use crate::terminal::{self, note};
 
 /// Side of the emoji's pictures in pixels. The recipe's network looks at 48; the usual 96 would not fit.
 const SIDE: &str = "48";
@@ -38,7 +39,7 @@ pub fn stage(out: &Path) -> bool {
         return false;
     }
     let about = about(&program);
-    print!("{about}");
+    terminal::text(&about);
     fs::write(out.join("archive.json"), about).is_ok()
 }
 
@@ -46,14 +47,14 @@ pub fn stage(out: &Path) -> bool {
 pub fn without_programs(out: &Path) -> bool {
     let _ = fs::remove_dir_all(out);
     if let Err(error) = fs::create_dir_all(out) {
-        eprintln!("{}: {error}", out.display());
+        note!("{}: {error}", out.display());
         return false;
     }
     let copies = FILES.map(|(from, to)| (root().join(from), out.join(to)));
     let scripts = SCRIPTS.map(|name| (root().join("bench/gpu").join(name), out.join(name)));
     for (from, to) in copies.iter().chain(&scripts) {
         if let Err(error) = copy(from, to) {
-            eprintln!("{}: {error}", from.display());
+            note!("{}: {error}", from.display());
             return false;
         }
     }
@@ -86,7 +87,7 @@ fn emoji(avse: &Path, out: &Path) -> bool {
         Ok(())
     });
     if let Err(error) = copied {
-        eprintln!("{}: {error}", set.display());
+        note!("{}: {error}", set.display());
         return false;
     }
     let words = [text(&set.join("images")), text(&out.join("images.tar"))];

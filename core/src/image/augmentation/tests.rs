@@ -284,6 +284,7 @@ fn impossible_values_are_named() {
     broken.train(&plain(), &photo(5, 5), &mut ChaCha8Rng::seed_from_u64(0));
 }
 
+#[allow(clippy::disallowed_macros)]
 #[test]
 fn fast_enough_for_training() {
     let (image, pre) = (photo(128, 128), Preprocess::new(64));

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::input::json;
 use crate::weights::file_entry::{FileEntry, hex};
 use crate::weights::{Precision, Towers};
 use crate::{Error, Result};
@@ -52,9 +53,9 @@ impl Manifest {
     ///
     /// # Errors
     /// [`Error::Format`] when it is none of a bundle of this version.
-    pub fn from_json(json: &[u8], path: &Path) -> Result<Self> {
+    pub fn from_json(bytes: &[u8], path: &Path) -> Result<Self> {
         let bad = |message: String| Error::format(path, message);
-        let manifest: Self = serde_json::from_slice(json).map_err(|e| bad(e.to_string()))?;
+        let manifest: Self = json::parse(bytes, path)?;
         if manifest.format != FORMAT {
             return Err(bad(format!("`format` is `{}`, not `{FORMAT}`", manifest.format)));
         }

@@ -8,6 +8,7 @@ mod kernels;
 mod memory;
 mod streams;
 
+use std::io::Write;
 use std::cell::Cell;
 
 use crate::error::{Code, Failure, Outcome};
@@ -26,7 +27,7 @@ fn call(name: &'static str, since: i32, body: impl FnOnce(&mut Machine) -> Outco
     let mut machine = match machine() {
         Ok(machine) => machine,
         Err(error) => {
-            eprintln!("cuda stand-in: {error}");
+            let _ = writeln!(std::io::stderr(), "cuda stand-in: {error}");
             return Code::Unknown as i32;
         }
     };

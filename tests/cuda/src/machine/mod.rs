@@ -5,6 +5,7 @@ mod streams;
 
 pub use copies::{Place, transfer};
 
+use std::io::Write;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -91,7 +92,7 @@ impl Machine {
     fn write_record(&self) {
         let Some(folder) = &self.settings.out else { return };
         if let Err(error) = self.record.write(folder) {
-            eprintln!("cuda stand-in: {}: {error}", folder.display());
+            let _ = writeln!(std::io::stderr(), "cuda stand-in: {}: {error}", folder.display());
         }
     }
 

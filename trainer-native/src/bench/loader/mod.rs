@@ -8,15 +8,16 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use avse_core::image::augmentation::ImageAugmentation;
-use avse_core::image::pixels::Preprocess;
+use avse_core::image::pixels::{DecodeLimits, Preprocess, RgbImage};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use walkdir::WalkDir;
 
 use super::Summary;
 use super::similarity::{PeerCommand, Peers, Row};
-use crate::data::{ImageEntry, Split};
+use crate::data::{ImageEntry, Split, picture};
 use crate::machine::Machine;
+use crate::terminal::note;
 use crate::{Error, Result};
 
 pub use photos::write as write_photos;
@@ -115,9 +116,13 @@ fn pictures(folder: &Path) -> Result<Split> {
     Ok(Split { name: "bench".into(), images, captions, image_of_caption, kinds: None })
 }
 
+fn read(split: &Split, image: usize) -> Result<RgbImage> {
+    picture::decode(&split.images[image].path, &DecodeLimits::default())
+}
+
 /// Checks on one whole picture that the peer sees the pixels that we see.
 fn agree(split: &Split, side: usize, peers: &mut Peers) -> Result<()> {
-    let ours = Preprocess::new(side).evaluate(&split.read_image(0)?);
+    let ours = Preprocess::new(side).evaluate(&read(split, 0)?);
     let plane = side * side;
     let ours: Vec<f64> = (0..3 * CHECKED)
         .map(|at| f64::from(ours[at / CHECKED * plane + at % CHECKED * plane / CHECKED]))
@@ -140,15 +145,16 @@ fn measure(
     let thousands = options.count as f64 / 1000.0;
     for run in 0..=options.repetitions {
         let seconds = load(options, split, workers, run as u64)? / thousands;
-        eprint!("{workers} worker(s), run {run} of {}: {seconds:.3} s", options.repetitions);
+        let mut line =
+            format!("{workers} worker(s), run {run} of {}: {seconds:.3} s", options.repetitions);
         let mut peer = None;
         if let Some(peers) = peers.as_deref_mut() {
             let request = format!("load {} {} {run}", options.side, options.count);
             let seconds = peers.run(&request)?.seconds / thousands;
-            eprint!("; OpenCV + NumPy {seconds:.3} s");
+            line += &format!("; OpenCV + NumPy {seconds:.3} s");
             peer = Some(seconds);
         }
-        eprintln!(" per 1,000 images");
+        note!("{line} per 1,000 images");
         // The first warms up.
         if run > 0 {
             ours.push(seconds);
@@ -199,7 +205,7 @@ fn work(
         }
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(at as u64);
-        let image = split.read_image(at % split.images.len())?;
+        let image = read(split, at % split.images.len())?;
         batch.extend(augmentation.train(&preprocess, &image, &mut rng));
     }
     std::hint::black_box(&batch);

@@ -21,6 +21,7 @@ pub use roofline::roofline;
 pub use rows::{Row, read_rows};
 
 use crate::Result;
+use crate::terminal::note;
 use data::Data;
 use rows::Timed;
 use work::Work;
@@ -76,15 +77,15 @@ fn time(
         let (seconds, check) = work.run()?;
         let counts = run >= WARMUP;
         ours.add(counts, seconds);
-        eprint!("{} {}: {seconds:.4} s", work.name, progress(run, repetitions));
+        let mut line = format!("{} {}: {seconds:.4} s", work.name, progress(run, repetitions));
         for (peer, timed) in work.peers.iter().zip(&mut theirs) {
             let Some(process) = peers.as_deref_mut() else { continue };
             let answer = process.run(&peer.request)?;
             work.compare(peer, &check, &answer.check)?;
             timed.add(counts, answer.seconds);
-            eprint!("; {} {:.4} s", peer.name, answer.seconds);
+            line += &format!("; {} {:.4} s", peer.name, answer.seconds);
         }
-        eprintln!();
+        note!("{line}");
     }
     if peers.is_none() || work.peers.is_empty() {
         return Ok(vec![Row::alone(work, &ours)]);

@@ -12,6 +12,7 @@ use crate::bench::child;
 use crate::data::{Dataset, DatasetSpec};
 use crate::evaluate::{Pairs, encode_split};
 use crate::machine::peak_memory;
+use crate::terminal::note;
 
 /// What follows the program's name in the process that [`EvaluationJob::run_in_child`] starts.
 const CHILD_ARGUMENTS: [&str; 2] = ["bench", "evaluation"];
@@ -65,7 +66,7 @@ impl EvaluationJob {
             let pairs = Pairs::new(&encoded)?;
             std::hint::black_box(pairs.ranks()?.evaluate());
             run_seconds.push(start.elapsed().as_secs_f64());
-            eprintln!("evaluation: run {run}, {:.3} s", run_seconds[run]);
+            note!("evaluation: run {run}, {:.3} s", run_seconds[run]);
             let (images, captions) = (CHECKED.min(pairs.images()), CHECKED.min(pairs.captions()));
             let scores = pairs.block(0..images, 0..captions)?;
             check = scores.into_iter().map(f64::from).collect();

@@ -12,6 +12,7 @@ use std::path::Path;
 use super::similarity::{PeerCommand, Peers};
 use super::{Job, Measurement, Phase, Summary, VitSize, Workload};
 use crate::machine::Machine;
+use crate::terminal::note;
 use crate::train::Method;
 use crate::{Error, Result};
 
@@ -199,7 +200,7 @@ fn of_peer(
     let mut check = Vec::new();
     for run in 0..warmup + timed {
         let answer = peers.run(request)?;
-        eprintln!("peer, {request}: run {run}, {:.3} s", answer.seconds);
+        note!("peer, {request}: run {run}, {:.3} s", answer.seconds);
         if run >= warmup {
             measured.seconds.push(answer.seconds);
         }

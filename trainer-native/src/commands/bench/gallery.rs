@@ -8,6 +8,7 @@ use super::output::{check_folder, write_raw};
 use crate::Result;
 use crate::commands::source::Precision;
 use crate::gallery::{self, BenchOptions};
+use crate::terminal;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,7 +53,7 @@ impl GalleryArgs {
             limit: 10,
             folder: self.folder,
         })?;
-        print!("{report}");
+        terminal::text(&report.to_string())?;
         write_raw(self.json.as_deref(), &report)
     }
 }

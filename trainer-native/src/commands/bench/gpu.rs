@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use crate::bench::training::network;
 use crate::bench::{GpuJob, Phase, VitSize, Workload, check_collective};
+use crate::terminal::say;
 use crate::train::{Method, Precision};
 use crate::{Error, Result};
 
@@ -78,7 +79,7 @@ impl GpuArgs {
             }
             None => Ok(network(&self.workload())?),
         };
-        println!("{}", found.map_err(|e| Error::Usage(format!("JSON: {e}")))?);
+        say!("{}", found.map_err(|e| Error::Usage(format!("JSON: {e}")))?)?;
         Ok(())
     }
 

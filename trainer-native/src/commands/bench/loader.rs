@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::output::check_folder;
 use crate::bench::loader::{LoaderOptions, run, table};
 use crate::bench::merge_rows;
+use crate::terminal::{self, note};
 use crate::{Error, Result};
 
 const EXAMPLES: &str = "\
@@ -61,10 +62,10 @@ impl LoaderArgs {
             repetitions: self.repetitions,
         };
         let found = run(&options, self.peers.as_deref())?;
-        print!("{}", table(&found));
+        terminal::text(&table(&found))?;
         if let Some(path) = &self.json {
             merge_rows(path, &found.rows)?;
-            eprintln!("rows: {}", path.display());
+            note!("rows: {}", path.display());
         }
         Ok(())
     }

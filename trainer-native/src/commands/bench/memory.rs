@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::output::{check_folder, write_raw};
 use crate::Result;
 use crate::bench::{self, own_program};
+use crate::terminal::{self, note};
 
 /// Options of `avse bench memory`.
 #[derive(Debug, clap::Args)]
@@ -24,9 +25,9 @@ impl MemoryArgs {
     pub(super) fn run(self) -> Result<()> {
         check_folder("--json", self.json.as_deref())?;
         let report = bench::memory(&own_program()?, self.quick)?;
-        print!("{}", report.table());
+        terminal::text(&report.table())?;
         for row in report.misses() {
-            eprintln!(
+            note!(
                 "warning: the formula is off by more than {:.0}% at batch {}, {:?}",
                 100.0 * bench::MEMORY_TOLERANCE,
                 row.batch,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::output::{check_folder, write_raw};
 use crate::bench::{Job, Phase, Report, VitSize, Workload, own_program};
 use crate::machine::Machine;
+use crate::terminal;
 use crate::train::Method;
 use crate::{Result, device};
 
@@ -54,7 +55,7 @@ impl ModelArgs {
             })
             .collect::<Result<_>>()?;
         let report = Report::new(machine, workload, measurements);
-        print!("{}", report.table());
+        terminal::text(&report.table())?;
         write_raw(self.json.as_deref(), &report)
     }
 

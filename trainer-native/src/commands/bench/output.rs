@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::terminal::note;
 use crate::{Error, Result, files};
 
 /// Refuses a file, where there is to be one, whose folder does not exist: minutes of measuring should not end in
@@ -24,7 +25,7 @@ pub(super) fn check_folder(option: &str, path: Option<&Path>) -> Result<()> {
 pub(super) fn write_raw(path: Option<&Path>, report: &impl Serialize) -> Result<()> {
     if let Some(path) = path {
         files::write_atomically(path, &files::json(report)?)?;
-        eprintln!("raw numbers: {}", path.display());
+        note!("raw numbers: {}", path.display());
     }
     Ok(())
 }

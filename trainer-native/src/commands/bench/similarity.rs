@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::output::check_folder;
 use crate::bench::similarity::{SimilarityReport, Sizes, read_rows, roofline, run};
 use crate::machine::Machine;
+use crate::terminal::{self, note};
 use crate::{Error, Result, files};
 
 const EXAMPLES: &str = "\
@@ -52,14 +53,14 @@ impl SimilarityArgs {
         let mut findings = run(sizes, self.repetitions, self.peers.as_deref())?;
         findings.rows.extend(others.into_iter().flatten());
         let report = SimilarityReport::new(machine, findings);
-        print!("{}", report.table());
+        terminal::text(&report.table())?;
         if let Some(path) = &self.json {
             report.write(path)?;
-            eprintln!("rows: {}", path.display());
+            note!("rows: {}", path.display());
         }
         if let Some(path) = &self.roofline {
             files::write_atomically(path, roofline(&report)?.as_bytes())?;
-            eprintln!("picture: {}", path.display());
+            note!("picture: {}", path.display());
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::output::check_folder;
 use crate::bench::training::{TrainingOptions, TrainingRow, run, table};
 use crate::bench::{merge_rows, own_program};
+use crate::terminal::{self, note};
 use crate::{Error, Result};
 
 const EXAMPLES: &str = "\
@@ -56,9 +57,9 @@ impl TrainingArgs {
             None => Ok(()),
         };
         let found = run(&own_program()?, &options, self.peers.as_deref(), keep)?;
-        print!("{}", table(&found));
+        terminal::text(&table(&found))?;
         if let Some(path) = &self.json {
-            eprintln!("rows: {}", path.display());
+            note!("rows: {}", path.display());
         }
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! What `avse eval` prints.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use avse_core::metrics::{PositiveMetrics, RetrievalMetrics};
 use serde::Serialize;
 
 use crate::report::{metrics_table, positives_table};
+use crate::terminal::say;
 use crate::{Error, Result};
 
 /// What `--json` prints.
@@ -18,6 +19,9 @@ pub struct Report<'a> {
     pub model: Option<&'a Path>,
     pub images: usize,
     pub captions: usize,
+    /// What could not be read, where the figures are not of the whole split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
     /// Of an ensemble, those of the member that cuts most.
     pub truncated_captions: usize,
     /// Where images were looked at more often than usual.
@@ -28,6 +32,17 @@ pub struct Report<'a> {
     /// The models of an ensemble alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Member<'a>>,
+}
+
+/// What the figures are without.
+#[derive(Debug, Serialize)]
+pub struct LeftOut {
+    /// Images that could not be read.
+    pub images: usize,
+    /// Their captions.
+    pub captions: usize,
+    /// The file that lists the images.
+    pub list: Option<PathBuf>,
 }
 
 /// One model of an ensemble.
@@ -77,10 +92,17 @@ impl Report<'_> {
         if json {
             let text = serde_json::to_string_pretty(self)
                 .map_err(|e| Error::Usage(format!("results: {e}")))?;
-            println!("{text}");
+            say!("{text}")?;
             return Ok(());
         }
-        println!("{} images, {} captions", self.images, self.captions);
+        say!("{} images, {} captions", self.images, self.captions)?;
+        if let Some(LeftOut { images, captions, list }) = &self.left_out {
+            let listed = list.as_ref().map(|list| format!(", listed in {}", list.display()));
+            say!(
+                "not measured: {images} images that could not be read{}, with their {captions} captions",
+                listed.unwrap_or_default()
+            )?;
+        }
         let mut sets = Vec::new();
         let mut positives = Vec::new();
         for (name, figures) in self.rows() {
@@ -92,12 +114,12 @@ impl Report<'_> {
             positives.extend(figures.positives.as_ref().map(|figures| (name, figures)));
         }
         let sets: Vec<_> = sets.iter().map(|(name, set)| (name.as_str(), *set)).collect();
-        println!("{}", metrics_table(&sets));
+        say!("{}", metrics_table(&sets))?;
         if !positives.is_empty() {
-            println!("{}", positives_table(&positives));
+            say!("{}", positives_table(&positives))?;
         }
         if self.truncated_captions > 0 {
-            println!("{} captions were cut to the network's positions", self.truncated_captions);
+            say!("{} captions were cut to the network's positions", self.truncated_captions)?;
         }
         Ok(())
     }

@@ -86,6 +86,7 @@ impl Args {
                 )));
             }
         }
+        self.reading.put_into(&mut config);
         if let Some(before) = before {
             before.check_resumable(&config)?;
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::icons::Credit;
 use super::write::CREDIT_FILES;
 use crate::{Error, Result};
+use avse_core::input::json;
 
 /// The words that captions are made of, all MIT: what, by whom, where; `data/README.md` has the same list.
 pub const WORDS: [(&str, &str, &str); 3] = [
@@ -28,7 +29,6 @@ pub fn credits_of(folder: &Path) -> Result<Option<Vec<Credit>>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         read => read.map_err(|e| Error::io(&path, e))?,
     };
-    let credits: BTreeMap<String, Credit> =
-        serde_json::from_slice(&bytes).map_err(|e| Error::format(&path, e.to_string()))?;
+    let credits: BTreeMap<String, Credit> = json::parse(&bytes, &path)?;
     Ok(Some(credits.into_values().collect()))
 }

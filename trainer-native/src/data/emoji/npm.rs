@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use avse_core::input::json;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::terminal::note;
 use crate::{Error, Result};
 
 /// The folder with `package.json`: the repository's `data/` this program was
@@ -30,7 +32,7 @@ pub fn data_folder() -> Result<PathBuf> {
 /// Reads a JSON file.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    serde_json::from_slice(&bytes).map_err(|e| Error::format(path, e.to_string()))
+    Ok(json::parse(&bytes, path)?)
 }
 
 /// Installed packages: where they are and which versions they have.
@@ -85,7 +87,7 @@ impl Packages {
 }
 
 fn npm_ci(folder: &Path) -> Result<()> {
-    eprintln!("installing the pinned emoji packages with npm ci in {}", folder.display());
+    note!("installing the pinned emoji packages with npm ci in {}", folder.display());
     let program = if cfg!(windows) { "npm.cmd" } else { "npm" };
     let output = Command::new(program)
         .args(["ci", "--omit=peer", "--ignore-scripts", "--no-audit", "--no-fund"])

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::icons::{Designer, IconSet, TEST_DESIGNER, TRAINING_DESIGNERS};
 use super::words::Emoji;
 use super::{draw, drawn_by_all};
-use crate::files::write_atomically;
+use crate::files::{read_text, write_atomically};
 use crate::{Error, Result};
 
 /// The training designer whose drawings of the validation emoji are held out.
@@ -49,7 +49,7 @@ impl Lists {
         let mut seen = HashSet::new();
         let mut lists = Self::FILES.iter().map(|name| {
             let file = folder.join(name);
-            let text = std::fs::read_to_string(&file).map_err(|e| Error::io(&file, e))?;
+            let text = read_text(&file)?;
             let codes: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
             for (i, code) in codes.iter().enumerate() {
                 if !seen.insert(code.clone()) {

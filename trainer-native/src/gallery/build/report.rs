@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use avse_core::gallery::{GalleryKind, Row, StoredPrecision};
 use serde::Serialize;
 
-use crate::gallery::listing::Problem;
+use crate::gallery::listing::{Problem, UnreadFormat};
 use crate::gallery::plan::{Plan, State};
 
 /// What was done.
@@ -36,6 +36,10 @@ pub struct BuildReport {
     pub reused: usize,
     /// What could not be read.
     pub unreadable: Vec<Problem>,
+    /// Pictures of formats that this build does not read.
+    pub unread_formats: Vec<UnreadFormat>,
+    /// The file that lists it, where anything could not be read.
+    pub unreadable_list: Option<PathBuf>,
     /// Captions longer than the network has positions for.
     pub truncated_captions: usize,
     /// Whether anything had to be written.
@@ -60,6 +64,8 @@ impl BuildReport {
             encoded: 0,
             reused: 0,
             unreadable: plan.problems.iter().map(|(_, problem)| problem.clone()).collect(),
+            unread_formats: plan.unread_formats.clone(),
+            unreadable_list: None,
             truncated_captions: 0,
             written: false,
             seconds: 0.0,

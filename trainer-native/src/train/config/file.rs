@@ -5,6 +5,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::TrainConfig;
+use crate::files::read_text;
 use crate::{Error, Result};
 
 impl TrainConfig {
@@ -13,7 +14,7 @@ impl TrainConfig {
     /// # Errors
     /// [`Error::Io`] or [`Error::Format`] naming file, line and key.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let text = read_text(path)?;
         let wrong = |message: String| Error::format(path, message);
         let config: Self = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
         // Backbones skip keys that they do not know, for the sake of Hugging Face's files;
@@ -31,7 +32,7 @@ impl TrainConfig {
     /// # Errors
     /// [`Error::Io`] or [`Error::Format`] naming the file.
     pub fn overlaid(&self, path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
+        let text = read_text(path)?;
         let wrong = |message: String| Error::format(path, message);
         let given: Table = text.parse().map_err(|e: toml::de::Error| wrong(e.to_string()))?;
         let mut whole = Table::try_from(self).map_err(|e| wrong(e.to_string()))?;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use avse_core::config::{ImageBackboneConfig, ModelConfig};
 use avse_core::image::augmentation::ImageAugmentation;
+use avse_core::image::pixels::DecodeLimits;
 use avse_core::image::sampling::{RadialBiasSampling, ViewSampling};
 use avse_core::text::augmentation::CaptionAugmentation;
 use burn::tensor::Device;
@@ -19,6 +20,7 @@ use toml::Table;
 use super::{Method, Precision};
 use crate::device::is_cpu;
 use crate::pretrained::Heads;
+use crate::reading::{MaxErrors, OnError, ReadPolicy, limits_of};
 use crate::{Error, Result};
 
 pub use loss::LossConfig;
@@ -94,6 +96,12 @@ pub struct TrainConfig {
     pub model: Option<ModelConfig>,
     /// Most word pieces of a vocabulary learnt from the captions.
     pub vocabulary_size: usize,
+    /// What is done about a picture that cannot be read.
+    pub on_error: OnError,
+    /// How many of a split's pictures may be left out before the run ends.
+    pub max_errors: MaxErrors,
+    /// Pixels of the largest picture that is read.
+    pub max_pixels: u64,
 }
 
 /// Threads a device that prepare batches, at most, unless more are asked for.
@@ -134,11 +142,20 @@ impl Default for TrainConfig {
             keep_checkpoints: 2,
             model: None,
             vocabulary_size: 4000,
+            on_error: OnError::Skip,
+            max_errors: MaxErrors::default(),
+            max_pixels: DecodeLimits::default().max_pixels,
         }
     }
 }
 
 impl TrainConfig {
+    /// How pictures are read.
+    pub fn reading(&self) -> ReadPolicy {
+        let (on_error, max_errors) = (self.on_error, self.max_errors);
+        ReadPolicy { on_error, max_errors, limits: limits_of(self.max_pixels) }
+    }
+
     /// How a step's gradients are computed.
     pub fn method(&self) -> Method {
         Method {
@@ -175,8 +192,8 @@ impl TrainConfig {
     }
 
     /// Checks that a run of this configuration may go on with another: where its data is and how it is
-    /// loaded, evaluated and kept may change, and how long it lasts where the rate does not depend on that;
-    /// nothing else.
+    /// loaded, evaluated and kept may change, what is done about pictures that cannot be read, and how long it lasts
+    /// where the rate does not depend on that; nothing else.
     ///
     /// # Errors
     /// [`Error::Usage`] naming the first key that differs.
@@ -201,6 +218,11 @@ impl TrainConfig {
         same.log_every = self.log_every;
         same.checkpoint_steps = self.checkpoint_steps;
         same.keep_checkpoints = self.keep_checkpoints;
+        (same.on_error, same.max_errors) = (self.on_error, self.max_errors);
+        if self.on_error == OnError::Stop {
+            // No picture has been left out for its size.
+            same.max_pixels = self.max_pixels;
+        }
         if same == *self {
             return Ok(());
         }
@@ -260,6 +282,9 @@ impl TrainConfig {
         }
         if self.workers > MOST_THREADS {
             return usage("--workers: at most 1024");
+        }
+        if self.max_pixels == 0 {
+            return usage("--max-pixels: at least 1");
         }
         if self.evaluate_every == 0 {
             return usage("evaluate_every: at least 1");

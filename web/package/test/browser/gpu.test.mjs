@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
-import { bundle, png, write } from "../fixtures.mjs";
+import { bundle, described, png, write } from "../fixtures.mjs";
 import { browserTests } from "./chromium.mjs";
 
 const it = browserTests({ flags: ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"] });
@@ -53,30 +53,106 @@ test("a lost GPU: a fresh worker answers the call, with every gallery as it was"
   assert.equal(page.workers().length, 1);
 });
 
-test("auto takes a GPU only where it computes rightly and sooner than the processor", async (context) => {
+/** As if the adapter were none of software; `edits` change further scripts: [file, what, by what]. */
+async function withGpu(context, ...edits) {
+  const bodies = {};
+  for (const [file, from, to] of [["code.js", "!software &&", "false &&"], ["gpu-trial.js", "2_000", "100"], ...edits]) {
+    const text = await readFile(new URL(`../../dist/${file}`, import.meta.url), "utf8");
+    assert.ok(text.includes(from), `${file} has no ${from}`);
+    bodies[`/avse-web/${file}`] = { body: text.replace(from, to) };
+  }
+  return it.serve(context, { intercept: ({ path }) => bodies[path] });
+}
+
+/* In the page: a visit that asks, and waits for what becomes of the trial. */
+const VISIT = `globalThis.visit = async (url, options = {}) => {
+  const { Avse } = await import("/avse-web/index.js");
+  const avse = await Avse.load(url, { device: "auto", ...options });
+  const before = { ...avse.info };
+  await avse.encodeText("red");
+  for (let wait = 0; wait < 100 && avse.info.fallback === before.fallback && /tried after/.test(before.fallback ?? ""); wait++) await new Promise((done) => setTimeout(done, 50));
+  const { device, fallback } = avse.info;
+  // What was found is kept by now.
+  await avse.encodeText("green");
+  avse.dispose();
+  return { first: before.device, why: before.fallback, device, fallback };
+};`;
+
+test("auto answers on the processor first, and takes a GPU on later visits only where it computes rightly and sooner", async (context) => {
   const trials = { sooner: { slow: "cpu" }, later: { slow: "webgpu" }, wrong: { slow: "cpu", wrong: 0.2 }, nan: { slow: "cpu", wrong: null } };
+  // Breaks there alone.
+  trials.trap = { broken: "trap", on: "webgpu" };
   for (const [name, config] of Object.entries(trials)) await write(it.root, bundle(`trial-${name}/`, config));
-  // As if the adapter were none of software.
-  const code = await readFile(new URL("../../dist/code.js", import.meta.url), "utf8");
-  assert.match(code, /!software &&/);
-  const server = await it.serve(context, { intercept: ({ path }) => (path.endsWith("/code.js") ? { body: code.replace("!software &&", "false &&") } : undefined) });
+  const server = await withGpu(context);
   const page = await it.page(context, server.url);
-  const infos = await page.evaluate(async (names) => {
-    const { Avse } = await import("/avse-web/index.js");
-    const infos = {};
-    for (const name of names) {
-      const { info } = await Avse.load(`/trial-${name}/`, { device: "auto" });
-      infos[name] = [info.device, info.fallback ?? ""];
-    }
-    // Who asks for it gets it.
-    infos.asked = [(await Avse.load("/trial-later/", { device: "webgpu" })).info.device];
-    return infos;
+  await page.evaluate(VISIT);
+  const visits = await page.evaluate(async (names) => {
+    const visits = {};
+    for (const name of names) visits[name] = [await visit(`/trial-${name}/`), await visit(`/trial-${name}/`)];
+    return visits;
   }, Object.keys(trials));
-  assert.deepEqual(infos.sooner, ["webgpu", ""]);
-  assert.equal(infos.later[0], "cpu");
-  assert.match(infos.later[1], /slower here than WebAssembly \(\d/);
-  for (const name of ["wrong", "nan"]) assert.deepEqual(infos[name], ["cpu", "the WebGPU adapter computes wrong numbers"]);
-  assert.deepEqual(infos.asked, ["webgpu"]);
+  for (const [name, [first, second]] of Object.entries(visits)) {
+    assert.deepEqual([first.first, first.device], ["cpu", "cpu"], name);
+    assert.match(first.why, /tried after the first answer/, name);
+    // Remembered: nothing is tried again.
+    assert.equal(second.why, second.fallback, name);
+    assert.equal(second.device, name === "sooner" ? "webgpu" : "cpu", name);
+    if (name !== "sooner") assert.equal(second.fallback, first.fallback, name);
+  }
+  assert.match(visits.sooner[0].fallback, /faster/);
+  assert.match(visits.later[1].fallback, /slower here than WebAssembly \(\d/);
+  for (const name of ["wrong", "nan"]) assert.equal(visits[name][1].fallback, "the WebGPU adapter computes wrong numbers");
+  assert.match(visits.trap[1].fallback, /failed at the start.*panicked/);
+  // Who asks for it gets it.
+  const asked = await page.evaluate(async () => (await (await import("/avse-web/index.js")).Avse.load("/trial-later/", { device: "webgpu" })).info.device);
+  assert.equal(asked, "webgpu");
+  assert.equal(page.workers().length, 1, "a trial's worker was left behind");
+});
+
+test("a verdict is one of this model, adapter, and time; without a cache there is no trial", async (context) => {
+  await write(it.root, bundle("verdict/", { slow: "cpu" }));
+  const server = await withGpu(context);
+  const page = await it.page(context, server.url);
+  await page.evaluate(VISIT);
+  const again = () => page.evaluate(async () => (await visit("/verdict/")).first);
+  assert.deepEqual([await again(), await again()], ["cpu", "webgpu"]);
+  // Another version of the model.
+  await write(it.root, bundle("verdict/", { slow: "cpu", newer: true }));
+  await write(it.root, { "verdict/model.safetensors": Buffer.alloc(300_000, 8) });
+  const manifest = JSON.parse(await readFile(`${it.root}/verdict/manifest.json`, "utf8"));
+  manifest.files["model.safetensors"] = described(Buffer.alloc(300_000, 8));
+  await write(it.root, { "verdict/manifest.json": manifest });
+  assert.deepEqual([await again(), await again()], ["cpu", "webgpu"]);
+  // Too old, and from a clock that went wrong.
+  for (const until of [Date.now() - 1, Date.now() + 1e12]) {
+    const changed = await page.evaluate(async (until) => {
+      const cache = await caches.open("avse-web-v1");
+      const keys = (await cache.keys()).filter(({ url }) => url.includes("webgpu-trial"));
+      for (const key of keys) await cache.put(key, new Response(JSON.stringify({ until, objection: null })));
+      return keys.length;
+    }, until);
+    assert.equal(changed, 1);
+    assert.deepEqual([await again(), await again()], ["cpu", "webgpu"]);
+  }
+  const uncached = await page.evaluate(async () => {
+    const { Avse } = await import("/avse-web/index.js");
+    const avse = await Avse.load("/verdict/", { cache: false });
+    await avse.encodeText("red");
+    await new Promise((done) => setTimeout(done, 500));
+    return [avse.info.device, avse.info.fallback];
+  });
+  assert.deepEqual(uncached, ["cpu", "nothing is kept here, so it could not be tried"]);
+});
+
+test("a model too large to be held twice goes to the GPU at once, which has to make sense by itself", async (context) => {
+  const trials = { sound: {}, random: { wrong: null } };
+  for (const [name, config] of Object.entries(trials)) await write(it.root, bundle(`large-${name}/`, config));
+  const server = await withGpu(context, ["model.js", "100e6", "1000"]);
+  const page = await it.page(context, server.url);
+  await page.evaluate(VISIT);
+  const found = await page.evaluate(async () => [await visit("/large-sound/"), await visit("/large-random/")]);
+  assert.deepEqual(found.map(({ first }) => first), ["webgpu", "cpu"]);
+  assert.equal(found[1].why, "the WebGPU adapter computes wrong numbers");
 });
 
 test("a GPU that stops without a word: all questions are answered on the CPU", async (context) => {

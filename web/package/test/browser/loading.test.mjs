@@ -91,3 +91,37 @@ test("aborting a download stops it at once; dispose ends what is pending", async
   assert.deepEqual([ends.first[0].name, ends.first[1], ends.order], ["AbortError", true, true]);
   assert.deepEqual([ends.pending.code, ends.late.code, ends.gallery.code], ["disposed", "disposed", "disposed"]);
 });
+
+test("galleries come with the model where that is asked for, and a failure there is told when they are opened", async (context) => {
+  let fault;
+  const { page, server } = await it.ready(context, { intercept: ({ path }) => (path.endsWith("pictures/embeddings.safetensors") ? fault : undefined) });
+  const opened = (options) =>
+    page.evaluate(async (options) => {
+      const avse = await load("/export/", { cache: false, ...options });
+      const reports = [];
+      const gallery = await avse.openGallery("/export/pictures/", { onProgress: (progress) => reports.push(progress) }).catch((error) => error);
+      const found = gallery.code ?? (await avse.searchText(gallery, "blue")).hits[0].key;
+      const { loaded, total } = reports.at(-1) ?? {};
+      avse.dispose();
+      return { found, complete: loaded > 0 && loaded === total, code: gallery.code, url: gallery.url };
+    }, options);
+  const asked = () => server.requests.splice(0).filter((path) => path.startsWith("/export/pictures/") && !path.includes("thumbnails"));
+  const files = ["/export/pictures/manifest.json", "/export/pictures/embeddings.safetensors", "/export/pictures/items.jsonl"];
+  const early = await opened({ galleries: ["images"] });
+  assert.deepEqual([early.found, early.complete], ["blue.png", true]);
+  assert.deepEqual(asked().sort(), files.toSorted(), "it was fetched more than once");
+  // The other kind is not fetched before it is opened; this one is, by the old way.
+  assert.equal((await opened({ galleries: ["captions"] })).found, "blue.png");
+  assert.deepEqual(asked().sort(), files.toSorted());
+  for (const wrong of [{ status: 404 }, { corrupt: true }]) {
+    fault = wrong;
+    const failed = await opened({ galleries: ["images"] });
+    assert.equal(failed.code, wrong.status ? "network" : "format");
+    assert.match(failed.url, /pictures\/embeddings\.safetensors$/);
+  }
+  // Without being opened.
+  fault = undefined;
+  server.requests.length = 0;
+  await page.evaluate(() => load("/export/", { cache: false, galleries: ["images"] }).then((avse) => avse.dispose()));
+  assert.ok(asked().length > 0, "nothing was fetched with the model");
+});
