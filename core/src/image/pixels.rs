@@ -320,5 +320,7 @@ fn interpolate_row<const C: usize>(row: &[u8], columns: &Taps, out: &mut [[f32; 
     }
 }
 
+#[cfg(all(test, feature = "decode"))]
+mod formats_tests;
 #[cfg(test)]
 mod tests;

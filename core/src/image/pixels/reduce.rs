@@ -169,3 +169,42 @@ fn turn<T: Copy>(pixels: &[T], width: usize, height: usize, orientation: Orienta
     }
     turned
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_very_large_pictures_are_made_smaller() {
+        assert_eq!(Reduction::of(10_000, 10_000).factor, 1);
+        assert_eq!(Reduction::of(12_000, 9_000).factor, 2); // 108 million
+        assert_eq!(Reduction::of(16_320, 12_240).factor, 2); // 200 million
+        assert_eq!(Reduction::of(60_000, 10_000).factor, 4);
+    }
+
+    #[test]
+    fn smaller_means_the_mean_of_pixels() {
+        let reduction = Reduction { factor: 2 };
+        // Three columns and three rows: cells at the right and lower edge have fewer pixels.
+        let image = reduction.gray(3, 3, vec![0, 10, 7, 20, 31, 8, 1, 2, 9]).unwrap();
+        assert_eq!((image.width(), image.height()), (2, 2));
+        let grays: Vec<u8> = image.data().chunks(3).map(|pixel| pixel[0]).collect();
+        assert_eq!(grays, [15, 8, 2, 9]);
+    }
+
+    #[test]
+    fn turning_agrees_with_the_image_crate() {
+        let data: Vec<u8> = (0..3 * 5 * 4).collect();
+        let rgb = RgbImage::from_raw(5, 4, data.clone()).unwrap();
+        for number in 1..=8 {
+            let orientation = Orientation::from_exif(number).unwrap();
+            let mut wanted = ::image::DynamicImage::from(
+                ::image::RgbImage::from_raw(5, 4, data.clone()).unwrap(),
+            );
+            wanted.apply_orientation(orientation);
+            let turned = rgb.clone().turned(orientation);
+            assert_eq!(turned.width as u32, wanted.width(), "{number}");
+            assert_eq!(turned.data, wanted.into_rgb8().into_raw(), "{number}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Whole files, as OpenCV 5.0 with libjpeg-turbo 3.1 and libtiff 4.7 reads them.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use super::{DecodeLimits, RgbImage};
+use crate::Result;
+
+macro_rules! file {
+    ($name:literal) => {
+        include_bytes!(concat!("../../../../tests/fixtures/pictures/", $name))
+    };
+}
+
+fn decode(bytes: &[u8]) -> Result<RgbImage> {
+    RgbImage::decode(bytes, &DecodeLimits::default())
+}
+
+fn refusal(bytes: &[u8]) -> String {
+    decode(bytes).expect_err("it has to be refused").to_string()
+}
+
+/// SHA-256 of the pixels.
+fn sum(image: &RgbImage) -> String {
+    Sha256::digest(image.data()).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[test]
+fn jpeg_scans_and_samplings_are_what_opencv_decodes() {
+    // Brightness and colours in scans of their own; brightness and one colour in one; brightness coarser than colour;
+    // scan by scan finer; with restart markers.
+    let files: [(&[u8], &str); 5] = [
+        (
+            file!("scans_y_then_cbcr.jpg"),
+            "33cfe4ac7f5c1ea32c9a790cdcce405cd80e68c0b7431e74f8d44efea668e7a5",
+        ),
+        (
+            file!("two_scans.jpg"),
+            "49e01e2dcea8750c156a1dd02a986493736325d9d00e8bb264b3a529a01a44f0",
+        ),
+        (
+            file!("coarse_luma.jpg"),
+            "709a94626a127641b93213c81167f7ac9918da7b8416546a7be245dd09350394",
+        ),
+        (
+            file!("progressive.jpg"),
+            "3d3590458569e32a6e3f24ffe6f0124bc8863ae72e6b547935c19701482ef50f",
+        ),
+        (file!("restarts.jpg"), "713e6efecdd9d0ea06799f421c02bb437629b5471a6335db7b4c4a50abea4f3f"),
+    ];
+    for (index, (bytes, wanted)) in files.into_iter().enumerate() {
+        assert_eq!(sum(&decode(bytes).unwrap()), wanted, "file {index}");
+    }
+}
+
+#[test]
+fn jpeg_without_an_end_marker_is_read_when_all_data_is_there() {
+    let files: [&[u8]; 5] = [
+        file!("scans_y_then_cbcr.jpg"),
+        file!("coarse_luma.jpg"),
+        file!("progressive.jpg"),
+        file!("restarts.jpg"),
+        file!("plain.jpg"),
+    ];
+    for &bytes in &files {
+        let whole = decode(bytes).unwrap();
+        assert_eq!(decode(&bytes[..bytes.len() - 2]).unwrap(), whole);
+        for part in [bytes.len() / 2, bytes.len() * 3 / 4, bytes.len() - 20] {
+            assert!(decode(&bytes[..part]).is_err(), "{part} of {}", bytes.len());
+        }
+    }
+}
+
+#[test]
+fn an_end_marker_behind_half_of_the_data_does_not_make_it_a_whole() {
+    let files: [&[u8]; 4] = [
+        file!("scans_y_then_cbcr.jpg"),
+        file!("coarse_luma.jpg"),
+        file!("restarts.jpg"),
+        file!("plain.jpg"),
+    ];
+    for bytes in files {
+        for part in [bytes.len() / 2, bytes.len() * 3 / 4, bytes.len() - 20] {
+            let ended = [&bytes[..part], &[0xFF, 0xD9]].concat();
+            assert!(decode(&ended).is_err(), "{part} of {}", bytes.len());
+        }
+    }
+}
+
+#[test]
+fn jpeg_whose_restart_markers_are_damaged_is_refused() {
+    let bytes = file!("restarts.jpg");
+    let at = |number: u8| bytes.windows(2).position(|pair| pair == [0xFF, 0xD0 + number]).unwrap();
+    let (first, second) = (at(0), at(1));
+    let missing = [&bytes[..first], &bytes[first + 2..]].concat();
+    assert!(refusal(&missing).contains("restart marker"), "{}", refusal(&missing));
+    let mut swapped = bytes.to_vec();
+    (swapped[first + 1], swapped[second + 1]) = (0xD1, 0xD0);
+    assert!(refusal(&swapped).contains("not in order"), "{}", refusal(&swapped));
+    // A stretch that ends early: OpenCV goes on with gray, other decoders with noise.
+    let short = [&bytes[..second - 4], &bytes[second..]].concat();
+    assert!(refusal(&short).contains("damaged"), "{}", refusal(&short));
+}
+
+#[test]
+fn tiff_is_what_libtiff_decodes() {
+    let files: [(&[u8], &str); 7] = [
+        (file!("palette.tif"), "736ab5f1548c44f83810af9c7918a6d7678d00c786845e8c1a8b462f81a4cf01"),
+        (file!("t_big.tif"), "e3a86e927d86c48ccc163143166fe4ab49da520e746c6975187830dd092bd36d"),
+        (
+            file!("jpeg_ycbcr.tif"),
+            "0f082e08f8a60216bcb0917e84adc1abd45a7e1b76045516c7e60b10a3c80b37",
+        ),
+        (file!("lab.tif"), "e287055f2bd00ca7be9dc5eba218a78e16c58a62fe26b6fe6ce31203eaf995f5"),
+        (file!("fax4.tif"), "ac7a74286d5a9d26ca99e587b8b2f22bb462243ee0bab93afc2703dad6512c83"),
+        (file!("cmyk.tif"), "e3df92ef303a22f42e3869b8e5934ff04cd1c40a71417e4f72ca42daad83773a"),
+        // On white, with the alpha multiplied in once.
+        (
+            file!("premultiplied.tif"),
+            "e42a05c9433df91ba1279165e89999bcdc13e4fff294e9bde8ec8aa10ed10e23",
+        ),
+    ];
+    for (index, (bytes, wanted)) in files.into_iter().enumerate() {
+        assert_eq!(sum(&decode(bytes).unwrap()), wanted, "file {index}");
+        refusal(&bytes[..bytes.len() / 2]);
+    }
+}
+
+/// A TIFF file with the given entries (tag, kind, count, value) and content from byte 8 on.
+fn tiff(big_endian: bool, content: &[u8], entries: &[(u16, u16, u32, u32)]) -> Vec<u8> {
+    let short = |value: u16| if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
+    let long = |value: u32| if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
+    let mut file = if big_endian { b"MM".to_vec() } else { b"II".to_vec() };
+    file.extend(short(42));
+    file.extend(long(8 + content.len() as u32));
+    file.extend(content);
+    file.extend(short(entries.len() as u16));
+    for &(tag, kind, count, value) in entries {
+        file.extend(short(tag));
+        file.extend(short(kind));
+        file.extend(long(count));
+        match kind {
+            3 if count == 1 => file.extend([short(value as u16), [0, 0]].concat()),
+            1 => file.extend([value as u8, 0, 0, 0]),
+            _ => file.extend(long(value)),
+        }
+    }
+    file.extend([0; 4]);
+    file
+}
+
+#[test]
+fn an_orientation_of_any_number_type_turns() {
+    for big_endian in [false, true] {
+        for kind in [1, 3, 4, 8, 9] {
+            let kind_name = if kind == 8 { 3 } else { kind };
+            let exif = tiff(big_endian, b"", &[(274, kind_name, 1, 6)]);
+            let name = format!("type {kind}, big endian {big_endian}");
+            let wanted = ::image::metadata::Orientation::Rotate90;
+            assert_eq!(super::tags::orientation(&exif), wanted, "{name}");
+            let with_mark = [b"Exif\0\0", &exif[..]].concat();
+            assert_eq!(super::tags::orientation(&with_mark), wanted, "{name}");
+        }
+        // A TIFF picture of 2 x 1 pixels that says so itself becomes 1 x 2.
+        let entries = [
+            (256, 3, 1, 2),
+            (257, 3, 1, 1),
+            (258, 3, 1, 8),
+            (262, 3, 1, 1),
+            (273, 4, 1, 8),
+            (274, 4, 1, 6),
+            (279, 4, 1, 2),
+        ];
+        let image = decode(&tiff(big_endian, &[10, 20], &entries)).unwrap();
+        assert_eq!((image.width(), image.height()), (1, 2));
+        assert_eq!(image.data(), [10, 10, 10, 20, 20, 20]);
+    }
+    let damaged = tiff(false, b"", &[(274, 4, u32::MAX, 6)]);
+    let none = ::image::metadata::Orientation::NoTransforms;
+    assert_eq!(super::tags::orientation(&damaged), none);
+}
+
+#[test]
+fn a_jpeg_with_an_orientation_as_a_long_is_turned() {
+    let plain = file!("plain.jpg");
+    for big_endian in [false, true] {
+        let exif = tiff(big_endian, b"", &[(274, 4, 1, 6)]);
+        let length = (exif.len() as u16 + 8).to_be_bytes();
+        let turned =
+            [&plain[..2], &[0xFF, 0xE1], &length, b"Exif\0\0", &exif, &plain[2..]].concat();
+        let (image, wanted) = (decode(&turned).unwrap(), decode(plain).unwrap());
+        assert_eq!((image.width(), image.height()), (wanted.height(), wanted.width()));
+        // The first pixel of the last row comes first.
+        let corner = wanted.width() * (wanted.height() - 1) * 3;
+        assert_eq!(image.data()[..3], wanted.data()[corner..][..3]);
+    }
+}
+
+#[test]
+fn a_png_whose_exif_stands_behind_the_pixels_is_turned() {
+    use ::image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+    let mut png = Vec::new();
+    let pixels = [1, 2, 3, 4, 5, 6];
+    PngEncoder::new(&mut png).write_image(&pixels, 2, 1, ExtendedColorType::Rgb8).unwrap();
+    let mut chunk = b"eXIf".to_vec();
+    chunk.extend(tiff(true, b"", &[(274, 3, 1, 6)]));
+    let length = (chunk.len() as u32 - 4).to_be_bytes();
+    let checksum = !chunk.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 * (crc & 1)))
+    });
+    let end = png.len() - 12;
+    let late = [&png[..end], &length, &chunk, &checksum.to_be_bytes(), &png[end..]].concat();
+    let image = decode(&late).unwrap();
+    assert_eq!((image.width(), image.height(), image.data()), (1, 2, &pixels[..]));
+}
+
+#[test]
+fn a_raw_file_is_read_by_its_largest_jpeg_picture() {
+    let (small, large): (&[u8], &[u8]) = (file!("plain.jpg"), file!("scans_y_then_cbcr.jpg"));
+    let content = [small, large].concat();
+    // The sensor's data, a preview, and below it a larger one: as in DNG files.
+    let below = 8 + content.len() as u32;
+    let entry =
+        |place: usize, size: usize| [(513, 4, 1, 8 + place as u32), (514, 4, 1, size as u32)];
+    let lower = tiff(false, &content, &entry(small.len(), large.len()));
+    let mut file = lower.clone();
+    let first = [
+        &[(274, 3, 1, 8), (262, 3, 1, 32803), (330, 4, 1, below), (50706, 1, 4, 1)],
+        &entry(0, small.len())[..],
+    ]
+    .concat();
+    let head = file.len() as u32;
+    file[4..8].copy_from_slice(&head.to_le_bytes());
+    file.extend(&tiff(false, b"", &first)[8..]);
+    let (image, wanted) = (decode(&file).unwrap(), decode(large).unwrap());
+    assert_eq!((image.width(), image.height()), (wanted.height(), wanted.width()));
+    // Without a picture in it there is nothing to show.
+    let bare = tiff(false, b"", &[(262, 3, 1, 32803), (50706, 1, 4, 1)]);
+    assert!(refusal(&bare).contains("raw file without a JPEG"), "{}", refusal(&bare));
+}
+
+#[test]
+fn known_formats_that_are_not_read_are_named() {
+    let heic = [&[0, 0, 0, 24], &b"ftypheic\0\0\0\0mif1heic"[..]].concat();
+    let message = refusal(&heic);
+    if !cfg!(feature = "heic") {
+        assert!(message.contains("HEIC") && message.contains("--features heic"), "{message}");
+    }
+    assert!(refusal(b"8BPS\0\x01").contains("Photoshop"));
+    assert!(refusal(b"<svg xmlns='x'/>").contains("drawing"));
+}
+
+#[test]
+fn too_many_pixels_are_refused_with_the_option_that_helps() {
+    let limits = DecodeLimits { max_pixels: 100, ..DecodeLimits::default() };
+    let files: [&[u8]; 3] = [file!("plain.jpg"), file!("palette.tif"), file!("progressive.jpg")];
+    for bytes in files {
+        let message = RgbImage::decode(bytes, &limits).unwrap_err().to_string();
+        assert!(message.contains("--max-pixels") && message.contains("61 x 47"), "{message}");
+    }
+}
