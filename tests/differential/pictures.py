@@ -8,6 +8,7 @@ import itertools
 import os
 import pathlib
 import struct
+import tempfile
 import zlib
 
 os.environ["OPENCV_LOG_LEVEL"] = "SILENT"
@@ -36,10 +37,14 @@ RGBA = np.dstack([RGB, ALPHA])
 
 
 def opencv(content: bytes) -> np.ndarray | None:
-    try:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
+    # From a file: a JPEG without end marker is read there, and not from memory.
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        try:
+            pixels = cv2.imread(file.name, cv2.IMREAD_COLOR)
+        except cv2.error:
+            return None
     return None if pixels is None else pixels[..., ::-1]
 
 
@@ -137,7 +142,7 @@ def png(depth: int, colour: int, interlaced: bool, palette: bytes = b"", extra: 
 
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, depth, colour, 0, 0, interlaced))
     extra = b"".join(chunk(extra[:4], extra[4:]) for extra in [extra] if extra)
-    return b"\x89PNG\r\n\x1a\n" + head + (chunk(b"PLTE", palette) if palette else b"") + extra + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + head + extra + (chunk(b"PLTE", palette) if palette else b"") + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
 def pngs():
@@ -188,6 +193,9 @@ def tiffs():
                 wanted = np.minimum(255, pixels[..., :3].astype(int) + 255 - ALPHA[..., None]).astype(np.uint8)
             else:
                 wanted = opencv(content)
+            if kind == "gray, 16 bits":
+                # OpenCV takes wrong pixels at the edges of tiles; elsewhere it does this.
+                wanted = np.repeat((pixels >> 8).astype(np.uint8)[..., None], 3, 2)
             if method == "zstd":
                 wanted = RGB  # OpenCV's libtiff lacks it; we refuse it as well.
             yield f"{kind}, {shape}, {method}, predictor {predictor}", content, wanted
