@@ -7,6 +7,7 @@
 
 mod captions;
 mod case;
+mod pictures;
 mod pth;
 mod records;
 mod safetensors_file;
@@ -27,6 +28,7 @@ type Kind = (&'static str, fn(&Case) -> Outcome);
 
 const KINDS: &[Kind] = &[
     ("captions", captions::check),
+    ("pictures", pictures::check),
     ("pth", pth::check),
     ("records", records::check),
     ("safetensors_file", safetensors_file::check),
