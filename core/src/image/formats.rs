@@ -169,9 +169,7 @@ impl PictureFormat {
     pub fn is_read(self) -> bool {
         match self {
             Png | Jpeg | WebP | Gif | Bmp | Tiff | Raw => cfg!(feature = "decode"),
-            JpegXl => cfg!(feature = "jxl"),
-            Heic | Avif => cfg!(feature = "heic"),
-            Jpeg2000 | Photoshop | Drawing | Other => false,
+            Heic | Avif | JpegXl | Jpeg2000 | Photoshop | Drawing | Other => false,
         }
     }
 
@@ -179,10 +177,6 @@ impl PictureFormat {
     pub fn advice(self) -> &'static str {
         match self {
             _ if self.is_read() => "",
-            Heic | Avif => {
-                "build avse with `--features heic` (it needs the library libheif), or convert the pictures to JPEG or PNG"
-            }
-            JpegXl => "build avse with `--features jxl`, or convert the pictures to JPEG or PNG",
             _ => "convert the pictures to JPEG or PNG",
         }
     }

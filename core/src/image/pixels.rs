@@ -3,11 +3,7 @@
 
 #[cfg(feature = "decode")]
 mod decode;
-#[cfg(feature = "decode")]
-mod heif;
 mod jpeg;
-#[cfg(feature = "decode")]
-mod jxl;
 #[cfg(feature = "decode")]
 mod raw;
 #[cfg(feature = "decode")]

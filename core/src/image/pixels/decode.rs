@@ -7,7 +7,7 @@ use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use serde::{Deserialize, Serialize};
 
 use super::reduce::Reduction;
-use super::{RgbImage, heif, jpeg, jxl, raw, signature, tags, tiff};
+use super::{RgbImage, jpeg, raw, signature, tags, tiff};
 use crate::image::formats::PictureFormat;
 use crate::{Error, Result};
 
@@ -33,8 +33,8 @@ impl DecodeLimits {
     pub(super) fn check(&self, width: u64, height: u64, bytes: u64) -> Result<()> {
         if width.saturating_mul(height) > self.max_pixels {
             return Err(Error::Image(format!(
-                "{width} x {height} pixels exceed the limit of {} million pixels; raise it with --max-pixels",
-                self.max_pixels as f64 / 1e6
+                "{width} x {height} pixels exceed the limit of {} pixels; raise it with --max-pixels",
+                self.max_pixels
             )));
         }
         if bytes > self.max_bytes {
@@ -67,8 +67,6 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage> {
         PictureFormat::Jpeg => jpeg::decode(bytes, limits),
         PictureFormat::Tiff => tiff::decode(bytes, limits),
         PictureFormat::Raw => raw::decode(bytes, limits),
-        PictureFormat::JpegXl => jxl::decode(bytes, limits),
-        PictureFormat::Heic | PictureFormat::Avif => heif::decode(bytes, limits),
         PictureFormat::Png => general(bytes, ImageFormat::Png, limits),
         PictureFormat::WebP => general(bytes, ImageFormat::WebP, limits),
         PictureFormat::Gif => general(bytes, ImageFormat::Gif, limits),
