@@ -4,6 +4,8 @@
 mod backbones;
 mod files;
 mod torch;
+#[path = "../../../tests/support/torch_types.rs"]
+mod torch_types;
 mod web;
 
 use std::fs;

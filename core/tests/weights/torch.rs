@@ -4,8 +4,9 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use avse_core::weights::{Checkpoint, StateDict, read_torch};
-use burn::tensor::DType;
 use serde_json::Value;
+
+use super::torch_types::torch_name;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/torch")
@@ -20,25 +21,6 @@ fn read(bytes: &[u8]) -> Result<Checkpoint, String> {
     Checkpoint::from_torch(Cursor::new(bytes), Path::new("x.pth")).map_err(|e| e.to_string())
 }
 
-fn dtype_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::F64 => "float64",
-        DType::F32 => "float32",
-        DType::F16 => "float16",
-        DType::BF16 => "bfloat16",
-        DType::I64 => "int64",
-        DType::I32 => "int32",
-        DType::I16 => "int16",
-        DType::I8 => "int8",
-        DType::U64 => "uint64",
-        DType::U32 => "uint32",
-        DType::U16 => "uint16",
-        DType::U8 => "uint8",
-        DType::Bool(_) => "bool",
-        other => panic!("{other:?}"),
-    }
-}
-
 fn assert_as_in_pytorch(file: &str, weights: &StateDict, expected: &Value) {
     let expected = expected.as_object().unwrap();
     let names: Vec<&str> = weights.names().collect();
@@ -47,7 +29,7 @@ fn assert_as_in_pytorch(file: &str, weights: &StateDict, expected: &Value) {
     assert_eq!(names, wanted, "{file}");
     for (name, data) in weights.iter() {
         let entry = &expected[name];
-        assert_eq!(dtype_name(data.dtype()), entry["dtype"], "{file} {name}");
+        assert_eq!(torch_name(data.dtype()), entry["dtype"].as_str(), "{file} {name}");
         assert_eq!(serde_json::json!(data.shape().to_vec()), entry["shape"], "{file} {name}");
         let values: Vec<f64> = data.iter::<f64>().collect();
         assert_eq!(serde_json::json!(values), entry["values"], "{file} {name}");

@@ -25,7 +25,7 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", shown(&self.key), shown(&self.reason))
+        f.write_str(&said(&self.key, &self.reason))
     }
 }
 
@@ -105,7 +105,7 @@ impl Skipped {
         if self.policy.on_error == OnError::Stop {
             return Err(Error::Usage(format!(
                 "{}. Mend or remove it, or leave out what cannot be read with --on-error skip",
-                Said { key, reason }
+                said(key, reason)
             )));
         }
         if !self.list(key, reason) {
@@ -122,7 +122,7 @@ impl Skipped {
              allows; the last is {}.{listed} Mend or remove them, or allow more, as a number or a share: \
              --max-errors 5%",
             self.policy.max_errors,
-            Said { key, reason }
+            said(key, reason)
         )))
     }
 
@@ -205,16 +205,9 @@ fn append(file: &mut File, problem: &Problem) -> std::io::Result<()> {
     file.write_all(&line)
 }
 
-/// A problem in words.
-struct Said<'a> {
-    key: &'a str,
-    reason: &'a str,
-}
-
-impl std::fmt::Display for Said<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.key, self.reason)
-    }
+/// A problem in words; names and reasons come from outside.
+fn said(key: &str, reason: &str) -> String {
+    format!("{}: {}", shown(key), shown(reason))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod collective;
 mod config;
 mod curves;
 mod dashboard;
+mod epoch_end;
 mod factor;
 mod feed;
 mod figures;
@@ -38,23 +39,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use avse_core::metrics::RetrievalMetrics;
-use avse_core::weights::Precision as StoredPrecision;
-use avse_core::{Avse, AvseModel};
+use avse_core::AvseModel;
 use burn::module::Module;
 use burn::tensor::Device;
 
 use self::checkpoint::{Snapshot, put_aside};
 use self::keeper::{Keeper, Kept};
 use self::position::{Position, Share};
-use self::room::{Room, explained};
+use self::room::Room;
 use self::run::Run;
 use crate::data::Split;
 use crate::device::is_cpu;
 use crate::files::shell_word;
-use crate::reading::Skipped;
 use crate::terminal::note;
-use crate::{Error, Result, evaluate};
+use crate::{Error, Result};
 
 pub use average::WeightAverage;
 pub use check::DryRun;
@@ -83,16 +81,6 @@ pub use tensorboard::EventWriter;
 /// What to do about numbers that overflow.
 const EXPLODED: &str =
     "The weights have grown without bounds; a lower --learning_rate or --grad_clip helps";
-
-/// The list of the validation's pictures that are left out, in the run's folder.
-const SKIPPED_VALIDATION: &str = "skipped.validation.jsonl";
-
-/// What an evaluation says.
-struct Measured {
-    metrics: RetrievalMetrics,
-    /// Pictures that could not be read; the figures are of the others.
-    skipped: usize,
-}
 
 /// A run in progress.
 pub struct Trainer {
@@ -265,16 +253,6 @@ impl Trainer {
         }
     }
 
-    /// Evaluates, saves and records an epoch whose steps are taken.
-    fn finish_epoch(&mut self) -> Result<()> {
-        let epoch = self.keeper.position.epoch;
-        let last = epoch + 1 == self.run.config.num_epochs || STOP.load(Ordering::Relaxed);
-        let evaluate = last || (epoch + 1).is_multiple_of(self.run.config.evaluate_every);
-        let measured = if evaluate { Some(self.evaluate()?) } else { None };
-        self.save(measured.as_ref().map(|measured| &measured.metrics))?;
-        self.record(measured)
-    }
-
     /// Saves the run before an error ends it; says so in the error.
     fn saved(&mut self, error: Error) -> Error {
         match self.snapshot() {
@@ -318,78 +296,6 @@ impl Trainer {
     fn say_stopped(&self) {
         let last = self.run.folder("last");
         note!("stopped by Ctrl-C: {} holds the last state", last.display());
-    }
-
-    /// The network as it would be used now.
-    fn current(&self) -> Result<Avse> {
-        let model = match &self.keeper.average {
-            Some(average) => average.model().clone(),
-            None => self.replicas[0].model.valid(),
-        };
-        Ok(Avse::new(self.run.model_config.clone(), model, self.run.tokenizer.clone())?)
-    }
-
-    fn evaluate(&self) -> Result<Measured> {
-        let current = self.current()?;
-        let device = &self.replicas[0].device;
-        let total = (self.validation.images.len(), "validation pictures");
-        let list = self.run.folder(SKIPPED_VALIDATION);
-        let skipped = Skipped::new(&self.run.config.reading(), total, list);
-        let evaluated = explained(None, device, || {
-            evaluate::evaluate_split(&current, &self.validation, &skipped)
-        });
-        skipped.finish();
-        skipped.summary().into_iter().for_each(|said| note!("{said}"));
-        let metrics = evaluated.map_err(|error| match error {
-            Error::Core(avse_core::Error::Shape(message)) => {
-                Error::Usage(format!("validation: {message}. {EXPLODED}"))
-            }
-            other => other,
-        })?;
-        Ok(Measured { metrics, skipped: skipped.count() })
-    }
-
-    /// Writes `last`, and `best` when the validation says so.
-    fn save(&mut self, metrics: Option<&RetrievalMetrics>) -> Result<()> {
-        let current = self.current()?;
-        current.save(self.run.folder("last"), StoredPrecision::F32)?;
-        let best = &mut self.keeper.position.best;
-        if let Some(metrics) = metrics
-            && best.is_none_or(|best| metrics.rsum > best)
-        {
-            *best = Some(metrics.rsum);
-            current.save(self.run.folder("best"), StoredPrecision::F32)?;
-        }
-        Ok(())
-    }
-
-    fn record(&mut self, measured: Option<Measured>) -> Result<()> {
-        let skipped_validation = measured.as_ref().map_or(0, |measured| measured.skipped);
-        let measured = measured.map(|measured| measured.metrics);
-        let position = &self.keeper.position;
-        let seconds = position.seconds_of_epoch.max(1e-9);
-        let captions = position.step_of_epoch * self.run.world * self.run.config.batch_size;
-        let record = EpochRecord {
-            epoch: position.epoch,
-            steps: position.step_of_epoch,
-            loss: position.loss_of_epoch / position.step_of_epoch.max(1) as f64,
-            learning_rate: self.run.rate(position.epoch, position.step),
-            images_per_second: captions as f64 / seconds,
-            data_wait: position.waited_of_epoch / seconds,
-            seconds,
-            elapsed: self.keeper.elapsed(),
-            truncated_captions: position.truncated_of_epoch,
-            validation: measured,
-            best_rsum: position.best,
-            validation_split: measured.map(|_| self.validation.name.clone()),
-            skipped_pictures: self.run.preparation.skipped.count(),
-            skipped_validation,
-        };
-        if let (Some(metrics), Some(best)) = (measured, position.best) {
-            self.keeper.dashboard.evaluated(metrics.rsum, best);
-        }
-        let step = self.keeper.position.step;
-        self.keeper.log.epoch(record, step)
     }
 
     fn snapshot(&mut self) -> Result<()> {

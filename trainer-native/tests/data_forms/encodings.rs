@@ -1,6 +1,7 @@
-//! Byte order marks, other encodings than UTF-8, and keys that stand there twice, in every form.
+//! Byte order marks, other encodings than UTF-8, compressed files, and keys that stand there twice, in every form.
 
 use serde_json::json;
+use trainer_native::data::ProblemKind::BadRecord;
 
 use super::support::{Folder, captions, image, karpathy};
 
@@ -98,4 +99,42 @@ fn lines_of_json_as_they_come() {
         let error = folder.error("b.jsonl");
         assert!(error.contains("b.jsonl: line 2: no JSON object"), "{bad}: {error}");
     }
+}
+
+#[test]
+fn compressed_files_are_named() {
+    let folder = Folder::new();
+    let start = |bytes: &[u8]| [bytes, &[7; 600]].concat();
+    for (number, (magic, program)) in [
+        (b"\x1f\x8b\x08\0".as_slice(), "gunzip"),
+        (b"\x28\xb5\x2f\xfd", "unzstd"),
+        (b"BZh9", "bunzip2"),
+        (b"\xfd7zXZ\0", "unxz"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for ending in ["tar", "tar.gz", "csv", "jsonl", "json"] {
+            let name = format!("c{number}.{ending}");
+            folder.write(&name, start(magic));
+            let error = folder.error(&name);
+            assert!(
+                error.contains(&name)
+                    && error.contains("compressed with")
+                    && error.contains(program),
+                "{error}"
+            );
+        }
+    }
+    // Beside others, or in their place.
+    folder.tar("w/train-0.tar", &[("0.png", &folder.png(0)), ("0.txt", b"a")]);
+    folder.write("w/train-1.tar.gz", start(b"\x1f\x8b"));
+    folder.write("w/notes.gz", start(b"\x1f\x8b"));
+    let (problems, text) = folder.problems("w");
+    assert_eq!(problems, [(BadRecord, "train-1.tar.gz".into(), None)], "{text}");
+    folder.write("only/0.tgz", start(b"\x1f\x8b"));
+    assert!(folder.error("only").contains("0.tgz: it is compressed"));
+    folder.write("tables/train.csv", "image,caption\n0.png,a\n");
+    folder.write("tables/val.csv.zst", start(b"\x28\xb5\x2f\xfd"));
+    assert!(folder.error("tables").contains("val.csv.zst: it is compressed"));
 }

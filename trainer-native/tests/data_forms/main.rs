@@ -10,3 +10,4 @@ mod prepare;
 mod shards;
 mod support;
 mod tables;
+mod tar_writer;

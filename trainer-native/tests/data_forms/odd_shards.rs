@@ -2,70 +2,10 @@
 
 use std::fs;
 
-use trainer_native::data::ProblemKind::*;
 use trainer_native::data::picture;
 
 use super::support::{Folder, captions};
-
-const BLOCK: usize = 512;
-
-/// A tar file, written header by header.
-#[derive(Default)]
-struct Tar(Vec<u8>);
-
-impl Tar {
-    fn header(mut self, name: &[u8], kind: u8, size: u64, link: &[u8]) -> Self {
-        let mut block = [0; BLOCK];
-        block[..name.len()].copy_from_slice(name);
-        block[100..107].copy_from_slice(b"0000644");
-        block[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
-        block[136..147].copy_from_slice(b"00000000000");
-        block[156] = kind;
-        block[157..157 + link.len()].copy_from_slice(link);
-        block[257..265].copy_from_slice(b"ustar\x0000");
-        self.0.extend(block);
-        self.summed(|_| ())
-    }
-
-    /// Changes the last header.
-    fn summed(mut self, change: impl Fn(&mut [u8])) -> Self {
-        let at = self.0.len() - BLOCK;
-        let block = &mut self.0[at..];
-        change(block);
-        block[148..156].fill(b' ');
-        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
-        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-        self
-    }
-
-    fn data(mut self, content: &[u8]) -> Self {
-        self.0.extend(content);
-        self.0.resize(self.0.len().next_multiple_of(BLOCK), 0);
-        self
-    }
-
-    fn file(self, name: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Self {
-        let content = content.as_ref();
-        self.header(name.as_ref(), b'0', content.len() as u64, b"").data(content)
-    }
-
-    /// A sample: a picture and its caption.
-    fn sample(self, key: impl AsRef<[u8]>, png: &[u8], caption: &str) -> Self {
-        let of = |ending: &[u8]| [key.as_ref(), ending].concat();
-        self.file(of(b".png"), png).file(of(b".txt"), caption)
-    }
-
-    fn end(mut self) -> Vec<u8> {
-        self.0.extend([0; 2 * BLOCK]);
-        self.0
-    }
-}
-
-fn record(key: &str, value: &str) -> String {
-    let body = key.len() + value.len() + 3;
-    let length = (body + 1..).find(|length| body + length.to_string().len() == *length).unwrap();
-    format!("{length} {key}={value}\n")
-}
+use super::tar_writer::{BLOCK, Tar, record};
 
 /// The pictures' bytes and captions of a shard, and what `verify` has to say.
 fn read(folder: &Folder, name: &str, tar: Vec<u8>) -> (Vec<(String, Vec<u8>, String)>, String) {
@@ -224,44 +164,6 @@ fn names_that_are_no_utf8_are_spelt_out() {
 }
 
 #[test]
-fn compressed_files_are_named() {
-    let folder = Folder::new();
-    let start = |bytes: &[u8]| [bytes, &[7; 600]].concat();
-    for (number, (magic, program)) in [
-        (b"\x1f\x8b\x08\0".as_slice(), "gunzip"),
-        (b"\x28\xb5\x2f\xfd", "unzstd"),
-        (b"BZh9", "bunzip2"),
-        (b"\xfd7zXZ\0", "unxz"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        for ending in ["tar", "tar.gz", "csv", "jsonl", "json"] {
-            let name = format!("c{number}.{ending}");
-            folder.write(&name, start(magic));
-            let error = folder.error(&name);
-            assert!(
-                error.contains(&name)
-                    && error.contains("compressed with")
-                    && error.contains(program),
-                "{error}"
-            );
-        }
-    }
-    // Beside others, or in their place.
-    folder.tar("w/train-0.tar", &[("0.png", &folder.png(0)), ("0.txt", b"a")]);
-    folder.write("w/train-1.tar.gz", start(b"\x1f\x8b"));
-    folder.write("w/notes.gz", start(b"\x1f\x8b"));
-    let (problems, text) = folder.problems("w");
-    assert_eq!(problems, [(BadRecord, "train-1.tar.gz".into(), None)], "{text}");
-    folder.write("only/0.tgz", start(b"\x1f\x8b"));
-    assert!(folder.error("only").contains("0.tgz: it is compressed"));
-    folder.write("tables/train.csv", "image,caption\n0.png,a\n");
-    folder.write("tables/val.csv.zst", start(b"\x28\xb5\x2f\xfd"));
-    assert!(folder.error("tables").contains("val.csv.zst: it is compressed"));
-}
-
-#[test]
 fn headers_of_all_programs() {
     let folder = Folder::new();
     let pngs = [0, 1, 2, 3, 4].map(|number| folder.png(number));
@@ -359,44 +261,4 @@ fn headers_of_all_programs() {
         assert!(found.is_empty() && text.contains(reason), "{number}: {text}");
     }
     assert!(fs::metadata(folder.path("d0.tar")).is_ok());
-}
-
-#[test]
-fn members_that_cannot_be_told_apart_or_read_are_named() {
-    let folder = Folder::new();
-    let png = folder.png(0);
-    type Members<'a> = &'a [(&'a str, &'a [u8])];
-    let cases: [(Members<'_>, &str); 6] = [
-        (
-            &[("1.png", &png), ("1.jpg", &png), ("1.txt", b"a")],
-            "two pictures, \"1.png\" and \"1.jpg\"",
-        ),
-        (
-            &[("1.png", &png), ("1.txt", b"a"), ("1.txt", b"b")],
-            "two texts, \"1.txt\" and \"1.txt\"",
-        ),
-        (&[("1.ico", &png), ("1.txt", b"a")], "convert the pictures to JPEG or PNG"),
-        (&[("1.png", &png), ("1.txt", b"\xff\xfea\0")], "\"1.txt\": this is UTF-16 text"),
-        (
-            &[("1.png", &png), ("1.json", b"{\"caption\": \"a\", \"caption\": \"b\"}")],
-            "stands there twice",
-        ),
-        (&[("1.png", &png), ("1.json", b"\xff\xfe{\0}\0")], "\"1.json\": this is UTF-16 text"),
-    ];
-    for (number, (members, reason)) in cases.into_iter().enumerate() {
-        let name = format!("{number}.tar");
-        folder.tar(&name, members);
-        assert!(folder.error(&name).contains(reason), "{}", folder.error(&name));
-    }
-    folder.tar(
-        "fine.tar",
-        &[
-            ("1.bmp", b"BM"),
-            ("1.txt", b"\xef\xbb\xbfa\r\n\nb"),
-            ("2.png", &png),
-            ("2.json", b"\xef\xbb\xbf{\"caption\": \"c\"}"),
-        ],
-    );
-    let split = folder.open("f30k", "fine.tar").split("test").unwrap();
-    assert_eq!(split.captions, ["a", "b", "c"]);
 }

@@ -107,3 +107,43 @@ fn what_is_wrong_with_shards() {
     folder.write("zeros.tar", vec![0; 1024]);
     assert!(folder.error("zeros.tar").contains("the tar file is empty"));
 }
+
+#[test]
+fn members_that_cannot_be_told_apart_or_read_are_named() {
+    let folder = Folder::new();
+    let png = folder.png(0);
+    type Members<'a> = &'a [(&'a str, &'a [u8])];
+    let cases: [(Members<'_>, &str); 6] = [
+        (
+            &[("1.png", &png), ("1.jpg", &png), ("1.txt", b"a")],
+            "two pictures, \"1.png\" and \"1.jpg\"",
+        ),
+        (
+            &[("1.png", &png), ("1.txt", b"a"), ("1.txt", b"b")],
+            "two texts, \"1.txt\" and \"1.txt\"",
+        ),
+        (&[("1.ico", &png), ("1.txt", b"a")], "convert the pictures to JPEG or PNG"),
+        (&[("1.png", &png), ("1.txt", b"\xff\xfea\0")], "\"1.txt\": this is UTF-16 text"),
+        (
+            &[("1.png", &png), ("1.json", b"{\"caption\": \"a\", \"caption\": \"b\"}")],
+            "stands there twice",
+        ),
+        (&[("1.png", &png), ("1.json", b"\xff\xfe{\0}\0")], "\"1.json\": this is UTF-16 text"),
+    ];
+    for (number, (members, reason)) in cases.into_iter().enumerate() {
+        let name = format!("{number}.tar");
+        folder.tar(&name, members);
+        assert!(folder.error(&name).contains(reason), "{}", folder.error(&name));
+    }
+    folder.tar(
+        "fine.tar",
+        &[
+            ("1.bmp", b"BM"),
+            ("1.txt", b"\xef\xbb\xbfa\r\n\nb"),
+            ("2.png", &png),
+            ("2.json", b"\xef\xbb\xbf{\"caption\": \"c\"}"),
+        ],
+    );
+    let split = folder.open("f30k", "fine.tar").split("test").unwrap();
+    assert_eq!(split.captions, ["a", "b", "c"]);
+}

@@ -14,6 +14,8 @@ mod safetensors_file;
 mod summary;
 mod tables;
 mod tar;
+#[path = "../../../tests/support/torch_types.rs"]
+mod torch_types;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

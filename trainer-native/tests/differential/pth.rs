@@ -7,6 +7,7 @@ use avse_core::weights::{Checkpoint, StateDict};
 use burn::tensor::DType;
 
 use crate::case::{Case, Outcome};
+use crate::torch_types::torch_name;
 
 /// Type, shape and bytes in hexadecimal digits of each tensor.
 pub type Tensors = BTreeMap<String, (String, Vec<usize>, String)>;
@@ -14,22 +15,7 @@ pub type Tensors = BTreeMap<String, (String, Vec<usize>, String)>;
 pub fn check(case: &Case) -> Outcome {
     let bytes = std::fs::read(&case.input).unwrap();
     let ours = Checkpoint::from_torch(Cursor::new(bytes), &case.input);
-    let name = |dtype| match dtype {
-        DType::F64 => "float64",
-        DType::F32 => "float32",
-        DType::F16 => "float16",
-        DType::BF16 => "bfloat16",
-        DType::I64 => "int64",
-        DType::I32 => "int32",
-        DType::I16 => "int16",
-        DType::I8 => "int8",
-        DType::U64 => "uint64",
-        DType::U32 => "uint32",
-        DType::U16 => "uint16",
-        DType::U8 => "uint8",
-        DType::Bool(_) => "bool",
-        _ => "none of PyTorch's",
-    };
+    let name = |dtype| torch_name(dtype).unwrap_or("none of PyTorch's");
     compared(case, ours.map(|checkpoint| checkpoint.weights), name)
 }
 
