@@ -40,7 +40,7 @@ impl DecodeLimits {
         if bytes > self.max_bytes {
             return Err(Error::Image(format!(
                 "{width} x {height} pixels of this file need {} MB of memory, more than the {} MB that one picture may \
-                 take; save it smaller",
+                 take; save the picture smaller",
                 bytes.div_ceil(1 << 20),
                 self.max_bytes.div_ceil(1 << 20)
             )));
@@ -56,13 +56,6 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage> {
     let format = signature::of(bytes).ok_or_else(|| {
         Error::Image("not a picture that is known (unknown file signature)".into())
     })?;
-    if !format.is_read() {
-        return Err(Error::Image(format!(
-            "a picture in the format {}, which is not read: {}",
-            format.name(),
-            format.advice()
-        )));
-    }
     match format {
         PictureFormat::Jpeg => jpeg::decode(bytes, limits),
         PictureFormat::Tiff => tiff::decode(bytes, limits),
@@ -71,7 +64,7 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage> {
         PictureFormat::WebP => general(bytes, ImageFormat::WebP, limits),
         PictureFormat::Gif => general(bytes, ImageFormat::Gif, limits),
         PictureFormat::Bmp => general(bytes, ImageFormat::Bmp, limits),
-        _ => Err(Error::Image(format!("{} is not read", format.name()))),
+        _ => Err(Error::Image(format!("{}: not read; {}", format.name(), format.advice()))),
     }
 }
 

@@ -3,6 +3,8 @@
 //! Raw data is not developed here: every program does it differently. Cameras store a finished picture beside it, in
 //! full size or nearly so, which is what people see of the file.
 
+use ::image::metadata::Orientation;
+
 use super::tags::Tags;
 use super::{DecodeLimits, RgbImage, jpeg};
 use crate::{Error, Result};
@@ -57,8 +59,15 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage> {
             "a camera's raw file without a JPEG picture in it, which is not read; develop it to JPEG or TIFF".into(),
         )
     })?;
-    let own = list.first().map(Tags::orientation);
+    let own = list.first().map(Tags::orientation).or_else(|| orientation_of_canon(bytes));
     jpeg::decode_preview(preview, own, limits)
+}
+
+/// The orientation in Canon's CR3 files, which consist of boxes: one near the start is a directory of tags.
+fn orientation_of_canon(bytes: &[u8]) -> Option<Orientation> {
+    let head = &bytes[..bytes.len().min(1 << 16)];
+    let at = head.windows(4).position(|name| name == b"CMT1")?;
+    Some(Tags::first(&bytes[at + 4..])?.orientation())
 }
 
 /// All directories of a file that is written as TIFF: the chain and those below.
@@ -71,7 +80,8 @@ fn directories(bytes: &[u8]) -> Vec<Tags<'_>> {
         let mut places = tags.list(SUB_DIRECTORIES).unwrap_or_default();
         places.push(tags.next);
         let places = places.into_iter().filter(|&place| place > 0);
-        list.extend(places.filter_map(|place| tags.directory(place)));
+        let room = MOST - list.len();
+        list.extend(places.take(room).filter_map(|place| tags.directory(place)));
         index += 1;
     }
     list
@@ -109,18 +119,8 @@ fn previews<'a>(bytes: &'a [u8], list: &[Tags<'a>]) -> Vec<&'a [u8]> {
 /// JPEG pictures by their first bytes, where no directory names them (Canon's CR3, Olympus): whatever has a header that
 /// can be read.
 fn search(bytes: &[u8]) -> Vec<&[u8]> {
-    const MOST: usize = 64;
-    let mut found = Vec::new();
-    let mut position = 0;
-    while let Some(ahead) = bytes[position..].windows(3).position(|part| part == b"\xFF\xD8\xFF") {
-        let at = position + ahead;
-        if jpeg::size(&bytes[at..]).is_some() {
-            found.push(&bytes[at..]);
-        }
-        position = at + 3;
-        if found.len() == MOST {
-            break;
-        }
-    }
-    found
+    // A file made to be slow consists of first bytes.
+    const MOST: usize = 1024;
+    let places = memchr::memmem::find_iter(bytes, b"\xFF\xD8\xFF").take(MOST);
+    places.map(|at| &bytes[at..]).filter(|preview| jpeg::size(preview).is_some()).collect()
 }

@@ -26,7 +26,9 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage> {
     // A row of strips or tiles, unpacked, and the picture.
     let band = fields.row_bytes().saturating_mul(fields.chunk.1).saturating_mul(fields.planes());
     let picture = reduction.pixels(width, height) * 7;
-    limits.check(width as u64, height as u64, picture.saturating_add(band as u64))?;
+    // One row as samples, and as pixels.
+    let row = width.saturating_mul(2 * fields.samples + 4);
+    limits.check(width as u64, height as u64, picture.saturating_add(band.saturating_add(row) as u64))?;
     unpack::settle(&mut fields)?;
     let colours = Colours::of(&fields)?;
     let mut rows = Rows::<4>::new(reduction, width, height);

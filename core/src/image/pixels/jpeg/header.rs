@@ -86,7 +86,7 @@ impl Header {
                 0xDD if segment.len() == 2 => {
                     restart_interval = usize::from(u16::from_be_bytes([segment[0], segment[1]]));
                 }
-                0xE0 if segment.starts_with(b"JFIF\0") && segment.len() >= 12 => jfif = true,
+                0xE0 if segment.starts_with(b"JFIF\0") && segment.len() >= 14 => jfif = true,
                 0xE1 if segment.starts_with(b"Exif\0") && segment.len() > 6 && exif.is_none() => {
                     exif = Some(content.start + 6..end);
                 }
@@ -116,6 +116,27 @@ impl Header {
             }
             position = end;
         }
+    }
+
+    /// Bytes that decoding takes at most: the coefficients of all scans where they are kept, then planes and pixels of
+    /// the `scaled` pixels that are made of them.
+    pub(super) fn memory(&self, scaled: u64) -> u64 {
+        let (across, down) = self.largest();
+        let samples: usize = self.components.iter().map(|part| part.across * part.down).sum();
+        let samples = |pixels: u64| (pixels * samples as u64).div_ceil((across * down) as u64);
+        // The arithmetic process can be progressive, too.
+        let coefficient = match self.process {
+            Process::Progressive | Process::Arithmetic => 2,
+            Process::Sequential | Process::Lossless => 0,
+        };
+        let plane = if self.is_eight_bits() { 1 } else { 4 };
+        let whole = self.width as u64 * self.height as u64;
+        samples(whole) * coefficient + samples(scaled) * plane + scaled * 3
+    }
+
+    /// Whether samples of 8 bits are decoded from coefficients, as in nearly all files.
+    pub(super) fn is_eight_bits(&self) -> bool {
+        self.precision == 8 && self.process != Process::Lossless
     }
 
     /// The largest sampling factors, across and down.

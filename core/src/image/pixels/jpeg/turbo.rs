@@ -31,8 +31,7 @@ pub(in super::super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Rg
 /// their raw data in.
 pub(in super::super) fn size(bytes: &[u8]) -> Option<(usize, usize)> {
     let header = Header::read(bytes).ok()?;
-    let finished = header.process != Process::Lossless && header.precision == 8;
-    finished.then_some((header.width, header.height))
+    header.is_eight_bits().then_some((header.width, header.height))
 }
 
 /// The picture in a camera's raw file, turned as its own data says, or else as the raw file's `own` does.
@@ -62,10 +61,8 @@ pub(in super::super) fn decode_part(
 ) -> Result<RgbImage> {
     let mut header = Header::read(bytes)?;
     let (width, height) = (header.width as u64, header.height as u64);
-    limits.check(width, height, width * height * 6)?;
-    if header.precision != 8
-        || !matches!(header.process, Process::Sequential | Process::Progressive)
-    {
+    limits.check(width, height, header.memory(width * height))?;
+    if !header.is_eight_bits() || header.process == Process::Arithmetic {
         return Err(Error::Image("JPEG of this kind is not read in a TIFF file".into()));
     }
     if header.components.len() == 3 {
@@ -83,14 +80,11 @@ pub(in super::super) fn upright(
     let (width, height) = (header.width, header.height);
     let pixels = width as u64 * height as u64;
     let reduction = Reduction::of(width, height);
-    // What a whole picture's coefficients, planes and pixels take at most.
-    let bytes_a_pixel = match header.process {
-        Process::Progressive => 3 * header.components.len() as u64 + 3,
-        _ => header.components.len() as u64 + 3,
-    };
     let ordinary = is_ordinary(header);
-    let scaled = if ordinary { reduction.pixels(width, height) } else { pixels };
-    limits.check(width as u64, height as u64, scaled * bytes_a_pixel)?;
+    // Only of 8 bits can the decoder make a smaller picture at once.
+    let scales = ordinary && header.is_eight_bits();
+    let scaled = if scales { reduction.pixels(width, height) } else { pixels };
+    limits.check(width as u64, height as u64, header.memory(scaled))?;
     if !ordinary {
         return Ok(scans::decode(bytes, header)?.reduced(reduction));
     }
@@ -109,23 +103,24 @@ pub(in super::super) fn upright(
         _ => PixelFormat::Rgb,
     });
     decoder.set_block_smoothing(true);
-    if reduction.factor > 1 {
+    if scales && reduction.factor > 1 {
         decoder.set_scale(ScalingFactor::new(1, reduction.factor as u32));
     }
     let image = decoder.decode_image().map_err(failed)?;
-    match header.colours {
+    let image = match header.colours {
         Colours::Gray => RgbImage::from_gray(image.width, image.height, &image.data),
         Colours::Cmyk | Colours::Ycck => {
             RgbImage::from_raw(image.width, image.height, planes::from_cmyk(&image.data))
         }
         _ => RgbImage::from_raw(image.width, image.height, image.data),
-    }
+    }?;
+    Ok(if scales { image } else { image.reduced(reduction) })
 }
 
 /// Whether the decoder reads such a file as libjpeg does: one scan, and colour sampled as brightness or in halves.
 fn is_ordinary(header: &Header) -> bool {
     let components = &header.components;
-    if matches!(header.process, Process::Arithmetic | Process::Lossless) || header.precision != 8 {
+    if !header.is_eight_bits() || header.process == Process::Arithmetic {
         return true; // It alone reads these.
     }
     let one_scan =

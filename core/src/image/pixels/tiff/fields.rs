@@ -89,8 +89,10 @@ impl<'a> Fields<'a> {
             return Err(tiff("the file is damaged: strips or tiles are missing"));
         }
         let extra = directory.list(338).unwrap_or_default();
-        let photometric = directory.number(262).unwrap_or(match samples {
-            3.. => 2,
+        let photometric = directory.number(262).unwrap_or(match (or(259, 1), samples) {
+            // On paper that was faxed, white is zero.
+            (2..=4, _) => 0,
+            (_, 3..) => 2,
             _ => 1,
         });
         let colours = match photometric {

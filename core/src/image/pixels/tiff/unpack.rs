@@ -45,12 +45,13 @@ pub(super) fn settle(fields: &mut Fields<'_>) -> Result<()> {
     }
     if !matches!(fields.bits, 1 | 2 | 4 | 8 | 16) || fields.sample_format != 1 {
         let kind = match fields.sample_format {
-            3 => "floating point",
+            1 => "whole numbers",
             2 => "signed numbers",
-            _ => "",
+            3 => "floating-point numbers",
+            _ => "an unknown kind",
         };
         return Err(tiff(format!(
-            "samples of {} bits {kind} are not read; save the picture with 8 or 16 bits",
+            "samples of {} bits ({kind}) are not read; save the picture with 8 or 16 bits",
             fields.bits
         )));
     }
@@ -281,7 +282,7 @@ fn jpeg_chunk(
     file.extend(tables);
     file.extend(packed.get(2..).unwrap_or(&[]));
     let image = jpeg::decode_part(&file, fields.photometric == YCBCR, limits)?;
-    if (image.width, fields.samples) < (fields.chunk.0, 1) || image.height < rows {
+    if image.width < fields.chunk.0 || image.height < rows {
         return Err(tiff("the file is damaged: a strip or tile is too small"));
     }
     let row = fields.samples * fields.chunk.0;
