@@ -33,8 +33,8 @@ impl DecodeLimits {
     pub(super) fn check(&self, width: u64, height: u64, bytes: u64) -> Result<()> {
         if width.saturating_mul(height) > self.max_pixels {
             return Err(Error::Image(format!(
-                "{width} x {height} pixels exceed the limit of {} million pixels; raise it with --max-pixels",
-                self.max_pixels as f64 / 1e6
+                "{width} x {height} pixels exceed the limit of {} pixels; raise it with --max-pixels",
+                self.max_pixels
             )));
         }
         if bytes > self.max_bytes {

@@ -263,3 +263,29 @@ fn too_many_pixels_are_refused_with_the_option_that_helps() {
         assert!(message.contains("--max-pixels") && message.contains("61 x 47"), "{message}");
     }
 }
+
+/// A picture that libjxl wrote without loss; the sum is that of its pixels.
+#[cfg(feature = "jxl")]
+#[test]
+fn jpeg_xl_is_what_libjxl_decodes() {
+    let bytes = file!("picture.jxl");
+    assert_eq!(
+        sum(&decode(bytes).unwrap()),
+        "f4f141107f48caee99e148865feb8c3b944fd5e1e2cd510ed052a2e5787d3bc3"
+    );
+    assert!(refusal(&bytes[..bytes.len() * 2 / 3]).contains("truncated"));
+    let limits = DecodeLimits { max_pixels: 100, ..DecodeLimits::default() };
+    let message = RgbImage::decode(bytes, &limits).unwrap_err().to_string();
+    assert!(message.contains("--max-pixels"), "{message}");
+}
+
+#[cfg(feature = "heic")]
+#[test]
+fn heic_and_avif_are_read_by_libheif() {
+    for (bytes, size) in [(&file!("one.heic")[..], (240, 160)), (file!("one.avif"), (61, 47))] {
+        let image = decode(bytes).unwrap();
+        assert_eq!((image.width(), image.height()), size);
+        assert!(image.data().iter().any(|value| *value != image.data()[0]));
+        refusal(&bytes[..bytes.len() / 2]);
+    }
+}
