@@ -16,6 +16,10 @@ MARKS = ["\u0301", "\u0308", "\u0327", "\u0345", "\u200d", "\u0600", "\u20e3", "
 BESIDE = ["a", "I", "Σ", "İ", "ß", "1", "-", "é", "中"]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
+# Whether these are letters with a case, or marks, is said otherwise since Unicode 15 and 16. Rust lower-cases by the newest, Python by its
+# own: a sigma that stands behind one of them at a word's end may be either.
+CHANGED = {0x0295, 0x1171E}
+
 
 def vocabulary():
     """Special tokens, every letter and mark below 0x3000, some ideographs, and pieces of English words."""
@@ -34,11 +38,12 @@ def all_captions():
     for code in codes:
         if unicodedata.category(chr(code)) not in ("Cn", "Co"):
             yield "between letters", f"x{chr(code)}y"
-            yield "in upper case words", f"A{chr(code)}Σ"
+            if code not in CHANGED:
+                yield "in upper case words", f"A{chr(code)}Σ"
     for code in range(0x3000):
         for mark in MARKS:
             yield "with a combining mark", f"{chr(code)}{mark}"
-        for other in BESIDE:
+        for other in BESIDE if code not in CHANGED else "a":
             yield "in pairs", f"{other}{chr(code)}{other}"
     chance = random.Random(15)
     words = ["the", "Running", "dogs", "unbelievable", "STRASSE", "straße", "Café", "don't", "ΣΑΣ", "ﬁne", "½", "①", "한국어", "日本", "[SEP]", "[MASK]"]

@@ -182,7 +182,7 @@ impl PictureFormat {
             Heic | Avif => {
                 "build avse with `--features heic` (it needs the library libheif), or convert the pictures to JPEG or PNG"
             }
-            JpegXl => "build avse with `--features jxl`, or convert the pictures to JPEG or PNG",
+            JpegXl => "build avse with the feature `jxl`, or convert the pictures to JPEG or PNG",
             _ => "convert the pictures to JPEG or PNG",
         }
     }

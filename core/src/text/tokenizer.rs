@@ -1,5 +1,7 @@
 //! Captions to token ids, as BERT's word-piece tokenization does it.
 
+mod basic;
+mod categories;
 mod vocabulary;
 
 use std::path::Path;
@@ -10,11 +12,9 @@ use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::bert::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
-use tokenizers::{
-    AddedToken, Model, NormalizedString, Normalizer, OffsetReferential, OffsetType,
-    PreTokenizedString, PreTokenizer, Tokenizer,
-};
+use tokenizers::{AddedToken, Model, Tokenizer};
 
+use basic::Basic;
 pub use vocabulary::train_vocab;
 
 use crate::input::encoding::read_text;
@@ -216,34 +216,15 @@ impl CaptionTokenizer {
     /// The words and punctuation marks of a caption, cleaned, and lower-cased and
     /// without accents where the vocabulary is.
     pub fn basic_tokens(&self, caption: &str) -> Vec<String> {
-        // The steps are those of the tokenizers crate, the order is that of the
-        // Python tokenizer the official code calls: case before accents, and
-        // lower-casing by whole words, which a final sigma needs.
         let BertNormalizer { clean_text, handle_chinese_chars, strip_accents, lowercase, .. } =
             self.normalizer;
-        let clean = BertNormalizer::new(clean_text, handle_chinese_chars, Some(false), false);
-        let strip = BertNormalizer::new(false, false, strip_accents.or(Some(lowercase)), false);
-
-        let mut text = NormalizedString::from(caption);
-        if !apply(&clean, &mut text) {
-            return Vec::new();
-        }
-        text.nfc();
-        let mut tokens = Vec::new();
-        for word in text.get().split_whitespace() {
-            let word = if lowercase { word.to_lowercase() } else { word.to_owned() };
-            let mut word = NormalizedString::from(word);
-            if !word.get().is_ascii() && !apply(&strip, &mut word) {
-                continue;
-            }
-            let mut parts = PreTokenizedString::from(word.get());
-            if BertPreTokenizer.pre_tokenize(&mut parts).is_err() {
-                continue;
-            }
-            let splits = parts.get_splits(OffsetReferential::Normalized, OffsetType::None);
-            tokens.extend(splits.into_iter().map(|(part, ..)| part.to_owned()));
-        }
-        tokens
+        let basic = Basic {
+            clean: clean_text,
+            split_ideographs: handle_chinese_chars,
+            lowercase,
+            strip_accents: strip_accents.unwrap_or(lowercase),
+        };
+        basic.tokens(caption)
     }
 
     /// The word pieces of one basic token, longest match first; `[UNK]` when it
@@ -311,10 +292,6 @@ impl std::fmt::Debug for CaptionTokenizer {
             .field("special", &self.special)
             .finish()
     }
-}
-
-fn apply(normalizer: &BertNormalizer, text: &mut NormalizedString) -> bool {
-    normalizer.normalize(text).is_ok()
 }
 
 fn text_error(error: tokenizers::Error) -> Error {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::load::first_few;
 use super::names::unwrapped;
 use super::{Checkpoint, StateDict, read_torch};
+use crate::input::json;
 use crate::{Error, Result};
 
 /// The weight files that Hugging Face folders hold, the better one first; an index stands for the files it lists.
@@ -109,8 +110,7 @@ pub fn shards(index: impl AsRef<Path>) -> Result<Vec<String>> {
 
 fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let index: Index = serde_json::from_slice(text)
+    let index: Index = json::from_slice(&bytes)
         .map_err(|e| Error::format(path, format!("not an index of weight files: {e}")))?;
     for (tensor, file) in &index.weight_map {
         let mut parts = Path::new(file).components();

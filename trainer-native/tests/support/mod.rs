@@ -21,6 +21,7 @@ impl HubServer {
     }
 
     /// As [`HubServer::start`], private: without `token` the answer is 401, and with the token `other` 403.
+    #[allow(dead_code, reason = "not every program of tests has a private model")]
     pub fn private(root: &Path, token: &'static str) -> Self {
         Self::open_to(root, Some(token))
     }

@@ -247,8 +247,9 @@ fn a_raw_file_is_read_by_its_largest_jpeg_picture() {
 fn known_formats_that_are_not_read_are_named() {
     let heic = [&[0, 0, 0, 24], &b"ftypheic\0\0\0\0mif1heic"[..]].concat();
     let message = refusal(&heic);
+    assert!(message.contains("HEIC"), "{message}");
     if !cfg!(feature = "heic") {
-        assert!(message.contains("HEIC") && message.contains("--features heic"), "{message}");
+        assert!(message.contains("--features heic") && message.contains("convert"), "{message}");
     }
     assert!(refusal(b"8BPS\0\x01").contains("Photoshop"));
     assert!(refusal(b"<svg xmlns='x'/>").contains("drawing"));
@@ -288,4 +289,9 @@ fn heic_and_avif_are_read_by_libheif() {
         assert!(image.data().iter().any(|value| *value != image.data()[0]));
         refusal(&bytes[..bytes.len() / 2]);
     }
+#[test]
+fn an_entry_without_values_is_as_one_that_is_not_there() {
+    // Samples of no widths: one bit is what libtiff takes then.
+    let file = tiff(false, b"", &[(256, 3, 1, 4), (257, 3, 1, 4), (258, 3, 0, 0)]);
+    assert!(refusal(&file).contains("TIFF"), "{}", refusal(&file));
 }

@@ -92,7 +92,9 @@ impl<'a> Tags<'a> {
 
     /// A tag's values as whole numbers.
     pub(super) fn list(&self, tag: u16) -> Option<Vec<usize>> {
-        Some(self.numbers(tag)?.iter().map(|&number| number as usize).collect())
+        let list: Vec<_> = self.numbers(tag)?.iter().map(|&number| number as usize).collect();
+        // An entry of no values says nothing.
+        (!list.is_empty()).then_some(list)
     }
 
     /// A tag's first value as a whole number.

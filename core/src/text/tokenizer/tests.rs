@@ -29,6 +29,18 @@ fn words_become_pieces() {
 }
 
 #[test]
+fn signs_of_today_are_what_they_are_in_python() {
+    let basic = |caption: &str| tokenizer().basic_tokens(caption);
+    // Unassigned and private code points vanish, as control signs do.
+    assert_eq!(basic("do\u{378}g \u{e000}c\u{200b}at"), ["dog", "cat"]);
+    // Punctuation of Unicode 11 and 14.
+    assert_eq!(basic("a\u{a76}b\u{61d}c"), ["a", "\u{a76}", "b", "\u{61d}", "c"]);
+    // An ideograph between two blocks, and a mark of Unicode 9.
+    assert_eq!(basic("x\u{2b825}y"), ["x", "\u{2b825}", "y"]);
+    assert_eq!(basic("a\u{8d4}b"), ["ab"]);
+}
+
+#[test]
 fn batches_are_padded_and_long_captions_cut() {
     let tokenizer = tokenizer();
     let batch = tokenizer.encode_batch(&["a dog", "", "a cat a cat a cat"], 5);

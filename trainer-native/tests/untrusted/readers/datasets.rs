@@ -82,11 +82,12 @@ pub fn jsonl_files() -> Vec<Vec<u8>> {
 
 /// A WebDataset shard. What it names must lie in it.
 pub fn shard(bytes: &[u8]) -> bool {
-    let path = scratch::file("shard.tar", bytes);
+    // Members of a file are remembered while it looks the same, so each input is a file of its own.
+    let path = scratch::new_file("tar", bytes);
     let understood = dataset("f30k", &path);
     let spec = DatasetSpec { name: "f30k".into(), data_path: path.clone(), images: None };
-    let Ok(dataset) = Dataset::open(&spec) else { return understood };
-    for split in splits(&dataset) {
+    let opened = Dataset::open(&spec);
+    for split in opened.iter().flat_map(splits) {
         for image in split.images {
             let inside = image.path.strip_prefix(&path).unwrap();
             assert!(
@@ -98,6 +99,7 @@ pub fn shard(bytes: &[u8]) -> bool {
             }
         }
     }
+    fs::remove_file(&path).unwrap();
     understood
 }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
@@ -25,4 +26,10 @@ pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder().join(name);
     fs::write(&path, bytes).unwrap();
     path
+}
+
+/// The bytes as a file whose name no other has had.
+pub fn new_file(ending: &str, bytes: &[u8]) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    file(&format!("{}.{ending}", COUNT.fetch_add(1, Ordering::Relaxed)), bytes)
 }
