@@ -6,13 +6,13 @@ use crate::Error;
 
 /// Kinds of files by their first bytes: what such a file is, and what to do with it.
 const PACKED: &[(&[u8], &str, &str)] = &[
-    (b"\x1f\x8b", "compressed with gzip", "unpack it first (`gunzip`)"),
-    (b"\x1f\x9d", "compressed with compress", "unpack it first (`uncompress`)"),
-    (b"BZh", "compressed with bzip2", "unpack it first (`bunzip2`)"),
-    (b"\xfd7zXZ\0", "compressed with xz", "unpack it first (`unxz`)"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it first (`unzstd`)"),
-    (b"\x04\x22\x4d\x18", "compressed with lz4", "unpack it first (`unlz4`)"),
-    (b"LZIP", "compressed with lzip", "unpack it first (`lzip -d`)"),
+    (b"\x1f\x8b", "compressed with gzip", "unpack it first (`gunzip < PACKED > PLAIN`)"),
+    (b"\x1f\x9d", "compressed with compress", "unpack it first (`uncompress < PACKED > PLAIN`)"),
+    (b"BZh", "compressed with bzip2", "unpack it first (`bunzip2 < PACKED > PLAIN`)"),
+    (b"\xfd7zXZ\0", "compressed with xz", "unpack it first (`unxz < PACKED > PLAIN`)"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it first (`unzstd < PACKED > PLAIN`)"),
+    (b"\x04\x22\x4d\x18", "compressed with lz4", "unpack it first (`unlz4 < PACKED > PLAIN`)"),
+    (b"LZIP", "compressed with lzip", "unpack it first (`lzip -d < PACKED > PLAIN`)"),
     (
         b"PK\x03\x04",
         "a zip archive",

@@ -365,7 +365,8 @@ fn headers_of_all_programs() {
 fn members_that_cannot_be_told_apart_or_read_are_named() {
     let folder = Folder::new();
     let png = folder.png(0);
-    let cases: [(&[(&str, &[u8])], &str); 6] = [
+    type Members<'a> = &'a [(&'a str, &'a [u8])];
+    let cases: [(Members<'_>, &str); 6] = [
         (
             &[("1.png", &png), ("1.jpg", &png), ("1.txt", b"a")],
             "two pictures, \"1.png\" and \"1.jpg\"",

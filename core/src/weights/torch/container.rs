@@ -31,10 +31,10 @@ const MAX_VISITS: usize = 4_000_000;
 /// The model's tensors by name.
 pub(super) fn views(pickle: &Pickle) -> Result<BTreeMap<String, View>, String> {
     let mut root = pickle.root;
-    if let Some((class, _)) = pickle.object(root).filter(|_| view(pickle, root).is_none()) {
-        if pickle.entries(root).is_none() {
-            return Err(no_state_dict(pickle, "it", class, root));
-        }
+    if let Some((class, _)) = pickle.object(root).filter(|_| view(pickle, root).is_none())
+        && pickle.entries(root).is_none()
+    {
+        return Err(no_state_dict(pickle, "it", class, root));
     }
     for _ in 0..MAX_DEPTH {
         let held = CONTAINERS.iter().filter_map(|key| pickle.get(root, key));

@@ -151,7 +151,7 @@ impl Reader {
     ) -> Result<(), String> {
         let mut parts = Vec::with_capacity(views.len());
         // What views that are not contiguous need, all together.
-        let mut scattered = Part::new(usize::MAX..0);
+        let mut scattered = Part::new(0..0);
         for (_, view) in &views {
             let expected = view.storage.bytes();
             if length != expected as u64 {
@@ -166,7 +166,11 @@ impl Reader {
                 parts.push(Part::new(range));
             } else {
                 let all = &mut scattered.range;
-                *all = all.start.min(range.start)..all.end.max(range.end);
+                *all = if all.start == all.end {
+                    range
+                } else {
+                    all.start.min(range.start)..all.end.max(range.end)
+                };
                 parts.push(Part::new(0..0));
             }
         }

@@ -72,8 +72,11 @@ pub(super) fn of_all(data: &[u8]) -> Result<(), String> {
     }
 }
 
+/// A key and its value.
+type Record<'a> = (&'a [u8], &'a [u8]);
+
 /// Records are like `20 path=some/name\n`, with their own length before them.
-fn records(data: &[u8]) -> Result<Vec<(&[u8], &[u8])>, String> {
+fn records(data: &[u8]) -> Result<Vec<Record<'_>>, String> {
     let mut found = Vec::new();
     let mut rest = text_end(data);
     while !rest.is_empty() {
@@ -90,7 +93,8 @@ fn text_end(data: &[u8]) -> &[u8] {
     &data[..data.len() - zeros]
 }
 
-fn record(data: &[u8]) -> Option<((&[u8], &[u8]), &[u8])> {
+/// The first record, and what follows it.
+fn record(data: &[u8]) -> Option<(Record<'_>, &[u8])> {
     let blank = data.iter().position(|&byte| byte == b' ')?;
     let digits = Some(&data[..blank]).filter(|digits| is_number(digits))?;
     let length: usize = std::str::from_utf8(digits).ok()?.parse().ok()?;

@@ -78,7 +78,8 @@ impl Header {
             match kind {
                 0xC4 => check_tables(segment)?,
                 0xC0..=0xCF if kind != 0xC8 && kind != 0xCC => {
-                    if frame.replace(Frame::read(kind, segment)?).is_some() {
+                    let earlier = frame.replace(Frame::read(kind, segment)?);
+                    if earlier.is_some() {
                         return Err(damaged("it has two frame headers"));
                     }
                 }
