@@ -289,6 +289,8 @@ fn heic_and_avif_are_read_by_libheif() {
         assert!(image.data().iter().any(|value| *value != image.data()[0]));
         refusal(&bytes[..bytes.len() / 2]);
     }
+}
+
 #[test]
 fn an_entry_without_values_is_as_one_that_is_not_there() {
     // Samples of no widths: one bit is what libtiff takes then.

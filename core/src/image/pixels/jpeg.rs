@@ -5,6 +5,8 @@
 //! picture did not show.
 
 #[cfg(feature = "decode")]
+mod bands;
+#[cfg(feature = "decode")]
 mod header;
 #[cfg(feature = "decode")]
 mod planes;

@@ -14,6 +14,7 @@ use libjpeg_turbo_rs::decode::marker::{JpegMetadata, MarkerReader, ScanInfo};
 use libjpeg_turbo_rs::decode::{progressive, toggles};
 
 use super::super::RgbImage;
+use super::bands::{self, Band, Block};
 use super::header::{Header, Process, check_tables, damaged};
 use super::planes::{self, Plane};
 use crate::{Error, Result};
@@ -44,7 +45,7 @@ impl Stretches {
     pub(super) fn find(bytes: &[u8], start: usize) -> Self {
         let mut found = Self { list: Vec::new(), in_order: true, end: bytes.len() };
         let (mut from, mut position) = (start, start);
-        while let Some(ahead) = bytes[position..].iter().position(|&byte| byte == 0xFF) {
+        while let Some(ahead) = memchr::memchr(0xFF, &bytes[position..]) {
             let at = position + ahead;
             match bytes.get(at + 1) {
                 None => break,
@@ -121,6 +122,8 @@ struct Grid {
     quantisers: QuantTable,
     /// Coefficients by block, of a progressive file.
     coefficients: Vec<[i16; 64]>,
+    /// By block, the last coefficient that is not zero: none behind it has bits to refine.
+    extents: Vec<u8>,
     plane: Plane,
     /// By coefficient, the bits that are still missing; `None` before its first scan.
     missing: [Option<u8>; 64],
@@ -185,6 +188,7 @@ fn grids(metadata: &JpegMetadata, header: &Header) -> Result<Vec<Grid>> {
                 padded,
                 quantisers: quantisers.ok_or_else(|| damaged("a quantisation table is missing"))?,
                 coefficients: vec![[0; 64]; blocks],
+                extents: vec![0; blocks],
                 plane: Plane::new(padded, size),
                 missing: [None; 64],
             })
@@ -347,21 +351,32 @@ impl Blocks<'_> {
             grid.plane.set_block(x, y, &block, &grid.quantisers.values);
             return Ok(());
         }
-        let block = &mut grid.coefficients[y * grid.padded.0 + x];
-        let (first, last, low) =
-            (scan.header.spec_start, scan.header.spec_end, scan.header.succ_low);
-        match (first, scan.header.succ_high, dc, ac) {
-            (0, 0, Some(dc), _) => {
-                progressive::decode_dc_first(reader, dc, &mut self.dc[slot], block, low)
+        let index = y * grid.padded.0 + x;
+        let values = &mut grid.coefficients[index];
+        let scan = &scan.header;
+        let band = Band { first: scan.spec_start, last: scan.spec_end, low: scan.succ_low };
+        if band.first == 0 {
+            return match dc {
+                Some(dc) if scan.succ_high == 0 => {
+                    progressive::decode_dc_first(reader, dc, &mut self.dc[slot], values, band.low)
+                }
+                _ => progressive::decode_dc_refine(reader, values, band.low),
             }
-            (0, _, _, _) => progressive::decode_dc_refine(reader, block, low),
-            (_, 0, _, Some(ac)) => {
-                progressive::decode_ac_first(reader, ac, block, first, last, low, &mut self.run)
+            .map_err(failed);
+        }
+        let block = Block { values, extent: &mut grid.extents[index] };
+        let refines = scan.succ_high > 0;
+        if self.run > 0 {
+            self.run -= 1;
+            if refines {
+                bands::read_known(reader, block, band);
             }
-            (_, _, _, Some(ac)) => {
-                progressive::decode_ac_refine(reader, ac, block, first, last, low, &mut self.run)
-            }
-            _ => Ok(()),
+            return Ok(());
+        }
+        let Some(ac) = ac else { return Ok(()) };
+        match refines {
+            false => bands::read_first(reader, ac, block, band, &mut self.run),
+            true => bands::read_more(reader, ac, block, band, &mut self.run),
         }
         .map_err(failed)
     }
