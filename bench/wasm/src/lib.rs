@@ -7,10 +7,18 @@
 mod error;
 #[path = "../../../core/src/metrics/mod.rs"]
 mod metrics;
+// Errors show paths by it.
+#[path = "../../../core/src/input/shown.rs"]
+mod shown;
 #[path = "../../../tests/engine/src/similarity.rs"]
 mod similarity;
 
 use std::cell::RefCell;
+
+/// As the core calls it.
+mod input {
+    pub use crate::shown::shown_path;
+}
 
 use error::{Error, Result};
 use similarity::cpu::Engine;

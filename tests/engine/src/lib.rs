@@ -11,6 +11,14 @@ compile_error!("without simd128 the WebAssembly kernels are left out, and with t
 mod error;
 #[path = "../../../core/src/metrics/mod.rs"]
 mod metrics;
+// Errors show paths by it.
+#[path = "../../../core/src/input/shown.rs"]
+mod shown;
 mod similarity;
+
+/// As the core calls it.
+mod input {
+    pub use crate::shown::shown_path;
+}
 
 use error::{Error, Result};
