@@ -1,8 +1,9 @@
-"""Pictures, as OpenCV reads them: JPEG (any sampling, order of scans, restart markers, damage), PNG, TIFF, GIF, WebP, BMP.
+"""Pictures, as OpenCV reads them: JPEG (any sampling, order of scans, restart markers, damage), PNG, TIFF, GIF, WebP and BMP.
 
 Transparent pictures are shown on white, from what Pillow reads, since OpenCV leaves alpha out or multiplies it in.
 """
 
+import contextlib
 import io
 import itertools
 import os
@@ -14,9 +15,11 @@ import zlib
 os.environ["OPENCV_LOG_LEVEL"] = "SILENT"
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
+import imagecodecs  # noqa: E402
 import tifffile  # noqa: E402
 from PIL import Image  # noqa: E402
 
+import _bmp  # noqa: E402
 import _jpeg  # noqa: E402
 
 RANDOM = np.random.default_rng(20261130)
@@ -31,21 +34,32 @@ def picture() -> np.ndarray:
 
 
 RGB = picture()
-GRAY = RGB[..., 0]
+GRAY = RGB[..., 0].copy()
 ALPHA = RANDOM.integers(0, 256, (HEIGHT, WIDTH)).astype(np.uint8)
 RGBA = np.dstack([RGB, ALPHA])
 
 
-def opencv(content: bytes) -> np.ndarray | None:
+@contextlib.contextmanager
+def quiet():
+    """Without what libjpeg says of each damaged file."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+
+
+def opencv(content: bytes, flags: int = cv2.IMREAD_COLOR) -> np.ndarray | None:
     # From a file: a JPEG without end marker is read there, and not from memory.
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
         try:
-            pixels = cv2.imread(file.name, cv2.IMREAD_COLOR)
+            pixels = cv2.imread(file.name, flags)
         except cv2.error:
             return None
-    return None if pixels is None else pixels[..., ::-1]
+    return None if pixels is None else pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
 
 
 def on_white(rgba: np.ndarray) -> np.ndarray:
@@ -77,6 +91,8 @@ class Maker:
         return {"group": group, "name": name, "input": input, "expected": expected}
 
 
+# How a picture is turned upright, by its orientation.
+TURNS = [None, None, *(getattr(Image.Transpose, name) for name in ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90"))]
 FACTORS = [(1, 1), (1, 2), (2, 1), (2, 2), (4, 1), (1, 4), (4, 2), (2, 4)]
 SAMPLINGS = [[a, b, b] for a in FACTORS for b in FACTORS]
 SAMPLINGS += [[(2, 2), (1, 1), (2, 1)], [(1, 1), (2, 1), (1, 2)], [(3, 1), (1, 1), (1, 1)], [(3, 2), (1, 2), (1, 1)], [(1, 1), (1, 1), (2, 2)]]
@@ -102,6 +118,16 @@ def jpegs():
     stream = io.BytesIO()
     Image.fromarray(RGBA, "CMYK").save(stream, "JPEG")
     yield "Pillow, CMYK", stream.getvalue()
+    for factors, progressive in itertools.product(FACTORS, (False, True)):
+        scans = [([0], 0, 0), ([0], 1, 63)] if progressive else [([0], 0, 63)]
+        kind = "progressive" if progressive else "sequential"
+        yield f"gray, {factors[0]}x{factors[1]}, {kind}", _jpeg.write(RGB[..., :1], [factors], scans, 0, progressive)
+    encode = imagecodecs.jpeg8_encode
+    yield "libjpeg, YCCK", encode(RGBA, level=90, colorspace="CMYK", outcolorspace="YCCK")
+    yield "libjpeg, RGB", encode(RGB, level=90, outcolorspace="RGB")
+    for name, pixels in {"RGB": RGB, "gray": GRAY}.items():
+        yield f"libjpeg, {name}, lossless", encode(pixels, lossless=True)
+        yield f"libjpeg, {name}, 12 bits", encode(pixels.astype(np.uint16) * 16, level=90, bitspersample=12)
 
 
 def damage(content: bytes):
@@ -126,7 +152,7 @@ def saved(pixels, mode: str | None, format: str, **options) -> bytes | None:
 
 
 def png(depth: int, colour: int, interlaced: bool, palette: bytes = b"", extra: bytes = b"") -> bytes:
-    """A PNG of random samples of any depth."""
+    """A PNG of random samples of any depth, with an extra chunk (its name and content)."""
     samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
 
     def rows(width: int, height: int) -> bytes:
@@ -141,8 +167,11 @@ def png(depth: int, colour: int, interlaced: bool, palette: bytes = b"", extra: 
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, depth, colour, 0, 0, interlaced))
-    extra = b"".join(chunk(extra[:4], extra[4:]) for extra in [extra] if extra)
-    return b"\x89PNG\r\n\x1a\n" + head + extra + (chunk(b"PLTE", palette) if palette else b"") + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    parts = [extra, palette and b"PLTE" + palette]
+    if extra.startswith(b"tRNS"):  # It stands behind the palette, all others before it.
+        parts.reverse()
+    chunks = [chunk(part[:4], part[4:]) for part in parts if part]
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
 def pngs():
@@ -153,9 +182,31 @@ def pngs():
             for name, extra in {"plain": b"", "gamma": b"gAMA" + struct.pack(">I", 45455 // 2)}.items():
                 content = png(depth, colour, interlaced, table, extra)
                 yield f"colour type {colour}, {depth} bits, interlaced {interlaced}, {name}", content, opencv(content)
-    for colour, interlaced in itertools.product((4, 6), (False, True)):
-        content = png(8, colour, interlaced)
-        yield f"colour type {colour}, interlaced {interlaced}", content, pillow(content)
+    for colour, depth, interlaced in itertools.product((4, 6), (8, 16), (False, True)):
+        content = png(depth, colour, interlaced)
+        yield f"colour type {colour}, {depth} bits, interlaced {interlaced}", content, pillow(content)
+    # One gray or colour that is transparent, and alpha by colour of a palette.
+    for depth in (1, 2, 4, 8):
+        content = png(depth, 0, False, extra=b"tRNS" + struct.pack(">H", 1))
+        # Pillow takes the transparent value of 2 and 4 bits for one of 8.
+        yield f"transparent gray, {depth} bits", content, on_white(opencv(content, cv2.IMREAD_UNCHANGED))
+        content = png(depth, 3, False, palette[: 3 << depth], b"tRNS" + palette[: 1 << depth])
+        yield f"palette with alpha, {depth} bits", content, pillow(content)
+    content = png(8, 2, False, extra=b"tRNS" + struct.pack(">HHH", 1, 2, 3))
+    yield "transparent colour", content, pillow(content)
+
+
+def shared_colours(across: int, down: int) -> bytes:
+    """A TIFF of random YCbCr, in which several pixels share a colour."""
+    units = -(-WIDTH // across) * -(-HEIGHT // down)
+    data = RANDOM.integers(16, 236, units * (across * down + 2)).astype(np.uint8).tobytes()
+    shorts = {256: (WIDTH,), 257: (HEIGHT,), 258: (8, 8, 8), 259: (1,), 262: (6,), 277: (3,), 530: (across, down)}
+    directory = 8 + len(data) + len(data) % 2
+    far = directory + 2 + 12 * 9 + 4
+    entries = {tag: struct.pack("<HI", 3, len(values)) + (struct.pack("<HH", *values, *(0,) * (2 - len(values))) if len(values) < 3 else struct.pack("<I", far)) for tag, values in shorts.items()}
+    entries |= {273: struct.pack("<HII", 4, 1, 8), 279: struct.pack("<HII", 4, 1, len(data))}
+    listed = b"".join(struct.pack("<H", tag) + entry for tag, entry in sorted(entries.items()))
+    return b"II" + struct.pack("<HI", 42, directory) + data + bytes(len(data) % 2) + struct.pack("<H", 9) + listed + bytes(4) + struct.pack("<HHH", 8, 8, 8)
 
 
 def tiffs():
@@ -196,9 +247,15 @@ def tiffs():
             if kind == "gray, 16 bits":
                 # OpenCV takes wrong pixels at the edges of tiles; elsewhere it does this.
                 wanted = np.repeat((pixels >> 8).astype(np.uint8)[..., None], 3, 2)
-            if method == "zstd":
-                wanted = RGB  # OpenCV's libtiff lacks it; we refuse it as well.
             yield f"{kind}, {shape}, {method}, predictor {predictor}", content, wanted
+    for bits, (kind, (_, options)) in itertools.product((2, 4), kinds.items()):
+        if kind in ("gray", "white is zero"):
+            stream = io.BytesIO()
+            tifffile.imwrite(stream, GRAY >> (8 - bits), bitspersample=bits, **options)
+            yield f"{kind}, {bits} bits", stream.getvalue(), opencv(stream.getvalue())
+    for across, down in itertools.product((1, 2, 4), repeat=2):
+        content = shared_colours(across, down)
+        yield f"YCbCr, {across}x{down} pixels share a colour", content, opencv(content)
     for method in ("group4", "group3", "tiff_ccitt"):
         content = saved(GRAY, "1", "TIFF", compression=method)
         if content:
@@ -214,19 +271,52 @@ def others():
         stream = io.BytesIO()
         image.save(stream, "GIF", interlace=interlace)
         yield "GIF", f"interlace {interlace}, {colours} colours", stream.getvalue(), opencv(stream.getvalue())
+    for name, options in {"transparent": {"transparency": 3}, "of two frames": {"save_all": True, "append_images": [Image.fromarray(RGB[::-1])]}}.items():
+        stream = io.BytesIO()
+        Image.fromarray(RGB).quantize(16).save(stream, "GIF", **options)
+        yield "GIF", name, stream.getvalue(), pillow(stream.getvalue())
+    stream = io.BytesIO()
+    Image.fromarray(RGB).save(stream, "WEBP", lossless=True, save_all=True, append_images=[Image.fromarray(RGB[::-1])])
+    yield "WebP", "of two frames", stream.getvalue(), pillow(stream.getvalue())
     for mode in ("1", "L", "P", "RGB"):
         content = saved(RGB, mode, "BMP")
-        yield "BMP", mode, content, opencv(content)
+        yield "BMP", f"Pillow, {mode}", content, opencv(content)
+    for name, content in _bmp.cases(RGB):
+        yield "BMP", name, content, opencv(content)
+    for name, pixels in {"RGB": RGB, "gray": GRAY, "RGBA": RGBA}.items():
+        for effort, container in itertools.product((1, 5, 7, 9), (False, True)):
+            content = imagecodecs.jpegxl_encode(pixels, lossless=True, effort=effort, usecontainer=container)
+            wanted = imagecodecs.jpegxl_decode(content)
+            wanted = on_white(wanted) if name == "RGBA" else np.broadcast_to(wanted.reshape(HEIGHT, WIDTH, -1), (HEIGHT, WIDTH, 3))
+            yield "JPEG XL, lossless", f"{name}, effort {effort}, container {container}", content, wanted
+
+
+def turned():
+    """Each orientation in each format that can state it."""
+    for number, format in itertools.product(range(1, 9), ("JPEG", "PNG", "WEBP", "TIFF")):
+        exif = Image.Exif()
+        exif[274] = number
+        options = {"lossless": True} if format == "WEBP" else {}
+        content = saved(RGB, None, format, exif=exif, **options)
+        pixels = Image.fromarray(opencv(saved(RGB, None, "JPEG")) if format == "JPEG" else RGB)
+        turned = pixels.transpose(method) if (method := TURNS[number]) is not None else pixels
+        yield f"{format.title()}, orientation {number}", content, np.array(turned)
 
 
 def cases(folder: pathlib.Path):
-    maker = Maker(folder)
+    with quiet():
+        yield from all_cases(Maker(folder))
+
+
+def all_cases(maker: Maker):
+    # By their sampling, and files of several scans of each coefficient.
     broken = {"2x2 1x1 1x1", "1x1 1x1 1x1", "1x1 2x2 2x2", "2x1 1x1 1x1"}
+    broken |= {"Pillow, RGB, quality 90, 2, progressive True", "libjpeg, YCCK"}
     for name, content in jpegs():
         kind = "progressive" if "progressive" in name and "False" not in name else "sequential"
         yield maker.case(f"JPEG, {kind}", name, content, opencv(content))
         yield maker.case("JPEG without end marker", name, content[:-2], opencv(content[:-2]))
-        if name.split(",")[0] in broken and "restart 1" not in name:
+        if (name.split(",")[0] in broken and "restart 1" not in name) or name in broken:
             for what, damaged in damage(content):
                 yield maker.case("JPEG, damaged", f"{name}; {what}", damaged, opencv(damaged))
     for name, content, pixels in pngs():
@@ -235,3 +325,5 @@ def cases(folder: pathlib.Path):
         yield maker.case("TIFF", name, content, pixels)
     for group, name, content, pixels in others():
         yield maker.case(group, name, content, pixels)
+    for name, content, pixels in turned():
+        yield maker.case("turned", name, content, pixels)

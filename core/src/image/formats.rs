@@ -161,7 +161,7 @@ impl PictureFormat {
             Jpeg2000 => "JPEG 2000",
             Photoshop => "Photoshop document",
             Drawing => "vector drawing",
-            Other => "another picture format",
+            Other => "a less common format",
         }
     }
 
@@ -169,7 +169,9 @@ impl PictureFormat {
     pub fn is_read(self) -> bool {
         match self {
             Png | Jpeg | WebP | Gif | Bmp | Tiff | Raw => cfg!(feature = "decode"),
-            Heic | Avif | JpegXl | Jpeg2000 | Photoshop | Drawing | Other => false,
+            JpegXl => cfg!(feature = "jxl"),
+            Heic | Avif => cfg!(feature = "heic"),
+            Jpeg2000 | Photoshop | Drawing | Other => false,
         }
     }
 
@@ -177,6 +179,10 @@ impl PictureFormat {
     pub fn advice(self) -> &'static str {
         match self {
             _ if self.is_read() => "",
+            Heic | Avif => {
+                "build avse with `--features heic` (it needs the library libheif), or convert the pictures to JPEG or PNG"
+            }
+            JpegXl => "build avse with the feature `jxl`, or convert the pictures to JPEG or PNG",
             _ => "convert the pictures to JPEG or PNG",
         }
     }

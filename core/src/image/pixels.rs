@@ -3,7 +3,11 @@
 
 #[cfg(feature = "decode")]
 mod decode;
+#[cfg(feature = "heic")]
+mod heif;
 mod jpeg;
+#[cfg(feature = "jxl")]
+mod jxl;
 #[cfg(feature = "decode")]
 mod raw;
 #[cfg(feature = "decode")]
@@ -41,11 +45,13 @@ pub struct RgbImage {
 }
 
 impl RgbImage {
-    /// Decodes a PNG, JPEG, WebP, GIF, BMP or TIFF file held in memory.
+    /// Decodes a picture file held in memory: PNG, JPEG, WebP, GIF, BMP, TIFF, JPEG XL (feature `jxl`), HEIC and AVIF
+    /// (feature `heic`), and the JPEG picture in a camera's raw file.
     ///
     /// Every colour type becomes 8-bit RGB, the EXIF orientation is applied,
     /// transparency is composited on white, and of an animation the first frame
-    /// is taken.
+    /// is taken. A picture of more than 100 million pixels comes at a half of its
+    /// sides, or a quarter and so on.
     ///
     /// # Errors
     /// [`Error::Image`] for an empty, truncated, damaged or unsupported file, and

@@ -60,11 +60,19 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage> {
         PictureFormat::Jpeg => jpeg::decode(bytes, limits),
         PictureFormat::Tiff => tiff::decode(bytes, limits),
         PictureFormat::Raw => raw::decode(bytes, limits),
+        #[cfg(feature = "jxl")]
+        PictureFormat::JpegXl => super::jxl::decode(bytes, limits),
+        #[cfg(feature = "heic")]
+        PictureFormat::Heic | PictureFormat::Avif => super::heif::decode(bytes, limits),
         PictureFormat::Png => general(bytes, ImageFormat::Png, limits),
         PictureFormat::WebP => general(bytes, ImageFormat::WebP, limits),
         PictureFormat::Gif => general(bytes, ImageFormat::Gif, limits),
         PictureFormat::Bmp => general(bytes, ImageFormat::Bmp, limits),
-        _ => Err(Error::Image(format!("{}: not read; {}", format.name(), format.advice()))),
+        _ => Err(Error::Image(format!(
+            "the picture's format is not read ({}); {}",
+            format.name(),
+            format.advice()
+        ))),
     }
 }
 

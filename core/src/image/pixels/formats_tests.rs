@@ -144,8 +144,8 @@ fn tiff(big_endian: bool, content: &[u8], entries: &[(u16, u16, u32, u32)]) -> V
         file.extend(short(kind));
         file.extend(long(count));
         match kind {
-            3 if count == 1 => file.extend([short(value as u16), [0, 0]].concat()),
-            1 => file.extend([value as u8, 0, 0, 0]),
+            3 | 8 if count == 1 => file.extend([short(value as u16), [0, 0]].concat()),
+            1 if count == 1 => file.extend([value as u8, 0, 0, 0]),
             _ => file.extend(long(value)),
         }
     }
@@ -157,8 +157,7 @@ fn tiff(big_endian: bool, content: &[u8], entries: &[(u16, u16, u32, u32)]) -> V
 fn an_orientation_of_any_number_type_turns() {
     for big_endian in [false, true] {
         for kind in [1, 3, 4, 8, 9] {
-            let kind_name = if kind == 8 { 3 } else { kind };
-            let exif = tiff(big_endian, b"", &[(274, kind_name, 1, 6)]);
+            let exif = tiff(big_endian, b"", &[(274, kind, 1, 6)]);
             let name = format!("type {kind}, big endian {big_endian}");
             let wanted = ::image::metadata::Orientation::Rotate90;
             assert_eq!(super::tags::orientation(&exif), wanted, "{name}");
@@ -244,10 +243,65 @@ fn a_raw_file_is_read_by_its_largest_jpeg_picture() {
 }
 
 #[test]
+fn a_canon_raw_file_is_turned_as_its_box_says() {
+    let plain = file!("plain.jpg");
+    let tags = tiff(false, b"", &[(274, 3, 1, 6)]);
+    let file = [b"\0\0\0\x18ftypcrx \0\0\0\x01\0\0\0\x40CMT1", &tags[..], plain].concat();
+    let (image, wanted) = (decode(&file).unwrap(), decode(plain).unwrap());
+    assert_eq!((image.width(), image.height()), (wanted.height(), wanted.width()));
+}
+
+#[test]
+fn a_raw_file_made_to_be_slow_is_given_up() {
+    // Each of these could be a picture; none is.
+    let file =
+        [b"IIRO\x08\0\0\0", &[0xFF, 0xD8, 0xFF, 0xFE, 0xFF, 0xFF].repeat(1 << 20)[..]].concat();
+    assert!(refusal(&file).contains("raw file without a JPEG"));
+    // A directory that names itself a million times as one below.
+    let count = 1u32 << 20;
+    let below = (8 + 4 * count).to_le_bytes().repeat(count as usize);
+    let file = tiff(false, &below, &[(262, 3, 1, 32803), (330, 4, count, 8), (50706, 1, 4, 1)]);
+    assert!(refusal(&file).contains("raw file without a JPEG"));
+}
+
+#[test]
+fn a_fax_without_a_word_about_its_colours_is_black_on_white() {
+    let named = file!("fax4.tif").to_vec();
+    let at = named.windows(4).position(|entry| entry == [6, 1, 3, 0]).unwrap();
+    let mut unnamed = named.clone();
+    unnamed[at..at + 2].copy_from_slice(&[0xFF, 0xFE]); // A private tag in its place.
+    assert_eq!(named[at + 8], 0, "white is zero in this file");
+    assert_eq!(decode(&unnamed).unwrap(), decode(&named).unwrap());
+}
+
+#[test]
+fn shares_of_colours_that_cannot_be_are_refused() {
+    let entries = [
+        (256, 3, 1, 1),
+        (257, 3, 1, 1),
+        (258, 3, 1, 8),
+        (262, 3, 1, 6),
+        (273, 4, 1, 8),
+        (277, 3, 1, 3),
+        (279, 4, 1, 3),
+        (529, 5, 3, 16),
+        (530, 4, 1, 1),
+    ];
+    let content = |green: u32| {
+        let shares = [299, 1000, green, 1000, 114, 1000].map(u32::to_le_bytes).concat();
+        [&[9, 128, 128, 0, 0, 0, 0, 0][..], &shares].concat()
+    };
+    assert!(refusal(&tiff(false, &content(0), &entries)).contains("shares of red"));
+}
+
+#[test]
 fn known_formats_that_are_not_read_are_named() {
     let heic = [&[0, 0, 0, 24], &b"ftypheic\0\0\0\0mif1heic"[..]].concat();
     let message = refusal(&heic);
-    assert!(message.contains("HEIC") && message.contains("convert"), "{message}");
+    assert!(message.contains("HEIC"), "{message}");
+    if !cfg!(feature = "heic") {
+        assert!(message.contains("--features heic") && message.contains("convert"), "{message}");
+    }
     assert!(refusal(b"8BPS\0\x01").contains("Photoshop"));
     assert!(refusal(b"<svg xmlns='x'/>").contains("drawing"));
 }
@@ -260,6 +314,82 @@ fn too_many_pixels_are_refused_with_the_option_that_helps() {
         let message = RgbImage::decode(bytes, &limits).unwrap_err().to_string();
         assert!(message.contains("--max-pixels") && message.contains("61 x 47"), "{message}");
     }
+}
+
+/// A picture that libjxl wrote without loss; the sum is that of its pixels.
+#[cfg(feature = "jxl")]
+#[test]
+fn jpeg_xl_is_what_libjxl_decodes() {
+    let bytes = file!("picture.jxl");
+    assert_eq!(
+        sum(&decode(bytes).unwrap()),
+        "f4f141107f48caee99e148865feb8c3b944fd5e1e2cd510ed052a2e5787d3bc3"
+    );
+    assert!(refusal(&bytes[..bytes.len() * 2 / 3]).contains("truncated"));
+    let limits = DecodeLimits { max_pixels: 100, ..DecodeLimits::default() };
+    let message = RgbImage::decode(bytes, &limits).unwrap_err().to_string();
+    assert!(message.contains("--max-pixels"), "{message}");
+}
+
+#[cfg(feature = "heic")]
+#[test]
+fn heic_and_avif_are_read_by_libheif() {
+    // The same picture as the JPEG file's; both lose a little.
+    let wanted = decode(file!("plain.jpg")).unwrap();
+    for bytes in [&file!("one.heic")[..], file!("one.avif")] {
+        let image = decode(bytes).unwrap();
+        assert_eq!((image.width(), image.height()), (wanted.width(), wanted.height()));
+        let pairs = image.data().iter().zip(wanted.data());
+        let difference: u64 = pairs.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        assert!(difference < 10 * wanted.data().len() as u64, "{difference}");
+        refusal(&bytes[..bytes.len() / 2]);
+    }
+}
+
+/// A gray JPEG whose blocks are all 128: both tables have one code of one bit, and every block is two zeros.
+fn flat_jpeg(width: u16, height: u16) -> Vec<u8> {
+    let mut file = vec![0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0];
+    file.extend([1; 64]);
+    file.extend([0xFF, 0xC0, 0, 11, 8]);
+    file.extend([height.to_be_bytes(), width.to_be_bytes()].concat());
+    file.extend([1, 1, 0x11, 0]);
+    for class in [0, 0x10] {
+        file.extend([0xFF, 0xC4, 0, 20, class, 1]);
+        file.extend([0; 16]); // No longer codes, and the symbol 0.
+    }
+    file.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0]);
+    let blocks = usize::from(width).div_ceil(8) * usize::from(height).div_ceil(8);
+    file.extend(vec![0; blocks / 4]);
+    // What is left of the last byte is ones.
+    file.extend((blocks % 4 > 0).then_some(0xFF >> (2 * (blocks % 4))));
+    file.extend([0xFF, 0xD9]);
+    file
+}
+
+#[test]
+fn photographs_and_scans_of_200_million_pixels_are_read_smaller() {
+    for (width, height) in [(12_000, 9_000), (16_320, 12_240)] {
+        let image = decode(&flat_jpeg(width, height)).unwrap();
+        let half = (usize::from(width) / 2, usize::from(height) / 2);
+        assert_eq!((image.width(), image.height()), half);
+        assert!(image.data().iter().all(|value| *value == 128));
+    }
+    // A scan of one bit a pixel: rows of 2,040 bytes of ones, in PackBits runs.
+    let rows = [[0x81, 0xFF].repeat(15), vec![0x89, 0xFF]].concat().repeat(12_240);
+    let entries = [
+        (256, 3, 1, 16_320),
+        (257, 3, 1, 12_240),
+        (259, 3, 1, 32_773),
+        (262, 3, 1, 1),
+        (273, 4, 1, 8),
+        (279, 4, 1, rows.len() as u32),
+    ];
+    let image = decode(&tiff(false, &rows, &entries)).unwrap();
+    assert_eq!((image.width(), image.height()), (8_160, 6_120));
+    assert!(image.data().iter().all(|value| *value == 255));
+    let limits = DecodeLimits { max_pixels: 100_000_000, ..DecodeLimits::default() };
+    let message = RgbImage::decode(&flat_jpeg(12_000, 9_000), &limits).unwrap_err().to_string();
+    assert!(message.contains("--max-pixels"), "{message}");
 }
 
 #[test]

@@ -28,7 +28,11 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage> {
     let picture = reduction.pixels(width, height) * 7;
     // One row as samples, and as pixels.
     let row = width.saturating_mul(2 * fields.samples + 4);
-    limits.check(width as u64, height as u64, picture.saturating_add(band.saturating_add(row) as u64))?;
+    limits.check(
+        width as u64,
+        height as u64,
+        picture.saturating_add(band.saturating_add(row) as u64),
+    )?;
     unpack::settle(&mut fields)?;
     let colours = Colours::of(&fields)?;
     let mut rows = Rows::<4>::new(reduction, width, height);

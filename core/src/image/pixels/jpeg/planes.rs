@@ -44,8 +44,8 @@ impl Plane {
         &self.samples[y * self.stride..][..self.size.0]
     }
 
-    /// Row `y` of the whole picture, of which this plane has every `across`-th column and `down`-th row. `above` says
-    /// which triangle filters libjpeg uses.
+    /// Row `y` of the whole picture, of which this plane has every `across`-th column and `down`-th row: by a
+    /// triangle filter where libjpeg uses one, else each value repeated.
     fn enlarge(&self, y: usize, (across, down): (usize, usize), out: &mut [u8]) {
         let source = y / down;
         let near = self.row(source);

@@ -220,7 +220,7 @@ fn check_between(bytes: &[u8], metadata: &JpegMetadata) -> Result<()> {
     Ok(())
 }
 
-/// One block of a scan: the component, its place in the MCU grid, and whether it belongs to the picture.
+/// Reads the data of one scan into the `grids` of its components. `copy` is room for a stretch of it.
 fn read_scan(
     bytes: &[u8],
     scan: &ScanInfo,

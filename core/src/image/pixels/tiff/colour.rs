@@ -44,7 +44,7 @@ impl Colours {
             3 if bits <= 8 => Kind::Table(palette(&fields.palette, most + 1)?),
             2 if samples >= 3 && bits >= 8 => Kind::Rgb,
             6 if samples >= 3 && bits == 8 && jpeg => Kind::Rgb,
-            6 if samples == 3 && bits == 8 => Kind::YCbCr(Box::new(YCbCr::of(fields))),
+            6 if samples == 3 && bits == 8 => Kind::YCbCr(Box::new(YCbCr::of(fields)?)),
             5 if samples >= 4 && bits == 8 && fields.ink_set == 1 => Kind::Cmyk,
             8 if samples == 3 && bits == 8 => Kind::Lab(Box::new(Lab::of(fields))),
             other => {
@@ -121,8 +121,14 @@ struct YCbCr {
 }
 
 impl YCbCr {
-    fn of(fields: &Fields<'_>) -> Self {
+    fn of(fields: &Fields<'_>) -> Result<Self> {
         let [luma_red, luma_green, luma_blue] = fields.coefficients.map(|part| part as f32);
+        let shares = [luma_red, luma_green, luma_blue];
+        if shares.iter().any(|share| !share.is_finite()) || luma_green == 0.0 {
+            return Err(tiff(
+                "the file is damaged: its shares of red, green and blue are impossible",
+            ));
+        }
         let limits = fields.black_white.clone();
         let limits = limits.unwrap_or_else(|| vec![0.0, 255.0, 128.0, 255.0, 128.0, 255.0]);
         let limit = |index: usize| limits[index] as f32;
@@ -147,19 +153,19 @@ impl YCbCr {
             let value = index as f32 - 128.0;
             let red = code(value, limit(4) - 128.0, limit(5) - 128.0, 127.0) as i32;
             let blue = code(value, limit(2) - 128.0, limit(3) - 128.0, 127.0) as i32;
-            tables.red[index] = (d1 * red + 32768) >> 16;
-            tables.blue[index] = (d3 * blue + 32768) >> 16;
-            tables.green_of_red[index] = d2 * red;
-            tables.green_of_blue[index] = d4 * blue + 32768;
+            tables.red[index] = d1.saturating_mul(red).saturating_add(32768) >> 16;
+            tables.blue[index] = d3.saturating_mul(blue).saturating_add(32768) >> 16;
+            tables.green_of_red[index] = d2.saturating_mul(red);
+            tables.green_of_blue[index] = d4.saturating_mul(blue).saturating_add(32768);
             tables.y[index] = code(index as f32, limit(0), limit(1), 255.0) as i32;
         }
-        tables
+        Ok(tables)
     }
 
     fn rgb(&self, pixel: [u16; 3]) -> [u8; 3] {
         let [y, blue, red] = pixel.map(|value| usize::from(value & 255));
         let y = self.y[y];
-        let green = (self.green_of_blue[blue] + self.green_of_red[red]) >> 16;
+        let green = self.green_of_blue[blue].saturating_add(self.green_of_red[red]) >> 16;
         [y + self.red[red], y + green, y + self.blue[blue]].map(|value| value.clamp(0, 255) as u8)
     }
 }
