@@ -35,6 +35,9 @@ def make(kind: str, folder: pathlib.Path) -> int:
 
 def main() -> None:
     folder = pathlib.Path(sys.argv[1])
+    # A kind is no path: its folder is emptied.
+    if unknown := sorted(set(sys.argv[2:]) - set(kinds())):
+        sys.exit(f"no kind {', '.join(unknown)}; there are {', '.join(kinds())}")
     for kind in sys.argv[2:] or kinds():
         print(f"{kind}: {make(kind, folder)} cases", flush=True)
 

@@ -50,16 +50,16 @@ def quiet():
         os.dup2(kept, 2)
 
 
-def opencv(content: bytes, flags: int = cv2.IMREAD_COLOR) -> np.ndarray | None:
+def opencv(content: bytes) -> np.ndarray | None:
     # From a file: a JPEG without end marker is read there, and not from memory.
     with tempfile.NamedTemporaryFile() as file:
         file.write(content)
         file.flush()
         try:
-            pixels = cv2.imread(file.name, flags)
+            pixels = cv2.imread(file.name, cv2.IMREAD_COLOR)
         except cv2.error:
             return None
-    return None if pixels is None else pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
+    return None if pixels is None else pixels[..., ::-1]
 
 
 def on_white(rgba: np.ndarray) -> np.ndarray:
@@ -187,9 +187,9 @@ def pngs():
         yield f"colour type {colour}, {depth} bits, interlaced {interlaced}", content, pillow(content)
     # One gray or colour that is transparent, and alpha by colour of a palette.
     for depth in (1, 2, 4, 8):
-        content = png(depth, 0, False, extra=b"tRNS" + struct.pack(">H", 1))
-        # Pillow takes the transparent value of 2 and 4 bits for one of 8.
-        yield f"transparent gray, {depth} bits", content, on_white(opencv(content, cv2.IMREAD_UNCHANGED))
+        if depth in (1, 8):  # Pillow takes the transparent gray of 2 and 4 bits for one of 8.
+            content = png(depth, 0, False, extra=b"tRNS" + struct.pack(">H", 1))
+            yield f"transparent gray, {depth} bits", content, pillow(content)
         content = png(depth, 3, False, palette[: 3 << depth], b"tRNS" + palette[: 1 << depth])
         yield f"palette with alpha, {depth} bits", content, pillow(content)
     content = png(8, 2, False, extra=b"tRNS" + struct.pack(">HHH", 1, 2, 3))
@@ -247,6 +247,8 @@ def tiffs():
             if kind == "gray, 16 bits":
                 # OpenCV takes wrong pixels at the edges of tiles; elsewhere it does this.
                 wanted = np.repeat((pixels >> 8).astype(np.uint8)[..., None], 3, 2)
+            if method == "zstd" and opencv(content) is None:
+                wanted = None  # OpenCV's libtiff can lack it.
             yield f"{kind}, {shape}, {method}, predictor {predictor}", content, wanted
     for bits, (kind, (_, options)) in itertools.product((2, 4), kinds.items()):
         if kind in ("gray", "white is zero"):

@@ -94,7 +94,7 @@ fn in_the_browser(results: &mut Results) {
 /// variable changes away from the real builds.
 fn lints() -> Vec<Step> {
     let folder = text(&target().join("lint"));
-    let features = ["cuda", "rocm", "metal", "vulkan", "wgpu", "archive"]
+    let features = ["cuda", "rocm", "metal", "vulkan", "wgpu", "archive", "heic"]
         .map(|name| format!("trainer-native/{name}"));
     let with_all = |step: Step| {
         let arguments = ["--release", "--workspace", "--target-dir", &folder, "--features"];

@@ -12,6 +12,7 @@ mod files;
 mod fuzz;
 mod gpu;
 mod kernels;
+mod newcomer;
 mod parallel;
 mod python;
 mod setup;
@@ -39,6 +40,7 @@ Commands:
   differential   Read generated files with our readers and with the formats' reference programs
   fuzz           Run a fuzzer on everything that reads bytes from outside
   kernels        Run the tests of the similarity engine's kernels for ARM (emulated) and WebAssembly
+  newcomer       Run the demo and the tests in a fresh clone, from an empty home
   bench [ARGS]   Build and run `avse bench [ARGS]`, for example `cargo xtask bench model`
   gpu            Pack an archive that tries a machine with NVIDIA GPUs, rehearse it
   web build      Build the browser package and the demo page with its data
@@ -120,6 +122,15 @@ wasm32-wasip1 and run in Node.js. The Rust targets (rustup) and the emulator (qe
 apt-get, as root or with sudo that asks no password; Debian and Ubuntu only) are installed
 where missing. Where they cannot be had the tests are left out loudly, or fail where CI=true.
 An emulator proves results and says nothing about speed.
+";
+
+const NEWCOMER: &str = "\
+Usage: cargo xtask newcomer
+
+Clones the last commit into cargo's target folder and runs `cargo run --release -- demo` and
+`cargo xtask test` there as somebody who has rustup and Node.js and nothing else: with an empty
+home folder, and without the variables that steer cargo, npm and avse. Everything is fetched and
+compiled anew (over an hour on 2 processors); CARGO_TARGET_DIR names a target folder to share.
 ";
 
 const BENCH: &str = "\
@@ -210,6 +221,7 @@ fn main() -> ExitCode {
         ("differential", _) if wants_help => say(DIFFERENTIAL),
         ("fuzz", _) if wants_help => say(FUZZ),
         ("kernels", _) if wants_help => say(KERNELS),
+        ("newcomer", _) if wants_help => say(NEWCOMER),
         ("bench", [first]) if first == "--help" || first == "-h" => say(BENCH),
         ("gpu", _) if wants_help || rest.is_empty() => say(gpu::HELP),
         ("web", _) if wants_help => say(WEB),
@@ -230,6 +242,7 @@ fn main() -> ExitCode {
             None => misunderstood("fuzz", rest, FUZZ),
         },
         ("kernels", []) => code(kernels::run()),
+        ("newcomer", []) => code(newcomer::run()),
         ("bench", [what, rest @ ..]) if what == "similarity" && !wants_help => {
             code(similarity::run(rest))
         }

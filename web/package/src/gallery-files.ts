@@ -22,7 +22,7 @@ interface Fetched extends Listed {
 
 /** Asks for a gallery's manifest and plans its files. */
 export async function listed(url: string, loader: Loader): Promise<Listed> {
-  const manifest = await loader.manifest(candidates(url, [FILES.manifest]));
+  const manifest = await loader.manifest([manifestOf(url)]);
   expectFormat(manifest, "avse-gallery");
   const files: Listed["files"] = [fileOf(manifest, FILES.embeddings), fileOf(manifest, FILES.items)];
   loader.plan(files);
@@ -59,13 +59,18 @@ async function fetchAll(url: string, loader: Loader): Promise<Fetched> {
   return { manifest, files, contents };
 }
 
-/** Galleries on their way, by address. Without the browser's hashes only the engine could tell whether files are right. */
+/** The address of a gallery's manifest, by any address that the gallery may be opened with. */
+export function manifestOf(url: string): string {
+  return candidates(url, [FILES.manifest])[0]!;
+}
+
+/** Galleries on their way, by the address of their manifest. Without the browser's hashes only the engine could tell whether files are right. */
 export function fetchEarly(base: string, exported: ExportInfo | null, kinds: Kind[], cache: boolean, signal?: AbortSignal): Map<string, EarlyGallery> {
   const wanted = canHash() ? (exported?.galleries ?? []).filter(({ kind }) => kinds.includes(kind)) : [];
   return new Map(
     wanted.map(({ path }) => {
-      const { href } = new URL(path, base);
-      return [href, new EarlyGallery(href, cache, signal)];
+      const url = manifestOf(new URL(path, base).href);
+      return [url, new EarlyGallery(url, cache, signal)];
     }),
   );
 }

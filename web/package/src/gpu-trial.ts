@@ -15,7 +15,7 @@ export const PAUSE = 2_000;
 const ELSEWHERE = ["network", "format", "aborted", "disposed"];
 
 /**
- * Has the processor and the GPU answer the same questions; why the GPU is not to be taken, or `null` for that it is.
+ * Has the processor and the GPU answer the same questions; why the GPU is not to be taken, or `null` when it is to be taken.
  * Undefined where that did not come out.
  *
  * @param here - The client of the model that runs on the processor.

@@ -20,7 +20,7 @@ export interface Model extends Loaded {
   engine: Engine;
   /** Galleries that are on their way, by address. */
   early: Map<string, EarlyGallery>;
-  /** Remembers why the GPU is not to be taken, or `null` for that it is. */
+  /** Remembers why the GPU is not to be taken, or `null` when it is to be taken. */
   judge(objection: string | null): Promise<void>;
   memory?: WebAssembly.Memory | undefined;
 }
@@ -28,12 +28,13 @@ export interface Model extends Loaded {
 /** From this size on a model is not held twice, once on each device, to compare them: bytes of its files. */
 const LARGE = 100e6;
 
-const UNTRIED = "it is tried after the first answer, for the next visit";
+const UNTRIED = "it is tried after the first answer, and the next visit goes by the result";
+const NOTHING_KEPT = "nothing is kept here, so it could not be tried";
 
 /** Why a GPU is not tried: what comes of it has to be remembered, and it costs a download. */
 function noTrial(cache: boolean): string | undefined {
   const { connection } = (globalThis.navigator ?? {}) as { connection?: { saveData?: boolean } };
-  if (!cache || !surroundings().caches) return "nothing is kept here, so it could not be tried";
+  if (!cache) return NOTHING_KEPT;
   return connection?.saveData ? "the browser asks to save data, so it was not tried" : undefined;
 }
 
@@ -43,7 +44,7 @@ function noTrial(cache: boolean): string | undefined {
  * @throws AvseError, or what WebAssembly throws when it breaks.
  */
 export async function loadModel(request: LoadRequest, options: Omit<LoaderOptions, "cache">): Promise<Model> {
-  const { galleries = [], cache, wasmUrl } = request;
+  const { galleries = [], cache, wasmUrl, distrust } = request;
   checkWebAssembly();
   const began = performance.now();
   const loader = new Loader(surroundings(), { ...options, cache });
@@ -60,14 +61,21 @@ export async function loadModel(request: LoadRequest, options: Omit<LoaderOption
   let choice = found;
   let verdicts: Verdicts | undefined;
   let untried = false;
-  if (auto && found.device === "webgpu" && size <= LARGE) {
-    const subject = { adapter: found.adapter ?? "", model: files[1]!.sha256, engine: codeFor("gpu").wasm.sha256 };
-    verdicts = new Verdicts(model.url, subject);
-    const last = cache ? await verdicts.last() : undefined;
+  const verdictsOn = (adapter: string) =>
+    new Verdicts(model.url, { adapter, model: files[1]!.sha256, engine: codeFor("gpu").wasm.sha256 });
+  if (cache && distrust !== undefined) {
+    // Nobody waits for it: a GPU that is stuck may never be found.
+    void choose("auto").then(({ adapter }) => (adapter === undefined ? undefined : verdictsOn(adapter).keep(distrust)));
+  }
+  if (auto && found.device === "webgpu") {
+    if (cache) verdicts = verdictsOn(found.adapter ?? "");
+    const last = await verdicts?.last();
+    // A large model takes the GPU without a trial.
+    const small = size <= LARGE;
     const why = noTrial(cache);
-    untried = last === undefined && why === undefined;
+    untried = small && last === undefined && why === undefined;
     // The processor has the first answer sooner: less code, and nothing to compile for it.
-    if (last !== null) choice = { build: "cpu", device: "cpu", fallback: last ?? why ?? UNTRIED };
+    if (small ? last !== null : last != null) choice = { build: "cpu", device: "cpu", fallback: last ?? why ?? UNTRIED };
   }
   const code = codeFor(choice.build);
   loader.plan([code.wasm, ...files]);
@@ -87,6 +95,10 @@ export async function loadModel(request: LoadRequest, options: Omit<LoaderOption
   });
   const ready = performance.now();
   await loader.finish();
+  if (untried && !(await verdicts?.canKeep())) {
+    untried = false;
+    choice.fallback = NOTHING_KEPT;
+  }
   const judge = async (objection: string | null) => verdicts?.keep(objection);
   if (choice.device === "webgpu" && choice.fallback !== undefined) await judge(choice.fallback);
   const told = engine.info();

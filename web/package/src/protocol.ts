@@ -24,6 +24,8 @@ export interface LoadRequest {
   wasmUrl?: string;
   /** Kinds of galleries that are fetched at once. */
   galleries?: Kind[];
+  /** Why the GPU, which was taken with `auto`, failed on this page: it is remembered for the next visits. */
+  distrust?: string;
 }
 
 export interface Loaded {
@@ -79,7 +81,7 @@ export interface Calls {
   search: { request: { gallery: number; question: Question; k: number }; answer: SearchResult };
   /** What the device makes of a GPU's trial. */
   trial: { request: Record<never, never>; answer: Run };
-  /** Remembers why the GPU is not to be taken, or `null` for that it is. */
+  /** Remembers why the GPU is not to be taken, or `null` when it is to be taken. */
   judge: { request: { objection: string | null }; answer: null };
   explain: { request: { gallery: number; query: Embedding; index: number }; answer: Explanation };
   openGallery: { request: { gallery: number; url: string }; answer: GalleryInfo };

@@ -212,8 +212,7 @@ export class Session {
       // A worker that died while WebGPU was tried leaves nothing to fall back in, so another one is taken.
       const died = crashed && error instanceof AvseError && error.code !== "network";
       if (died && this.#request.device === "auto" && !this.#disposed) {
-        this.#request.device = "wasm";
-        this.#fallback = `the start with WebGPU failed: ${error.message}`;
+        this.#leaveGpu(`the start with WebGPU failed: ${error.message}`);
         return this.#load(options);
       }
       throw this.#disposed ?? error;
@@ -226,13 +225,17 @@ export class Session {
     this.#client = null;
     const now = performance.now();
     if (now - this.#lastLoss < LOSS_WINDOW) why = "the GPU was lost twice within 10 seconds";
-    if (why !== undefined) {
-      this.#request.device = "wasm";
-      this.#fallback = why;
-    }
+    if (why !== undefined) this.#leaveGpu(why);
     this.#lastLoss = now;
     this.#salvaging = this.#salvage(client, new AvseError("device-lost", "the GPU was lost"));
     this.#emit("devicelost");
+  }
+
+  /** Goes on on the processor. Where nobody asked for the GPU, later visits will know why. */
+  #leaveGpu(why: string): void {
+    if (this.#request.device === "auto") this.#request.distrust = why;
+    this.#request.device = "wasm";
+    this.#fallback = why;
   }
 
   #crashed(client: Client, error: AvseError): void {

@@ -4,7 +4,7 @@
 
 import type { Engine, GalleryParts } from "./engine.js";
 import { asAvseError, AvseError } from "./errors.js";
-import { type EarlyGallery, listed, type Listed } from "./gallery-files.js";
+import { type EarlyGallery, listed, type Listed, manifestOf } from "./gallery-files.js";
 import { Loader, type LoaderOptions } from "./loader.js";
 import { type Listener, MadeGallery } from "./made.js";
 import { surroundings } from "./surroundings.js";
@@ -89,9 +89,10 @@ export class Shelf {
 
   /** Opens a gallery whose files are here or on their way; `null` where there is none, or it failed. */
   async #openEarly(url: string, { onProgress }: Omit<LoaderOptions, "cache">): Promise<(Listed & { handle: number }) | null> {
-    const early = this.#early.get(url);
+    const address = manifestOf(url);
+    const early = this.#early.get(address);
     // Its memory is needed once.
-    this.#early.delete(url);
+    this.#early.delete(address);
     early?.follow(onProgress);
     const fetched = await early?.fetched;
     if (!fetched) return null;

@@ -4,7 +4,10 @@
 
 import type { AvseError } from "./errors.js";
 
-/** Where the network runs: `auto` takes WebGPU where there is a real GPU, and WebAssembly elsewhere. */
+/**
+ * Where the network runs. `auto` begins on WebAssembly, and takes WebGPU on later visits once a trial has shown that it is
+ * right and faster; models over 100 MB take a real GPU at once. With `cache: false` smaller models stay on WebAssembly.
+ */
 export type Device = "auto" | "webgpu" | "wasm";
 
 /** What a gallery holds, or what an embedding is of. */

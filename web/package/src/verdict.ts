@@ -43,7 +43,17 @@ export class Verdicts {
 
   /** Remembers a verdict. */
   async keep(objection: string | null): Promise<void> {
-    const bytes = new TextEncoder().encode(JSON.stringify({ until: Date.now() + HOLDS, objection }));
+    await this.#keep(Date.now() + HOLDS, objection);
+  }
+
+  /** Whether a verdict will be remembered: a cache can be there and refuse, or be full. One that holds no longer tells. */
+  async canKeep(): Promise<boolean> {
+    await this.#keep(0, null);
+    return (await this.#cache.file(this.#url, await this.#name)) !== undefined;
+  }
+
+  async #keep(until: number, objection: string | null): Promise<void> {
+    const bytes = new TextEncoder().encode(JSON.stringify({ until, objection }));
     await this.#cache.keepFile(this.#url, await this.#name, bytes, "application/json");
   }
 }

@@ -182,6 +182,8 @@ test("a GPU that stopped without a word is not tried again", async () => {
   assert.deepEqual(await Promise.all([encode(one, "a"), encode(one, "b"), encode(one, "c")]), ["a", "b", "c"]);
   assert.deepEqual(made.map(({ received }) => received[0].request.device), ["auto", "wasm"]);
   assert.equal(one.loaded.info.fallback, stuck.message);
+  // Nor by the next visit.
+  assert.equal(made[1].received[0].request.distrust, stuck.message);
 });
 
 test("all calls that were pending when the GPU was lost are repeated", async () => {

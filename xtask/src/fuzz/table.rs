@@ -12,7 +12,7 @@ const START: &str = "<!-- runs -->\n";
 const END: &str = "<!-- end -->";
 const HEADING: &str = "| target | executions | seconds | branches reached | inputs kept |\n|---|---:|---:|---:|---:|\n";
 
-/// Puts the rows in the place of earlier ones of the same targets; whether that worked.
+/// Adds the rows, each in the place of a shorter run of the same target; whether that worked.
 pub fn write(page: &Path, rows: impl Iterator<Item = (String, Session)>) -> bool {
     let text = fs::read_to_string(page).unwrap_or_default();
     let written = with_rows(&text, rows).is_some_and(|text| fs::write(page, text).is_ok());
@@ -35,7 +35,10 @@ fn with_rows(text: &str, rows: impl Iterator<Item = (String, Session)>) -> Optio
     for (name, session) in rows {
         let Session { executions, seconds, coverage, inputs } = session;
         let row = format!("| {name} | {executions} | {seconds} | {coverage} | {inputs} |");
-        all.insert(name, row);
+        let earlier = all.get(&name).and_then(|row| row.split(" | ").nth(1)?.parse::<u64>().ok());
+        if earlier.is_none_or(|earlier| earlier <= executions) {
+            all.insert(name, row);
+        }
     }
     let rows: String = all.into_values().map(|row| row + "\n").collect();
     Some(format!("{before}{START}{HEADING}{rows}{END}{after}"))
@@ -46,12 +49,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_take_the_place_of_earlier_ones() {
+    fn rows_take_the_place_of_shorter_runs() {
         let session = |executions| Session { executions, seconds: 2, coverage: 3, inputs: 4 };
         let page = format!("a\n{START}{END}\nb");
         let rows = [("csv".to_owned(), session(1)), ("run".to_owned(), session(7))];
         let page = with_rows(&page, rows.into_iter()).unwrap();
-        let page = with_rows(&page, [("csv".to_owned(), session(5))].into_iter()).unwrap();
+        let later = [("csv".to_owned(), session(5)), ("run".to_owned(), session(6))];
+        let page = with_rows(&page, later.into_iter()).unwrap();
         let rows = "| csv | 5 | 2 | 3 | 4 |\n| run | 7 | 2 | 3 | 4 |\n";
         assert_eq!(page, format!("a\n{START}{HEADING}{rows}{END}\nb"));
     }

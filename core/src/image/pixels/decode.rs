@@ -96,8 +96,28 @@ fn general(bytes: &[u8], format: ImageFormat, limits: &DecodeLimits) -> Result<R
             _ => Orientation::NoTransforms,
         },
     };
-    let image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    if format == ImageFormat::Bmp
+        && let Some(lost) = bits_lost(bytes)
+        && let Some(pixels) = image.as_mut_rgb8()
+    {
+        pixels.pixels_mut().for_each(|pixel| (0..3).for_each(|c| pixel.0[c] &= 0xFF << lost[c]));
+    }
     Ok(eight_bits(image)?.turned(orientation))
+}
+
+/// Of a BMP file of 16 bits, how many of the 8 bits of red, green and blue are not in it: OpenCV leaves them zero.
+fn bits_lost(bytes: &[u8]) -> Option<[u8; 3]> {
+    let number = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..at + 4)?.as_array()?));
+    let (header, bits, method) = (number(14)?, number(28)? & 0xFFFF, number(30)?);
+    if header < 40 || bits != 16 {
+        return None;
+    }
+    match (method, number(58)?) {
+        (0, _) | (3, 0x3E0) => Some([3, 3, 3]),
+        (3, 0x7E0) => Some([3, 2, 3]),
+        _ => None, // OpenCV reads no others.
+    }
 }
 
 /// The picture in 8 bits, on white, and smaller if it is very large.

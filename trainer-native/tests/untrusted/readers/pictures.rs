@@ -30,7 +30,8 @@ pub fn pictures() -> Vec<Vec<u8>> {
     let colours = DynamicImage::from(rgba);
     let gray = DynamicImage::from(colours.to_luma8());
     let sixteen = DynamicImage::from(colours.to_rgb16());
-    let mut files = Vec::new();
+    let mut files =
+        vec![include_bytes!("../../../../tests/fixtures/pictures/picture.jxl").to_vec()];
     for format in formats {
         for picture in [&colours, &gray, &sixteen] {
             let mut bytes = Cursor::new(Vec::new());
@@ -43,10 +44,15 @@ pub fn pictures() -> Vec<Vec<u8>> {
     files
 }
 
-/// JPEG files: with chroma at half size, and in gray.
+/// JPEG files: with chroma at half size, progressive, of two scans, and in gray.
 pub fn jpegs() -> Vec<Vec<u8>> {
     let gray = image::GrayImage::from_fn(21, 11, |x, y| image::Luma([(x * y) as u8]));
     let mut bytes = Cursor::new(Vec::new());
     gray.write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
-    vec![include_bytes!("../../../../tests/fixtures/turbo.jpg").to_vec(), bytes.into_inner()]
+    vec![
+        include_bytes!("../../../../tests/fixtures/turbo.jpg").to_vec(),
+        include_bytes!("../../../../tests/fixtures/pictures/progressive.jpg").to_vec(),
+        include_bytes!("../../../../tests/fixtures/pictures/two_scans.jpg").to_vec(),
+        bytes.into_inner(),
+    ]
 }

@@ -144,6 +144,40 @@ test("a verdict is one of this model, adapter, and time; without a cache there i
   assert.deepEqual(uncached, ["cpu", "nothing is kept here, so it could not be tried"]);
 });
 
+test("a GPU that passed its trial and breaks later is not taken again", async (context) => {
+  // The model's settings change and its weights do not: the verdict still holds.
+  await write(it.root, bundle("later-trap/", { slow: "cpu" }));
+  const server = await withGpu(context);
+  const page = await it.page(context, server.url);
+  await page.evaluate(VISIT);
+  const again = async () => {
+    let workers = 0;
+    const count = () => (workers += 1);
+    page.on("worker", count);
+    const { first, why } = await page.evaluate(() => visit("/later-trap/"));
+    page.off("worker", count);
+    return [first, why?.split(":")[0], workers];
+  };
+  assert.equal((await again())[0], "cpu");
+  assert.deepEqual(await again(), ["webgpu", undefined, 1]);
+  await write(it.root, bundle("later-trap/", { broken: "trap", on: "webgpu" }));
+  assert.deepEqual(await again(), ["cpu", "the start with WebGPU failed", 2]);
+  assert.deepEqual(await again(), ["cpu", "the start with WebGPU failed", 1], "the next visit took it again");
+});
+
+test("where the cache takes nothing there is no trial", async (context) => {
+  await write(it.root, bundle("full/", { slow: "cpu" }));
+  const server = await withGpu(context, ["cache.js", "cache.put(key", "Promise.reject(key"]);
+  const page = await it.page(context, server.url);
+  await page.evaluate(VISIT);
+  for (let visits = 0; visits < 2; visits++) {
+    server.requests.length = 0;
+    const { first, why } = await page.evaluate(() => visit("/full/"));
+    assert.deepEqual([first, why], ["cpu", "nothing is kept here, so it could not be tried"]);
+    assert.equal(server.requests.filter((path) => path === "/full/model.safetensors").length, 1);
+  }
+});
+
 test("a model too large to be held twice goes to the GPU at once, which has to make sense by itself", async (context) => {
   const trials = { sound: {}, random: { wrong: null } };
   for (const [name, config] of Object.entries(trials)) await write(it.root, bundle(`large-${name}/`, config));

@@ -99,7 +99,7 @@ test("galleries come with the model where that is asked for, and a failure there
     page.evaluate(async (options) => {
       const avse = await load("/export/", { cache: false, ...options });
       const reports = [];
-      const gallery = await avse.openGallery("/export/pictures/", { onProgress: (progress) => reports.push(progress) }).catch((error) => error);
+      const gallery = await avse.openGallery(options.address ?? "/export/pictures/", { onProgress: (progress) => reports.push(progress) }).catch((error) => error);
       const found = gallery.code ?? (await avse.searchText(gallery, "blue")).hits[0].key;
       const { loaded, total } = reports.at(-1) ?? {};
       avse.dispose();
@@ -110,6 +110,10 @@ test("galleries come with the model where that is asked for, and a failure there
   const early = await opened({ galleries: ["images"] });
   assert.deepEqual([early.found, early.complete], ["blue.png", true]);
   assert.deepEqual(asked().sort(), files.toSorted(), "it was fetched more than once");
+  for (const address of ["/export/pictures", "/export/pictures/manifest.json"]) {
+    assert.equal((await opened({ galleries: ["images"], address })).found, "blue.png");
+    assert.deepEqual(asked().sort(), files.toSorted(), `${address}: it was fetched more than once`);
+  }
   // The other kind is not fetched before it is opened; this one is, by the old way.
   assert.equal((await opened({ galleries: ["captions"] })).found, "blue.png");
   assert.deepEqual(asked().sort(), files.toSorted());

@@ -95,7 +95,7 @@ impl Header {
                 }
                 0xDA => {
                     let frame: Frame = frame.ok_or_else(|| damaged("no frame header"))?;
-                    let scan_components = usize::from(*segment.first().ok_or_else(cut)?);
+                    let scan_components = check_scan(segment)?;
                     let colours = colours(&frame.components, jfif, adobe)?;
                     let Frame { process, precision, width, height, components } = frame;
                     return Ok(Self {
@@ -207,6 +207,14 @@ fn colours(components: &[Component], jfif: bool, adobe: Option<u8>) -> Result<Co
         },
         count => return Err(Error::Image(format!("a JPEG file with {count} colours is not read"))),
     })
+}
+
+/// The number of components in a scan, by the scan's header. Its length has to fit.
+pub(super) fn check_scan(segment: &[u8]) -> Result<usize> {
+    match segment {
+        [count, rest @ ..] if rest.len() == 2 * usize::from(*count) + 3 => Ok(usize::from(*count)),
+        _ => Err(damaged("a scan's header has a wrong length")),
+    }
 }
 
 /// Refuses Huffman tables that no encoder writes: their codes leave no room for one of ones alone, which ends the data

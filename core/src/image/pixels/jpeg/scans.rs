@@ -15,7 +15,7 @@ use libjpeg_turbo_rs::decode::{progressive, toggles};
 
 use super::super::RgbImage;
 use super::bands::{self, Band, Block};
-use super::header::{Header, Process, check_tables, damaged};
+use super::header::{Header, Process, check_scan, check_tables, damaged};
 use super::planes::{self, Plane};
 use crate::{Error, Result};
 
@@ -211,7 +211,11 @@ fn check_between(bytes: &[u8], metadata: &JpegMetadata) -> Result<()> {
                     ));
                 }
                 0xC4 => check_tables(bytes.get(position + 4..end).ok_or_else(truncated)?)?,
-                0xDA | 0xD9 => break,
+                0xDA => {
+                    check_scan(bytes.get(position + 4..end).ok_or_else(truncated)?)?;
+                    break;
+                }
+                0xD9 => break,
                 _ => {}
             }
             position = if kind == 0xFF { position + 1 } else { end };
