@@ -17,14 +17,18 @@ def one_line(text: str) -> str:
 
 
 def read(content: bytes, delimiter: str):
-    """Captions by picture, in the order of their first rows; None where the module refuses."""
+    """Captions by picture, in the order of their first rows; None where the module refuses.
+
+    Columns that are not used may hold any bytes.
+    """
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig", "surrogateescape")
         rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
         pictures: dict[str, list[str]] = {}
         for row in rows:
+            (row["image"] + row["caption"]).encode()
             pictures.setdefault(row["image"].strip(BLANKS), []).append(one_line(row["caption"]))
-    except (csv.Error, UnicodeDecodeError, KeyError, AttributeError):
+    except (csv.Error, UnicodeError, KeyError, AttributeError, TypeError):
         return None
     return [[image, captions] for image, captions in pictures.items()]
 
@@ -56,7 +60,7 @@ def contents(draw: random.Random):
         table = bytearray(written(draw, csv.QUOTE_MINIMAL, "\n"))
         table[draw.randrange(21, len(table))] = draw.randrange(256)
         yield "one byte changed", str(number), bytes(table)
-    text = "image,caption\n1.png,a\n"
+    text = "image,caption\n1.png,\xe9\n"
     for encoding in ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"]:
         yield "encodings", encoding, text.encode(encoding)
     for header in ["image,caption,caption", "caption,image", "image,caption,image", "image,caption,split,split", "x,caption", "image;caption"]:

@@ -57,10 +57,11 @@ def packed(draw: random.Random, form: int, names: list[str], links: bool = False
         if links:
             first = names[0]
             kinds = [("hard", tarfile.LNKTYPE, first), ("soft", tarfile.SYMTYPE, first), ("up/soft", tarfile.SYMTYPE, "../" + first),
-                     ("chain", tarfile.SYMTYPE, "soft"), ("gone", tarfile.SYMTYPE, "nowhere"), ("round", tarfile.SYMTYPE, "round")]
+                     ("chain", tarfile.SYMTYPE, ".soft"), ("gone", tarfile.SYMTYPE, "nowhere"), ("round", tarfile.SYMTYPE, "round")]
             key, kind, target = draw.choice(kinds)
             if key == "chain":
-                add(tar, "soft.png", type=tarfile.SYMTYPE, linkname=first + ".png")
+                # Hidden: no sample by itself.
+                add(tar, ".soft.png", type=tarfile.SYMTYPE, linkname=first + ".png")
             add(tar, key + ".png", type=kind, linkname=target + ".png")
             add(tar, key + ".txt", b"link")
     return content.getvalue()

@@ -30,7 +30,7 @@ pub fn write_scores(path: &Path, pairs: &Pairs<'_>) -> Result<()> {
 }
 
 /// Reads scores, images x captions. `image_of_caption` says which belong together where it is of the
-/// matrix's size; else every image has the same number of captions, image by image.
+/// matrix's size; else every image has the same number of captions, image by image, as it has there.
 ///
 /// A file of the official code holds a pickled dictionary with the matrix under `sims`; it is
 /// read as data, nothing in it is run.
@@ -60,7 +60,25 @@ pub fn read_scores(path: &Path, image_of_caption: Option<&[usize]>) -> Result<Sc
             format!("{rows} x {columns}: not the same number of captions for every image");
         return Err(Error::format(path, message));
     }
-    Ok(ScoreMatrix::uniform(scores, rows, columns / rows)?)
+    let each = columns / rows;
+    if let Some(pairs) = image_of_caption
+        && captions_each(pairs) != Some(each)
+    {
+        let images = pairs.iter().max().map_or(0, |last| last + 1);
+        return Err(bad(format!(
+            "the matrix is {rows} x {columns}, but the split has {images} images and {} captions: which of them belong \
+             together cannot be told. Was it saved without pictures that could not be read?",
+            pairs.len()
+        )));
+    }
+    Ok(ScoreMatrix::uniform(scores, rows, each)?)
+}
+
+/// How many captions each image has, where all have as many.
+fn captions_each(image_of_caption: &[usize]) -> Option<usize> {
+    let mut counts = vec![0usize; image_of_caption.iter().max()? + 1];
+    image_of_caption.iter().for_each(|&image| counts[image] += 1);
+    counts.iter().all(|count| *count == counts[0]).then_some(counts[0])
 }
 
 /// The pickle inside a `.npy` of Python objects, or of a bare pickle; `None` for a `.npy` of
@@ -216,8 +234,12 @@ mod tests {
         assert_eq!(turns, expected.unwrap());
         let uniform = read_scores(&path, None).unwrap();
         assert_ne!(turns, uniform);
-        for other in [&[0, 1, 0][..], &[0, 1, 2, 0], &[0, 0, 0, 0]] {
-            assert_eq!(read_scores(&path, Some(other)).unwrap(), uniform);
+        // A split of other images with as many captions each.
+        assert_eq!(read_scores(&path, Some(&[0, 0, 1, 1, 2, 2])).unwrap(), uniform);
+        // A part of a split, of which nobody knows the captions.
+        for other in [&[0, 1, 0][..], &[0, 1, 2, 0], &[0, 0, 0, 0], &[0, 1, 1, 1, 2]] {
+            let error = read_scores(&path, Some(other)).unwrap_err().to_string();
+            assert!(error.contains("cannot be told"), "{error}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::checks::{divides, dropouts, positive};
+use super::checks::{divides, dropouts, positive, size};
 use super::{Activation, INITIALIZER_RANGE};
 use crate::input::json::from_text;
 use crate::{Error, Result};
@@ -79,6 +79,17 @@ impl BertConfig {
     }
 
     pub(super) fn validate(&self) -> Result<()> {
+        size(
+            "text",
+            &[
+                &[self.vocab_size, self.hidden_size],
+                &[self.max_position_embeddings, self.hidden_size],
+                &[self.type_vocab_size, self.hidden_size],
+                &[4, self.num_hidden_layers, self.hidden_size, self.hidden_size],
+                &[2, self.num_hidden_layers, self.hidden_size, self.intermediate_size],
+                &[self.num_hidden_layers, 1 << 10],
+            ],
+        )?;
         positive("text.vocab_size", self.vocab_size)?;
         positive("text.num_hidden_layers", self.num_hidden_layers)?;
         positive("text.intermediate_size", self.intermediate_size)?;

@@ -25,3 +25,68 @@ pub(super) fn dropouts(part: &str, hidden: f64, attention: f64) -> Result<()> {
     probability(&format!("{part}.hidden_dropout_prob"), hidden)?;
     probability(&format!("{part}.attention_probs_dropout_prob"), attention)
 }
+
+/// Refuses a network that no machine holds, before memory is taken for it: a number in a file may be anything.
+/// `factors` are products that are added up, each the numbers of a part's weights.
+pub(super) fn size(key: &str, factors: &[&[usize]]) -> Result<()> {
+    const MOST: u128 = 1 << 32;
+    let product = |part: &&[usize]| {
+        part.iter().fold(1u128, |product, &factor| product.saturating_mul(factor as u128))
+    };
+    let weights = factors.iter().map(product).fold(0u128, u128::saturating_add);
+    if weights > MOST {
+        return Err(Error::config(
+            key,
+            format!("{weights} weights are more than the {MOST} that are read"),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{BertConfig, ImageBackboneConfig, ResNetConfig, SwinConfig, VitConfig};
+
+    #[test]
+    fn what_no_machine_holds_is_refused_before_it_is_made() {
+        for huge in [1usize << 33, 1 << 40, 1 << 60, usize::MAX] {
+            for text in [
+                BertConfig { vocab_size: huge, ..BertConfig::default() },
+                BertConfig { num_hidden_layers: huge, ..BertConfig::default() },
+                BertConfig { intermediate_size: huge, ..BertConfig::default() },
+                BertConfig { max_position_embeddings: huge, ..BertConfig::default() },
+                BertConfig { type_vocab_size: huge, ..BertConfig::default() },
+            ] {
+                let message = text.validate().unwrap_err().to_string();
+                assert!(message.contains("weights are more than"), "{message}");
+            }
+            let images = [
+                ImageBackboneConfig::Vit(VitConfig {
+                    num_hidden_layers: huge,
+                    ..VitConfig::default()
+                }),
+                ImageBackboneConfig::Vit(VitConfig { patch_size: huge, ..VitConfig::default() }),
+                ImageBackboneConfig::Swin(SwinConfig {
+                    depths: vec![2, huge],
+                    num_heads: vec![3, 6],
+                    ..SwinConfig::default()
+                }),
+                ImageBackboneConfig::Swin(SwinConfig {
+                    window_size: huge,
+                    ..SwinConfig::default()
+                }),
+                ImageBackboneConfig::Swin(SwinConfig { embed_dim: huge, ..SwinConfig::default() }),
+                ImageBackboneConfig::ResNet(ResNetConfig {
+                    depths: vec![huge],
+                    hidden_sizes: vec![256],
+                    ..ResNetConfig::default()
+                }),
+            ];
+            for image in images {
+                image.validate().unwrap_err();
+            }
+        }
+        BertConfig::default().validate().unwrap();
+        ImageBackboneConfig::Swin(SwinConfig::default()).validate().unwrap();
+    }
+}

@@ -11,7 +11,7 @@ mod vit;
 
 use serde::{Deserialize, Serialize};
 
-use self::checks::{divides, positive, probability};
+use self::checks::{divides, positive, probability, size};
 use crate::input::json::from_text;
 use crate::{Error, Result, image::sampling::RadialBiasSampling};
 
@@ -123,6 +123,21 @@ impl ModelConfig {
         probability("text_dropout", self.text_dropout)?;
         self.sampling.validate()?;
         self.image.validate()?;
+        let widths = [self.image.output_size(), self.text.hidden_size];
+        let (pooling, views) = (&self.pooling, self.sampling.views);
+        size(
+            "embed_size",
+            &[
+                &[4, self.embed_size, widths[0]],
+                &[4, self.embed_size, widths[1]],
+                &[8, pooling.hidden_size, pooling.hidden_size],
+                &[8, pooling.hidden_size, pooling.position_size],
+                &[views, self.embed_size],
+            ],
+        )?;
+        if self.image_size > 1 << 14 {
+            return Err(Error::config("image_size", "is more than 16384 pixels"));
+        }
         if self.image_size < self.image.patch_size() {
             return Err(Error::config("image_size", "smaller than one patch"));
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::checks::{divides, positive};
+use super::checks::{divides, positive, size};
 use crate::{Error, Result};
 
 /// Residual convolutional network, field names as in Hugging Face `config.json`.
@@ -63,6 +63,10 @@ impl ResNetConfig {
         }
         for (&depth, &width) in self.depths.iter().zip(&self.hidden_sizes) {
             positive("image.depths", depth)?;
+            size(
+                "image",
+                &[&[9, depth, width, width], &[depth, 1 << 10], &[147, self.embedding_size]],
+            )?;
             // A bottleneck works at a quarter of the width.
             divides("image.hidden_sizes", 4, "the stage's width", width)?;
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::checks::{divides, dropouts, positive, probability};
+use super::checks::{divides, dropouts, positive, probability, size};
 use super::{Activation, INITIALIZER_RANGE};
 use crate::{Error, Result};
 
@@ -76,7 +76,20 @@ impl SwinConfig {
         if self.depths.is_empty() || self.depths.len() != self.num_heads.len() {
             return Err(Error::config("image.num_heads", "needs one entry for each of `depths`"));
         }
-        for (stage, &heads) in self.num_heads.iter().enumerate() {
+        // Each stage is twice as wide as the one before.
+        if self.depths.len() > 8 || self.embed_dim > 1 << 24 {
+            return Err(Error::config("image.depths", "are too many, or `embed_dim` is too large"));
+        }
+        if !(0.0..=64.0).contains(&self.mlp_ratio) {
+            return Err(Error::config("image.mlp_ratio", "must be between 0 and 64"));
+        }
+        let mlp = self.mlp_ratio.ceil() as usize;
+        size("image", &[&[3, self.patch_size, self.patch_size, self.embed_dim]])?;
+        for (stage, (&depth, &heads)) in self.depths.iter().zip(&self.num_heads).enumerate() {
+            let width = self.stage_size(stage);
+            let window = [4, depth, heads, self.window_size, self.window_size];
+            let layer = [4 + 2 * mlp, depth, width, width];
+            size("image", &[&layer, &window, &[depth, 1 << 10]])?;
             divides("image.num_heads", heads, "the stage's width", self.stage_size(stage))?;
         }
         if self.use_absolute_embeddings {

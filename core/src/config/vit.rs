@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::checks::{divides, dropouts, positive};
+use super::checks::{divides, dropouts, positive, size};
 use super::{Activation, INITIALIZER_RANGE};
 use crate::{Error, Result};
 
@@ -57,6 +57,15 @@ impl Default for VitConfig {
 
 impl VitConfig {
     pub(super) fn validate(&self) -> Result<()> {
+        size(
+            "image",
+            &[
+                &[3, self.patch_size, self.patch_size, self.hidden_size],
+                &[4, self.num_hidden_layers, self.hidden_size, self.hidden_size],
+                &[2, self.num_hidden_layers, self.hidden_size, self.intermediate_size],
+                &[self.num_hidden_layers, 1 << 10],
+            ],
+        )?;
         positive("image.num_hidden_layers", self.num_hidden_layers)?;
         positive("image.intermediate_size", self.intermediate_size)?;
         divides(

@@ -67,6 +67,7 @@ impl TokenBatch {
 struct TokenizerFile {
     model: serde_json::Value,
     normalizer: serde_json::Value,
+    pre_tokenizer: serde_json::Value,
 }
 
 /// The tokenizer of a text tower.
@@ -120,6 +121,11 @@ impl CaptionTokenizer {
                 "tokenizer.json: key `normalizer` is not of type BertNormalizer".into(),
             ));
         }
+        if kind(&file.pre_tokenizer).is_none_or(|kind| kind != "BertPreTokenizer") {
+            return Err(Error::Text(
+                "tokenizer.json: key `pre_tokenizer` is not of type BertPreTokenizer".into(),
+            ));
+        }
         let bad = |key: &str, error: serde_json::Error| {
             Error::Text(format!("tokenizer.json: key `{key}`: {error}"))
         };
@@ -130,7 +136,7 @@ impl CaptionTokenizer {
     }
 
     /// A tokenizer from a folder as Hugging Face publishes it: `tokenizer.json`,
-    /// else `vocab.txt` (with `do_lower_case` of a `tokenizer_config.json`).
+    /// else `vocab.txt` (with the settings of a `tokenizer_config.json`).
     ///
     /// # Errors
     /// [`Error::Io`] when neither can be read, [`Error::Format`] when one is
@@ -147,7 +153,21 @@ impl CaptionTokenizer {
         let config = folder.join("tokenizer_config.json");
         if config.exists() {
             let value: serde_json::Value = json::read(&config)?;
-            normalizer.lowercase = value["do_lower_case"].as_bool().unwrap_or(true);
+            let flag = |key: &str| value[key].as_bool();
+            normalizer.lowercase = flag("do_lower_case").unwrap_or(true);
+            normalizer.strip_accents = flag("strip_accents");
+            normalizer.handle_chinese_chars = flag("tokenize_chinese_chars").unwrap_or(true);
+            if flag("do_basic_tokenize") == Some(false) {
+                let message =
+                    "`do_basic_tokenize` is false: captions are always split into words first";
+                return Err(Error::format(&config, message));
+            }
+            if value["unk_token"].as_str().is_some_and(|token| token != "[UNK]") {
+                return Err(Error::format(
+                    &config,
+                    "`unk_token` is not [UNK], the only one that is read",
+                ));
+            }
         }
         let vocab = folder.join("vocab.txt");
         Self::with_normalizer(&read_text(&vocab)?, normalizer).map_err(|error| named(&vocab, error))

@@ -130,6 +130,9 @@ impl Shapes<'_> {
     fn of<const D: usize>(&self, name: &str) -> Result<[usize; D]> {
         let data = self.0.get(name).ok_or_else(|| Error::Weights(format!("1 missing: {name}")))?;
         let shape = data.shape().to_vec();
+        if shape.contains(&0) {
+            return Err(Error::Weights(format!("{name} is {shape:?}, so it holds nothing")));
+        }
         shape.try_into().map_err(|shape| {
             Error::Weights(format!("{name} is {shape:?}, should have {D} dimensions"))
         })

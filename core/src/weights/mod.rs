@@ -28,7 +28,7 @@ pub use file_entry::FileEntry;
 pub use files::{is_special, target};
 pub use infer::infer_config;
 pub use load::{LoadReport, canonical, first_few, load_into, state_dict_of, undrawn};
-pub use names::Naming;
+pub use names::{AVERAGED_STEPS, Naming};
 pub use official::complete_official;
 pub use precision::Precision;
 #[cfg(not(target_family = "wasm"))]

@@ -112,6 +112,9 @@ const TEXT_HEAD: &[(&str, &str)] = &[
     ("norm.*", "ln.*"),
 ];
 
+/// How many steps an average of the weights is over, in files of PyTorch's `AveragedModel`.
+pub const AVERAGED_STEPS: &str = "n_averaged";
+
 impl Naming {
     /// The whole model, as the official code names it.
     pub const OFFICIAL: Self = Self {
@@ -221,8 +224,7 @@ impl Naming {
     /// being used by the model.
     pub fn is_unused(&self, official: &str) -> bool {
         let known = |pattern: &&str| translate(official, pattern, pattern).is_some();
-        // How many steps an average of the weights is over.
-        official == "n_averaged" || self.unused.iter().any(known)
+        official == AVERAGED_STEPS || self.unused.iter().any(known)
     }
 }
 

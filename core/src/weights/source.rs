@@ -54,13 +54,15 @@ pub fn read_checkpoint(path: impl AsRef<Path>) -> Result<Checkpoint> {
     let mut head = Vec::new();
     let file = File::open(path).map_err(|e| Error::io(path, e))?;
     file.take(512).read_to_end(&mut head).map_err(|e| Error::io(path, e))?;
-    if let Some(kind) = foreign(&head) {
+    // The length of a safetensors header may look like the start of anything.
+    let is_safetensors = head.get(8) == Some(&b'{');
+    if let Some(kind) = foreign(&head).filter(|_| !is_safetensors) {
         return Err(Error::format(path, format!("it is {kind}, not weights")));
     }
     // By its content first: either kind is found under the other's name.
     let torch = head.starts_with(b"PK\x03\x04") || head.first() == Some(&0x80);
     let named = path.extension().is_some_and(|extension| extension == "safetensors");
-    if head.get(8) == Some(&b'{') || (named && !torch) {
+    if is_safetensors || (named && !torch) {
         return Ok(Checkpoint {
             weights: StateDict::read_safetensors(path)?,
             ..Checkpoint::default()

@@ -75,10 +75,11 @@ fn plain_values(pickle: &Pickle) -> BTreeMap<String, serde_json::Value> {
             }
         }
     };
-    collect("", pickle.root);
+    // What is asked for first: what else is at the root may be long.
     if let Some(options) = pickle.get(pickle.root, "opt") {
         let state = pickle.object(options).and_then(|(_, object)| object.state);
         collect("opt.", state.unwrap_or(options));
     }
+    collect("", pickle.root);
     values
 }

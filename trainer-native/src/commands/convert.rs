@@ -7,8 +7,8 @@ use avse_core::AvseModel;
 use avse_core::config::ModelConfig;
 use avse_core::text::tokenizer::CaptionTokenizer;
 use avse_core::weights::{
-    Bundle, BundleContents, Naming, Precision, StateDict, Towers, canonical, complete_official,
-    first_few, infer_config, load_into, read_checkpoint, state_dict_of,
+    AVERAGED_STEPS, Bundle, BundleContents, Naming, Precision, StateDict, Towers, canonical,
+    complete_official, first_few, infer_config, load_into, read_checkpoint, state_dict_of,
 };
 use burn::tensor::Device;
 use clap::ValueEnum;
@@ -121,7 +121,17 @@ impl Args {
 
     fn read(&self) -> Result<Source> {
         let path = Path::new(&self.from);
-        if Bundle::is_at(path) {
+        let says_all = Bundle::is_at(path);
+        if self.img_res.is_some() && (says_all || self.config.is_some()) {
+            let message = "--img-res does not go with a bundle or with --config: they say the size";
+            return Err(Error::Usage(message.into()));
+        }
+        if says_all && self.config.is_some() {
+            return Err(Error::Usage(
+                "--config does not go with a bundle, which has its own".into(),
+            ));
+        }
+        if says_all {
             let bundle = Bundle::open(path)?;
             if !bundle.manifest().towers.has_image() {
                 let message = "holds the text tower alone: convert the bundle it was made from";
@@ -133,7 +143,7 @@ impl Args {
         if path.is_file() {
             return self.read_file(path);
         }
-        let weights = ["pth", "pt", "bin", "safetensors", "json"];
+        let weights = ["pth", "pt", "ckpt", "bin", "safetensors", "json"];
         if path.extension().is_some_and(|end| weights.iter().any(|known| end == *known)) {
             return Err(Error::Usage(format!("--from {}: no such file", self.from)));
         }
@@ -250,7 +260,10 @@ fn checked(
     tokenizer: Option<Vec<u8>>,
 ) -> Result<Source> {
     let model = AvseModel::new(&config, &Device::flex())?;
-    let unused = weights.iter().filter(|(name, _)| Naming::OFFICIAL.is_unused(name));
+    // What belongs to an average and not to the model is no key of the official code.
+    let unused = weights
+        .iter()
+        .filter(|(name, _)| Naming::OFFICIAL.is_unused(name) && *name != AVERAGED_STEPS);
     let unused = unused.map(|(name, data)| (name.to_string(), data.clone())).collect();
     let (model, _) = load_into(model, weights, Naming::OFFICIAL)
         .map_err(|e| Error::format(path, e.to_string()))?;

@@ -122,7 +122,7 @@ impl Args {
             return self.saved(path);
         }
         let device = device::choose(&self.gpu_id)?;
-        let dataset = Dataset::open(&self.spec())?;
+        let dataset = Dataset::open_skipping(&self.spec())?;
         if let Some(whole) = dataset.without_splits() {
             note!("{whole}");
         }
@@ -136,8 +136,20 @@ impl Args {
             self.positives.as_deref().map(|path| Positives::read(path, &split)).transpose()?;
         self.writable()?;
         let policy = self.reading.policy(OnError::Stop);
-        let list = list_beside(self.save_results.as_deref().unwrap_or(Path::new("eval")));
-        let skipped = Skipped::new(&policy, (split.images.len(), "pictures"), list);
+        let broken: Vec<_> =
+            dataset.broken_in(Some(name)).chain(dataset.broken_in(None)).cloned().collect();
+        if positives.is_some() && !broken.is_empty() {
+            return Err(Error::Usage(format!(
+                "--positives counts the captions of the whole split, but {} records cannot be used, first {}: mend them",
+                broken.len(),
+                broken[0]
+            )));
+        }
+        let total = split.images.len() + broken.len();
+        let usual = PathBuf::from(format!("eval.{}.{}", self.dataset, split.name));
+        let beside = self.save_results.clone().filter(|path| !is_special(path)).unwrap_or(usual);
+        let skipped = Skipped::new(&policy, (total, "pictures"), list_beside(&beside));
+        skipped.add_all(&broken)?;
         let (encoded, left_out) = self.encode(&folders, &split, &device, &skipped)?;
         let list = skipped.finish();
         let whole = split;
@@ -151,7 +163,7 @@ impl Args {
 
         let pairs = Pairs::new(&encoded)?;
         let usual = if split.name == dataset.known.test { dataset.known.test_folds } else { 1 };
-        let folds = folds(whole.images.len(), pairs.images(), usual);
+        let folds = folds(total, pairs.images(), usual);
         let measure = |pairs: &Pairs<'_>| -> Result<(Figures, Ranks)> {
             let ranks = pairs.ranks()?;
             let mut figures =
@@ -173,8 +185,9 @@ impl Args {
             model: members.is_empty().then_some(&folders[0]),
             images: pairs.images(),
             captions: pairs.captions(),
-            left_out: (!left_out.is_empty()).then(|| LeftOut {
+            left_out: (skipped.count() > 0).then(|| LeftOut {
                 images: left_out.len(),
+                records: broken.len(),
                 captions: whole.captions.len() - pairs.captions(),
                 list,
             }),
@@ -184,7 +197,8 @@ impl Args {
             members,
         };
         // First what hours may have gone into: a disk can be full now.
-        report.print(self.json)?;
+        // Nobody may be reading what is printed: the files are written all the same.
+        let printed = report.print(self.json);
         if let Some(path) = &self.save_results {
             write_scores(path, &pairs)?;
         }
@@ -193,6 +207,7 @@ impl Args {
             let page = misses_page(&pairs, &split, &ranks, self.failures_count, limits)?;
             self.write_failures(path, page, &ranks, &report, &folders)?;
         }
+        printed?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -276,7 +291,7 @@ impl Args {
 
     /// The split that a saved matrix is of, if the dataset is there. One that was asked for must be.
     fn split_of_matrix(&self, word: &str) -> Result<Option<Split>> {
-        match Dataset::open(&self.spec()).and_then(|dataset| dataset.split(word)) {
+        match Dataset::open_skipping(&self.spec()).and_then(|dataset| dataset.split(word)) {
             Err(_) if self.split.is_none() => Ok(None),
             split => split.map(Some),
         }
@@ -289,9 +304,10 @@ impl Args {
         let split = self.split_of_matrix(word)?;
         let pairs = split.as_ref().map(|split| split.image_of_caption.as_slice());
         let scores = read_scores(path, pairs)?;
+        let total = split.as_ref().map_or(scores.images(), |split| split.images.len());
         let split = split.as_ref().map_or(word, |split| split.name.as_str());
         let usual = if split == known.test { known.test_folds } else { 1 };
-        let folds = folds(scores.images(), scores.images(), usual);
+        let folds = folds(total, scores.images(), usual);
         let mean_of = |folds| Ok(RetrievalMetrics::mean(&scores.folds(folds)?));
         let report = Report {
             dataset: &self.dataset,
@@ -321,7 +337,7 @@ fn folds(total: usize, images: usize, folds: usize) -> Option<usize> {
     }
     let why = match total == images {
         true => format!("{images} images cannot be divided so"),
-        false => format!("{} of {total} images could not be read", total - images),
+        false => format!("these are {images} images of {total}"),
     };
     note!("note: there are no figures of {folds} folds: {why}");
     None

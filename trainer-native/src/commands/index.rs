@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use avse_core::gallery::{Gallery, GalleryManifest, StoredPrecision};
+use avse_core::input::shown;
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -235,9 +236,10 @@ impl InfoArgs {
         )?;
         say!("  {:.1} MB, written {} times", bytes as f64 / 1e6, manifest.generation)?;
         let place = spec.model.path.as_deref().unwrap_or("unknown place");
+        let place = shown(place);
         say!("  model: {place}, fingerprint {}", spec.model.fingerprint)?;
         for source in &manifest.sources {
-            say!("  made of: {}", gallery::describe(source))?;
+            say!("  made of: {}", shown(&gallery::describe(source)))?;
         }
         if self.verify {
             say!("  all files are what the manifest says")?;

@@ -17,20 +17,21 @@ pub struct PixelArgs {
         long = "max-pixels",
         alias = "max_pixels",
         value_name = "N",
-        value_parser = clap::value_parser!(u64).range(1..)
+        // A run's file has no larger numbers.
+        value_parser = clap::value_parser!(u64).range(1..=i64::MAX as u64)
     )]
     max_pixels: Option<u64>,
 }
 
-/// What becomes of pictures that cannot be read.
+/// What becomes of pictures and records that cannot be read.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct ReadingArgs {
-    /// What is done about a picture that cannot be read. `skip`: it is left out, counted, and listed in a file
+    /// What is done about a picture that cannot be read, or a record of the dataset that cannot be used. `skip`: it is left out, counted, and listed in a file
     /// that the last message names. `stop`: the command ends there [default: skip, but stop in `avse eval`, whose
     /// figures are of the whole split]
     #[arg(long = "on-error", alias = "on_error", value_name = "skip|stop", value_enum)]
     on_error: Option<OnError>,
-    /// With `--on-error skip`: the command ends after all when more pictures than this cannot be read, a number or
+    /// With `--on-error skip`: the command ends after all when more than this cannot be read, a number or
     /// a share of all, rounded up [default: 1%]
     #[arg(long = "max-errors", alias = "max_errors", value_name = "N|N%")]
     max_errors: Option<MaxErrors>,

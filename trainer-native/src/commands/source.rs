@@ -100,7 +100,7 @@ impl SourceArgs {
             }
             return Ok(None);
         };
-        let dataset = Dataset::open(&spec)?;
+        let dataset = Dataset::open_skipping(&spec)?;
         if let Some(whole) = dataset.without_splits() {
             note!("{whole}");
         }

@@ -8,7 +8,7 @@ use super::problem::{Problem, ProblemKind, first_error};
 use super::samples::{Place, Reading, Samples, split_name};
 use super::source::{self, Files, Format};
 use super::split::Split;
-use crate::{Error, Result};
+use crate::{Error, Result, reading};
 
 /// Where a dataset is.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub struct Dataset {
     pub folder: PathBuf,
     /// The folder of its pictures.
     pub images: PathBuf,
+    /// Records that are left out, with their splits where these are known.
+    broken: Vec<(Option<String>, reading::Problem)>,
     texts: Texts,
 }
 
@@ -59,6 +61,25 @@ impl Dataset {
         }
     }
 
+    /// As [`Dataset::open`], but records that cannot be used are left out: lines of tables and lists, images of
+    /// Karpathy's, samples of shards. In the official layout nothing can be: its files belong together line by line.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`] for whatever concerns more than a record, and where no record is left.
+    pub fn open_skipping(spec: &DatasetSpec) -> Result<Self> {
+        let mut problems = Vec::new();
+        let mut dataset = Self::open_leniently(spec, &mut problems)?;
+        let is_empty = matches!(&dataset.texts, Texts::Read(samples) if samples.len() == 0);
+        dataset.broken = problems.iter().filter_map(Problem::left_out).collect();
+        if !is_empty {
+            problems.retain(|problem| problem.record.is_none());
+        }
+        match first_error(problems) {
+            Some(error) => Err(error),
+            None => Ok(dataset),
+        }
+    }
+
     /// As [`Dataset::open`], but what is wrong is only noted.
     pub(super) fn open_leniently(spec: &DatasetSpec, problems: &mut Vec<Problem>) -> Result<Self> {
         let known = Known::by_name(&spec.name)?;
@@ -69,7 +90,7 @@ impl Dataset {
         if let Some(folder) = candidates.iter().find(|folder| is_official(known, folder)) {
             let images = spec.images.clone().unwrap_or_else(|| image_folder(known, folder));
             let texts = Texts::Official(read_mapping(&folder.join(MAPPING), problems));
-            return Ok(Self { known, folder: folder.clone(), images, texts });
+            return Ok(Self { known, folder: folder.clone(), images, broken: Vec::new(), texts });
         }
         for folder in &candidates {
             if let Some(files) = source::inside(known, folder)? {
@@ -101,6 +122,11 @@ impl Dataset {
                 "it is compressed, and would be left out: unpack it, or move it elsewhere";
             problems.push(Problem::new(ProblemKind::BadRecord, file, message));
         }
+        for file in &found.other {
+            let message = "its split would be left out: the other files here are of another form. Bring all into one form, \
+                           or name what is meant with --data_path";
+            problems.push(Problem::new(ProblemKind::BadRecord, file, message));
+        }
         let mut samples = Samples::default();
         for (file, split) in &found.files {
             let split = split.as_deref();
@@ -118,7 +144,15 @@ impl Dataset {
             let message = "no image with a caption";
             problems.push(Problem::new(ProblemKind::NoCaption, &spec.data_path, message));
         }
-        Self { known, folder: spec.data_path.clone(), images, texts: Texts::Read(samples) }
+        let (folder, broken) = (spec.data_path.clone(), Vec::new());
+        Self { known, folder, images, broken, texts: Texts::Read(samples) }
+    }
+
+    /// Records of a split that cannot be used, and are left out; of none those that name no split.
+    pub fn broken_in(&self, split: Option<&str>) -> impl Iterator<Item = &reading::Problem> {
+        let wanted = split.map(|split| split_name(self.known, split));
+        let of_it = self.broken.iter().filter(move |(split, _)| *split == wanted);
+        of_it.map(|(_, problem)| problem)
     }
 
     /// Reads a split. Files that name no splits are one, whatever it is called.

@@ -4,7 +4,7 @@ use avse_core::input::{encoding, json};
 
 use super::problem::ProblemKind;
 use super::record;
-use super::samples::{Reading, Record};
+use super::samples::{Named, Reading, Record};
 
 /// Reads a list of objects.
 pub(super) fn read(reading: &mut Reading<'_>) {
@@ -22,7 +22,7 @@ pub(super) fn read(reading: &mut Reading<'_>) {
         if !content.trim_ascii().is_empty()
             && let Err((kind, message)) = one(reading, line, content)
         {
-            reading.problem(kind, Some(line), message);
+            reading.broken(kind, Named { line: Some(line), ..Named::default() }, message);
         }
     }
 }

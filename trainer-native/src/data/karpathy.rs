@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::layout::stays_inside;
 use super::problem::ProblemKind;
-use super::samples::{Reading, Record};
+use super::samples::{Named, Reading, Record};
 
 /// One entry of `images`. The COCO file has some 120,000 with tokens and more; only this is kept.
 #[derive(Debug, Deserialize)]
@@ -85,15 +85,18 @@ pub(super) fn read(reading: &mut Reading<'_>) {
         let image = match image {
             Ok(image) => image,
             Err(message) => {
-                let message = format!("images[{number}]: {message}");
-                return reading.problem(ProblemKind::BadRecord, None, message);
+                let name = format!("images[{number}]");
+                let message = format!("{name}: {message}");
+                let record = Named { name: &name, ..Named::default() };
+                return reading.broken(ProblemKind::BadRecord, record, message);
             }
         };
         let name = format!("images[{number}] ({:?})", image.filename);
         let path = image.file();
         if !stays_inside(&path) {
             let message = format!("{name}: {path:?} is not a file below the image folder");
-            return reading.problem(ProblemKind::BadRecord, None, message);
+            let record = Named { name: &name, split: Some(&image.split), line: None };
+            return reading.broken(ProblemKind::BadRecord, record, message);
         }
         let id = image.id().map_or_else(|| image.filename.clone(), |id| id.to_string());
         reading.add(Record {

@@ -203,10 +203,10 @@ pub(super) fn read_mapping(file: &Path, problems: &mut Vec<Problem>) -> Mapping 
 /// Whether a file name is relative and leads to nothing outside its folder.
 pub(super) fn stays_inside(name: &str) -> bool {
     use std::path::Component;
-    !name.is_empty()
-        && Path::new(name)
-            .components()
-            .all(|c| matches!(c, Component::Normal(_) | Component::CurDir))
+    let mut parts =
+        Path::new(name).components().filter(|part| *part != Component::CurDir).peekable();
+    // A name has to be left: `.` is the folder itself.
+    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// Whether a folder holds a dataset in this layout.

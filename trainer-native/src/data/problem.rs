@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use avse_core::input::{shown, shown_path};
 use serde::Serialize;
 
-use crate::Error;
+use crate::{Error, reading};
 
 /// One thing wrong with a dataset, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,6 +20,18 @@ pub struct Problem {
     pub line: Option<usize>,
     /// What is wrong, naming the id or picture concerned.
     pub message: String,
+    /// The record that is wrong, where it is one: it alone can be left out.
+    #[serde(skip)]
+    pub record: Option<BrokenRecord>,
+}
+
+/// A record that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenRecord {
+    /// Its name in its file.
+    pub name: String,
+    /// Its split, where that is known.
+    pub split: Option<String>,
 }
 
 /// The sorts of problems.
@@ -56,7 +68,16 @@ pub enum ProblemKind {
 
 impl Problem {
     pub(super) fn new(kind: ProblemKind, file: &Path, message: impl Into<String>) -> Self {
-        Self { kind, file: file.to_path_buf(), line: None, message: message.into() }
+        Self { kind, file: file.to_path_buf(), line: None, message: message.into(), record: None }
+    }
+
+    /// A record that is left out with its split, by its file and its name there; `None` for what concerns more than
+    /// a record.
+    pub(super) fn left_out(&self) -> Option<(Option<String>, reading::Problem)> {
+        let BrokenRecord { name, split } = self.record.as_ref()?;
+        let file = self.file.file_name().unwrap_or_default().to_string_lossy();
+        let (key, reason) = (format!("{file} {name}"), self.message.clone());
+        Some((split.clone(), reading::Problem { key, reason }))
     }
 
     /// The same, found in a line counted from 0.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::known::Known;
-use super::problem::{Problem, ProblemKind};
+use super::problem::{BrokenRecord, Problem, ProblemKind};
 use super::split::{ImageEntry, Split};
 
 /// Where a picture was named.
@@ -54,6 +54,14 @@ pub(super) struct Record<'a> {
     pub name: String,
 }
 
+/// How a record is known: by its line, or else by its name; and the split that it says.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Named<'a> {
+    pub line: Option<usize>,
+    pub name: &'a str,
+    pub split: Option<&'a str>,
+}
+
 /// Everything that the files of a dataset name.
 #[derive(Debug, Default)]
 pub(super) struct Samples {
@@ -99,6 +107,23 @@ impl Reading<'_> {
         });
     }
 
+    /// Notes a record that cannot be used.
+    pub fn broken(&mut self, kind: ProblemKind, record: Named<'_>, message: impl Into<String>) {
+        let Named { line, name, split } = record;
+        let name = line.map_or_else(|| name.to_owned(), |line| format!("line {}", line + 1));
+        let split = self.split_of(split);
+        self.problem(kind, line, message);
+        if let Some(problem) = self.problems.last_mut() {
+            problem.record = Some(BrokenRecord { name, split });
+        }
+    }
+
+    /// The split of a record that says `split`.
+    fn split_of(&self, split: Option<&str>) -> Option<String> {
+        let split = split.filter(|split| !split.trim().is_empty()).or(self.split);
+        split.map(|split| split_name(self.known, split))
+    }
+
     /// Takes a record in. Records of one picture are one sample.
     pub fn add(&mut self, record: Record<'_>) {
         let Record { id, path, captions, split, line, name } = record;
@@ -109,14 +134,18 @@ impl Reading<'_> {
         let captions: Vec<String> = captions.iter().map(|caption| one_line(caption)).collect();
         if captions.is_empty() || captions.iter().any(String::is_empty) {
             let what = if captions.is_empty() { "no caption" } else { "an empty caption" };
-            self.problem(ProblemKind::NoCaption, line, described(what));
+            self.broken(
+                ProblemKind::NoCaption,
+                Named { line, name: &name, split },
+                described(what),
+            );
         }
         let captions: Vec<String> = captions.into_iter().filter(|c| !c.is_empty()).collect();
         if captions.is_empty() {
             return;
         }
-        let split = split.filter(|split| !split.trim().is_empty()).or(self.split);
-        let split = split.map(|split| split_name(self.known, split));
+        let said = split;
+        let split = self.split_of(split);
         let samples = &mut self.samples.samples;
         if let Some(first) = samples.first()
             && first.split.is_some() != split.is_some()
@@ -138,7 +167,8 @@ impl Reading<'_> {
             // Its captions would be taken for another picture's.
             let before = samples[at].path.display();
             let what = described(&format!("{} and {before} have the same id", path.display()));
-            return self.problem(ProblemKind::BadRecord, line, what);
+            let record = Named { line, name: &name, split: said };
+            return self.broken(ProblemKind::BadRecord, record, what);
         }
         samples[at].captions.extend(captions);
     }

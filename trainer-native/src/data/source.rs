@@ -1,6 +1,6 @@
 //! What lies where a dataset is said to be, told by names alone.
 
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,8 @@ pub(super) struct Files {
     pub folder: PathBuf,
     /// Files beside them that would belong to them, but for being compressed.
     pub compressed: Vec<PathBuf>,
+    /// Files beside them, of another form, of splits that they do not have.
+    pub other: Vec<PathBuf>,
 }
 
 impl Format {
@@ -88,7 +90,8 @@ pub(super) fn named(known: &Known, data_path: &Path) -> Result<Option<Files>> {
             return Err(Error::Usage(format!("{}: {what}", data_path.display())));
         };
         let files = vec![(data_path.to_path_buf(), None)];
-        return Ok(Some(Files { format, files, folder: folder(), compressed: Vec::new() }));
+        let (compressed, other) = (Vec::new(), Vec::new());
+        return Ok(Some(Files { format, files, folder: folder(), compressed, other }));
     }
     let pattern = data_path.to_str().filter(|text| text.contains('{') && !data_path.is_dir());
     let Some(text) = pattern else {
@@ -101,8 +104,8 @@ pub(super) fn named(known: &Known, data_path: &Path) -> Result<Option<Files>> {
         return Err(Error::Usage(format!("{other}: a pattern is for .tar files")));
     }
     let files = names.into_iter().map(|name| shard(known, name.into())).collect();
-    let (format, compressed) = (Format::Shard, Vec::new());
-    Ok(Some(Files { format, files, folder: folder(), compressed }))
+    let (format, compressed, other) = (Format::Shard, Vec::new(), Vec::new());
+    Ok(Some(Files { format, files, folder: folder(), compressed, other }))
 }
 
 /// What a folder holds: a file a split, Karpathy's file, or shards.
@@ -113,10 +116,21 @@ pub(super) fn inside(known: &Known, folder: &Path) -> Result<Option<Files>> {
     let entries = listed(folder)?;
     let mut compressed: Vec<PathBuf> =
         entries.iter().filter(|file| is_compressed(file)).cloned().collect();
-    let found = |format, files, mut compressed: Vec<PathBuf>| {
+    let found = |format, files: Vec<(PathBuf, Option<String>)>, mut compressed: Vec<PathBuf>| {
         compressed
             .retain(|file| unpacked(file).is_some_and(|name| Format::of(&name) == Some(format)));
-        Ok(Some(Files { format, files, folder: folder.to_path_buf(), compressed }))
+        let lacks = |split: &String| files.iter().all(|(_, own)| own.as_ref() != Some(split));
+        let is_other = |file: &&PathBuf| {
+            Format::of(file).is_some_and(|form| form != format && form != Format::Karpathy)
+                && file.is_file()
+                && shard(known, file.to_path_buf()).1.is_some_and(|split| lacks(&split))
+        };
+        // Karpathy's file names all splits itself.
+        let other = match format {
+            Format::Karpathy => Vec::new(),
+            _ => entries.iter().filter(is_other).cloned().collect(),
+        };
+        Ok(Some(Files { format, files, folder: folder.to_path_buf(), compressed, other }))
     };
     for format in [Format::Commas, Format::Tabs, Format::Lines] {
         let of_split = |file: &PathBuf| {
@@ -178,12 +192,15 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
         return Ok(Vec::new());
     }
     let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    // Hidden files are not the dataset's: macOS puts `._train.tar` beside `train.tar`.
+    let hidden = |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
+    let shown = entries.flatten().filter(|entry| !hidden(entry));
+    let mut paths: Vec<PathBuf> = shown.map(|entry| entry.path()).collect();
     paths.sort();
     Ok(paths)
 }
 
-/// A shard with the split that its name starts with, as in `train-000000.tar`.
+/// A file with the split that its name starts with, as in `train-000000.tar`.
 fn shard(known: &Known, file: PathBuf) -> (PathBuf, Option<String>) {
     let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let word =

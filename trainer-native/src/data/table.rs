@@ -5,7 +5,7 @@ use avse_core::input::encoding;
 
 use super::problem::ProblemKind;
 use super::rows::{Row, Rows};
-use super::samples::{Reading, Record};
+use super::samples::{Named, Reading, Record};
 
 /// Where the columns are that are needed.
 struct Columns {
@@ -40,6 +40,7 @@ pub(super) fn read(reading: &mut Reading<'_>, delimiter: u8) {
     for Row { line, fields } in rows {
         match fields {
             Ok(fields) => record(reading, &columns, line, &fields),
+            // Nobody knows how many rows such a one has swallowed.
             Err(what) => reading.problem(ProblemKind::BadRecord, Some(line), what),
         }
     }
@@ -83,21 +84,34 @@ impl Columns {
     }
 }
 
+/// Whether a field of a row of the wrong length may be part of a row over several lines, or hold other rows: a line
+/// break, or a quote at an end.
+fn may_hold_more(field: &[u8]) -> bool {
+    field.contains(&b'\n')
+        || field.contains(&b'\r')
+        || field.starts_with(b"\"")
+        || field.ends_with(b"\"")
+}
+
 fn record(reading: &mut Reading<'_>, columns: &Columns, line: usize, fields: &[Vec<u8>]) {
+    let named = Named { line: Some(line), ..Named::default() };
     if fields.len() != columns.all {
         let message = format!("{} fields, but {} columns", fields.len(), columns.all);
-        return reading.problem(ProblemKind::BadRecord, Some(line), message);
+        return match fields.iter().any(|field| may_hold_more(field)) {
+            true => reading.problem(ProblemKind::BadRecord, Some(line), message),
+            false => reading.broken(ProblemKind::BadRecord, named, message),
+        };
     }
     let text = |column: usize| std::str::from_utf8(&fields[column]);
     let split = columns.split.map(text).transpose();
     let (Ok(image), Ok(caption), Ok(split)) = (text(columns.image), text(columns.caption), split)
     else {
         let message = "not UTF-8: save the file as UTF-8";
-        return reading.problem(ProblemKind::NotUtf8, Some(line), message);
+        return reading.broken(ProblemKind::NotUtf8, named, message);
     };
     let image = image.trim();
     if image.is_empty() {
-        return reading.problem(ProblemKind::BadRecord, Some(line), "no image");
+        return reading.broken(ProblemKind::BadRecord, Named { split, ..named }, "no image");
     }
     reading.add(Record {
         id: image,

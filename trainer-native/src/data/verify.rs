@@ -112,7 +112,8 @@ pub fn verify_within(options: &VerifyOptions, limits: &DecodeLimits) -> Result<V
         }));
     }
     // An id without a file name points to the folder itself and has been noted already.
-    wanted.retain(|wanted| wanted.path != dataset.images.join(""));
+    let folder = dataset.images.join("");
+    wanted.retain(|wanted| wanted.path.as_os_str() != folder.as_os_str());
     if dataset.images.is_dir() {
         problems.extend(check_pictures(&wanted, options.decode.then_some(limits)));
     } else {

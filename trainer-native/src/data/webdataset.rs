@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::problem::ProblemKind;
 use super::record;
-use super::samples::{Reading, Record};
+use super::samples::{Named, Reading, Record};
 use super::tar_members::{Member, TarMembers};
 
 /// Members that share a key.
@@ -40,16 +40,22 @@ pub(super) fn read(reading: &mut Reading<'_>) {
         members.members.iter().filter_map(|member| parts(&member.name, member)).collect();
     let mut seen = HashSet::new();
     for message in &members.refused {
-        reading.problem(ProblemKind::BadRecord, None, message.clone());
+        let record = Named { name: message, ..Named::default() };
+        reading.broken(ProblemKind::BadRecord, record, message.clone());
     }
     for group in parts.chunk_by(|a, b| a.0 == b.0) {
         let key = group[0].0;
         let outcome = match seen.insert(key) {
             true => self::group(group).and_then(|found| sample(reading, &members, key, &found)),
-            false => Err(bad("its members do not stand together".into())),
+            false => Err(bad(
+                "its members do not stand together, or the key stands there twice; pack them in the order of their names: tar --sort=name"
+                    .into(),
+            )),
         };
         if let Err((kind, message)) = outcome {
-            reading.problem(kind, None, format!("key {key:?}: {message}"));
+            let name = format!("key {key:?}");
+            let record = Named { name: &name, ..Named::default() };
+            reading.broken(kind, record, format!("{name}: {message}"));
         }
     }
 }

@@ -92,7 +92,7 @@ pub fn export(options: &WebOptions) -> Result<WebReport> {
     let collection = Collection::read(&options.pictures)?;
     let total = collection.pictures.len() + collection.problems.len();
     let skipped = Skipped::new(&options.reading, (total, "pictures"), list_beside(&options.out));
-    collection.problems.iter().try_for_each(|it| skipped.add(&it.key, &it.reason))?;
+    skipped.add_all(&collection.problems)?;
     let captions = collection.captions(&options.captions)?;
     let tag = collection.embedded.as_ref().map(|gallery| &gallery.spec().model);
     let source = ChosenBundle::choose(options.model.as_deref(), tag)?;

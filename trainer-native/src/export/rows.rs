@@ -124,8 +124,10 @@ fn folder(path: &Path) -> Result<Collection> {
 }
 
 fn dataset(spec: &DatasetSpec, split: Option<&str>) -> Result<Collection> {
-    let dataset = Dataset::open(spec)?;
-    let split = dataset.split(split.unwrap_or(dataset.known.test))?;
+    let dataset = Dataset::open_skipping(spec)?;
+    let split = split.unwrap_or(dataset.known.test);
+    let problems = dataset.broken_in(Some(split)).chain(dataset.broken_in(None)).cloned().collect();
+    let split = dataset.split(split)?;
     let mut first: Vec<Option<String>> = vec![None; split.images.len()];
     let captions = split.captions.iter().zip(&split.image_of_caption).enumerate();
     let rows = captions.map(|(at, (caption, image))| {
@@ -146,7 +148,7 @@ fn dataset(spec: &DatasetSpec, split: Option<&str>) -> Result<Collection> {
     let pictures = split.images.iter().zip(first).map(picture).collect();
     let (name, folder) = (dataset.known.name.to_string(), dataset.folder);
     let dataset = Some(DatasetCaptions { name, folder, rows });
-    Ok(Collection { pictures, dataset, ..Collection::default() })
+    Ok(Collection { pictures, problems, dataset, ..Collection::default() })
 }
 
 fn gallery(folder: &Path) -> Result<Collection> {

@@ -16,7 +16,7 @@ use self::goal::{Goal, damaged};
 pub use self::report::BuildReport;
 use super::encoder::{Encoder, Seen};
 use super::listing::{Content, Problem};
-use super::plan::{Known, Plan, Task, file};
+use super::plan::{Known, Lost, Plan, Task, file};
 use crate::reading::{ReadPolicy, Skipped, list_beside};
 use crate::{Error, Result, progress};
 
@@ -75,14 +75,15 @@ pub fn build(options: &BuildOptions) -> Result<BuildReport> {
         Known { gallery: writer.current(), added: writer.added(), trust_stat: !options.reread };
     let mut plan = Plan::new(&goal.sources, kind, &before)?;
     check_vanished(&plan, &goal, options)?;
-    let total = plan.tasks.len() + plan.problems.len();
+    let total = plan.tasks.len() + plan.lost.len();
     let skipped = Skipped::new(&options.reading, (total, "items"), list_beside(&options.folder));
-    for (_, Problem { key, reason }) in &plan.problems {
+    for Lost { source, problem: Problem { key, reason }, gone } in &plan.lost {
+        let key = goal.named(*source, key);
         // With --allow-empty it is known already that things are gone.
-        if options.allow_empty {
-            skipped.list(key, reason);
+        if options.allow_empty && *gone {
+            skipped.list(&key, reason);
         } else {
-            skipped.add(key, reason)?;
+            skipped.add(&key, reason)?;
         }
     }
     // Opened to be replaced it has been hashed; else rather now than after hours of encoding.
@@ -168,8 +169,10 @@ fn encode(
             let paths: Vec<PathBuf> = unread.iter().map(path).collect();
             let known = |content: &_| plan.knows(content);
             let encoder = Encoder::new(&avse, &bar, &options.reading.limits).knowing(&known);
-            let mut broken =
-                |at: usize, reason: &str| skipped.add(&plan.tasks[unread[at]].entry.key, reason);
+            let mut broken = |at: usize, reason: &str| {
+                let task = &plan.tasks[unread[at]];
+                skipped.add(&goal.named(task.source, &task.entry.key), reason)
+            };
             let seen = encoder.pictures(&paths, &mut push, &mut broken)?;
             for (at, seen) in unread.into_iter().zip(seen) {
                 match seen {
@@ -182,7 +185,8 @@ fn encode(
                         }
                         let Task { source, entry, .. } = &plan.tasks[at];
                         let (key, reason) = (entry.key.clone(), unreadable.reason);
-                        plan.problems.push((*source, Problem { key, reason }));
+                        let problem = Problem { key, reason };
+                        plan.lost.push(Lost { source: *source, problem, gone: false });
                     }
                 }
             }
@@ -224,11 +228,11 @@ fn check_vanished(plan: &Plan, goal: &Goal, options: &BuildOptions) -> Result<()
 }
 
 fn nothing(sources: &[Source], plan: &Plan) -> Error {
-    let problems = &plan.problems;
+    let lost = &plan.lost;
     let places: Vec<String> = sources.iter().map(describe).collect();
-    let first = problems
+    let first = lost
         .first()
-        .map(|(_, problem)| format!("; {} could not be read, first {problem}", problems.len()));
+        .map(|first| format!("; {} could not be read, first {}", lost.len(), first.problem));
     let skipped: String =
         plan.unread_formats.iter().map(|skipped| format!("; {skipped}")).collect();
     let (places, first) = (places.join(", "), first.unwrap_or_default());

@@ -80,7 +80,7 @@ pub fn export(options: &ExportOptions) -> Result<ExportReport> {
     let encoder = Encoder::new(&avse, &bar, &options.reading.limits);
     let total = listing.entries.len() + listing.problems.len();
     let skipped = Skipped::new(&options.reading, (total, "items"), list_beside(&options.out));
-    listing.problems.iter().try_for_each(|it| skipped.add(&it.key, &it.reason))?;
+    skipped.add_all(&listing.problems)?;
     let (mut items, mut truncated_captions) = (Vec::new(), 0);
     match options.kind {
         GalleryKind::Images => {
@@ -111,10 +111,15 @@ pub fn export(options: &ExportOptions) -> Result<ExportReport> {
     }
     bar.finish_and_clear();
     if items.is_empty() {
-        let skipped: String =
-            listing.unread_formats.iter().map(|skipped| format!("; {skipped}")).collect();
+        let unread: String = listing.unread_formats.iter().map(|it| format!("; {it}")).collect();
         let place = super::build::describe(&options.source);
-        return Err(Error::Usage(format!("nothing to encode in {place}{skipped}")));
+        let lost = skipped.problems();
+        let first =
+            lost.first().map(|first| format!("; {} could not be read, first {first}", lost.len()));
+        return Err(Error::Usage(format!(
+            "nothing to encode in {place}{}{unread}",
+            first.unwrap_or_default()
+        )));
     }
     let BlockShape { blocks, width } = options.kind.shape(&avse.config);
     let shape = [items.len(), blocks, width];

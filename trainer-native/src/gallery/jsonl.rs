@@ -11,9 +11,9 @@ use avse_core::gallery::GalleryKind;
 use avse_core::input::json;
 use serde_json::{Map, Value};
 
-use super::listing::{Content, Entry, Listing};
+use super::listing::{Content, Entry, Listing, Problem};
+use crate::Result;
 use crate::files::read_text;
-use crate::{Error, Result};
 
 /// Whether the first item is of a picture or of a sentence.
 pub(super) fn kind_of(path: &Path) -> Result<GalleryKind> {
@@ -24,22 +24,34 @@ pub(super) fn kind_of(path: &Path) -> Result<GalleryKind> {
     Ok(if of_image { GalleryKind::Images } else { GalleryKind::Captions })
 }
 
-/// The items of a file in their order; lines of white space are passed over.
+/// The items of a file in their order; lines of white space are passed over. Lines that cannot be used are its
+/// problems.
 pub(super) fn list(path: &Path, kind: GalleryKind) -> Result<Listing> {
     let text = read_text(path)?;
-    let mut entries = Vec::new();
+    let mut listing = Listing::default();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut lines: HashMap<String, usize> = HashMap::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let number = at + 1;
-        let bad = |what: String| Error::format(path, format!("line {number}: {what}"));
-        let fields = json::record(line).map_err(|e| bad(format!("no JSON object: {e}")))?;
-        let entry = entry(fields, number, kind).map_err(bad)?;
-        if let Some(other) = lines.insert(entry.key.clone(), number) {
-            return Err(bad(format!("key {:?} stands in line {other}, too", entry.key)));
+        let fields = json::record(line).map_err(|e| format!("no JSON object: {e}"));
+        let read = fields.and_then(|fields| entry(fields, number, kind)).and_then(|entry| {
+            match lines.get(&entry.key) {
+                Some(other) => Err(format!("key {:?} stands in line {other}, too", entry.key)),
+                None => Ok(entry),
+            }
+        });
+        match read {
+            Ok(entry) => {
+                lines.insert(entry.key.clone(), number);
+                listing.entries.push(entry);
+            }
+            Err(reason) => {
+                let key = format!("{name} line {number}");
+                listing.problems.push(Problem { key, reason });
+            }
         }
-        entries.push(entry);
     }
-    Ok(Listing { entries, ..Listing::default() })
+    Ok(listing)
 }
 
 fn entry(
@@ -57,7 +69,8 @@ fn entry(
     }
     let mut text = |name: &str| match fields.remove(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text)),
+        Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.trim().to_owned())),
         Some(other) => Err(format!("`{name}` is {other}, not a text")),
     };
     let (image, caption, key) = (text("image")?, text("caption")?, text("key")?);
@@ -72,7 +85,7 @@ fn entry(
         GalleryKind::Captions => {
             let text = caption.ok_or("no `caption`")?;
             let key = key.unwrap_or_else(|| number.to_string());
-            (key, Content::Caption { text: text.trim().to_string(), path: image })
+            (key, Content::Caption { text, path: image })
         }
     };
     Ok(Entry { key, content, metadata: fields })
@@ -85,7 +98,11 @@ mod tests {
     fn listed(content: &str, kind: GalleryKind) -> Result<Vec<Entry>, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
-        list(file.path(), kind).map(|listing| listing.entries).map_err(|e| e.to_string())
+        let listing = list(file.path(), kind).map_err(|e| e.to_string())?;
+        match listing.problems.first() {
+            Some(problem) => Err(problem.to_string()),
+            None => Ok(listing.entries),
+        }
     }
 
     #[test]

@@ -47,11 +47,18 @@ impl Task {
     }
 }
 
+/// Something that cannot be read.
+pub(super) struct Lost {
+    pub(super) source: usize,
+    pub(super) problem: Problem,
+    /// Whether it is not there at all.
+    pub(super) gone: bool,
+}
+
 /// Everything that will be in the new generation.
 pub(super) struct Plan {
     pub(super) tasks: Vec<Task>,
-    /// Each with its source.
-    pub(super) problems: Vec<(usize, Problem)>,
+    pub(super) lost: Vec<Lost>,
     /// Pictures of formats that this build does not read.
     pub(super) unread_formats: Vec<UnreadFormat>,
     /// Rows of the current generation whose key is gone, or whose file is.
@@ -98,7 +105,7 @@ impl Plan {
         }
         let mut plan = Self {
             tasks: Vec::new(),
-            problems: Vec::new(),
+            lost: Vec::new(),
             unread_formats: Vec::new(),
             removed: 0,
             had: keys.iter().map(HashMap::len).collect(),
@@ -120,7 +127,8 @@ impl Plan {
                 plan.tasks[start..].sort_by(|a, b| a.entry.key.cmp(&b.entry.key));
             }
             plan.unread_formats.extend(listing.unread_formats);
-            plan.problems.extend(listing.problems.into_iter().map(|problem| (at, problem)));
+            let lost = |problem| Lost { source: at, problem, gone: false };
+            plan.lost.extend(listing.problems.into_iter().map(lost));
         }
         plan.removed = total - matched;
         Ok(plan)
@@ -157,12 +165,11 @@ impl Plan {
                     (Some(stat), state.unwrap_or(State::Unread))
                 }
                 Err(error) => {
-                    let reason = error.to_string();
-                    self.problems.push((at, Problem { key: entry.key.clone(), reason }));
+                    let gone = error.kind() == ErrorKind::NotFound;
+                    let problem = Problem { key: entry.key.clone(), reason: error.to_string() };
+                    self.lost.push(Lost { source: at, problem, gone });
                     // Not to be seen is not to be gone.
-                    let Some((row, item)) =
-                        same_file.filter(|_| error.kind() != ErrorKind::NotFound)
-                    else {
+                    let Some((row, item)) = same_file.filter(|_| !gone) else {
                         return Ok(None);
                     };
                     (old_stat, State::Have(Row::Kept(*row), item.sha256))
@@ -213,8 +220,8 @@ impl Plan {
     pub(super) fn vanished(&self) -> Option<(usize, Option<&Problem>)> {
         let left = |source: usize| self.tasks.iter().any(|task| task.source == source);
         let source = (0..self.had.len()).find(|source| self.had[*source] > 0 && !left(*source))?;
-        let problem = self.problems.iter().find(|(at, _)| *at == source);
-        Some((source, problem.map(|(_, problem)| problem)))
+        let first = self.lost.iter().find(|lost| lost.source == source);
+        Some((source, first.map(|lost| &lost.problem)))
     }
 
     /// Settles a task whose file could not be read: as it was, where that was the same file.

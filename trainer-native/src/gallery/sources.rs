@@ -45,7 +45,9 @@ fn dataset(source: &Source, kind: GalleryKind) -> Result<Listing> {
         data_path: data_path.into(),
         images: Some(images.into()),
     };
-    let split = Dataset::open(&spec)?.split(split)?;
+    let dataset = Dataset::open_skipping(&spec)?;
+    let problems = dataset.broken_in(Some(split)).chain(dataset.broken_in(None)).cloned().collect();
+    let split = dataset.split(split)?;
     let relative = |image: usize| {
         let path = &split.images[image].path;
         slashes(path.strip_prefix(images).unwrap_or(path))
@@ -77,5 +79,5 @@ fn dataset(source: &Source, kind: GalleryKind) -> Result<Listing> {
             captions.map(entry).collect()
         }
     };
-    Ok(Listing { entries, ..Listing::default() })
+    Ok(Listing { entries, problems, ..Listing::default() })
 }

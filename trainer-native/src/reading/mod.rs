@@ -33,7 +33,7 @@ pub enum MaxErrors {
 
 /// As a configuration file has it.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a number, such as 20, or a share in quotes, such as \"1%\"")]
 enum Written {
     Count(usize),
     Text(String),
@@ -75,7 +75,7 @@ impl MaxErrors {
     /// The number that it allows of `total`. A share is rounded up: 1% of a handful is one.
     pub fn of(self, total: usize) -> usize {
         match self {
-            Self::Share(percent) => (percent / 100.0 * total as f64).ceil() as usize,
+            Self::Share(percent) => (percent * total as f64 / 100.0).ceil() as usize,
             Self::Count(count) => count,
         }
     }

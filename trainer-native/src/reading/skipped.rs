@@ -45,6 +45,8 @@ struct Found {
     problems: Vec<Problem>,
     /// The list's file, from the first problem on.
     file: Option<File>,
+    /// How many of them do not count.
+    allowed: usize,
     /// Whether the list could not be written.
     unlisted: bool,
 }
@@ -74,20 +76,21 @@ impl Skipped {
         &self.policy
     }
 
-    /// The same of a run that goes on: what the list says already counts, and stays.
+    /// The same of a run that goes on: what the list says counts, where it is `still` so.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be read.
-    pub fn resumed(&self) -> Result<Self> {
-        let text = match fs::read_to_string(&self.list) {
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+    pub fn resumed(&self, still: impl Fn(&str) -> bool) -> Result<Self> {
+        let bytes = match fs::read(&self.list) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             read => read.map_err(|e| Error::io(&self.list, e))?,
         };
+        let text = String::from_utf8_lossy(&bytes);
         let skipped = Self::new(&self.policy, self.total, self.list.clone());
         let mut found = skipped.found();
         // Half a line may be the last one of a run that was killed.
         for problem in text.lines().filter_map(|line| serde_json::from_str::<Problem>(line).ok()) {
-            if found.keys.insert(problem.key.clone()) {
+            if still(&problem.key) && found.keys.insert(problem.key.clone()) {
                 skipped.write(&mut found, &problem);
                 found.problems.push(problem);
             }
@@ -108,11 +111,11 @@ impl Skipped {
                 said(key, reason)
             )));
         }
-        if !self.list(key, reason) {
-            return Ok(());
-        }
+        // Also of what was known: a run that goes on has the same limit.
+        self.note(key, reason);
         let found = self.found();
-        let (count, most) = (found.problems.len(), self.policy.max_errors.of(total));
+        let count = found.problems.len() - found.allowed;
+        let most = self.policy.max_errors.of(total);
         if count <= most {
             return Ok(());
         }
@@ -126,8 +129,22 @@ impl Skipped {
         )))
     }
 
-    /// Leaves something out without a limit; whether it was not already.
-    pub fn list(&self, key: &str, reason: &str) -> bool {
+    /// The same of several things.
+    ///
+    /// # Errors
+    /// As [`Skipped::add`].
+    pub fn add_all(&self, problems: &[Problem]) -> Result<()> {
+        problems.iter().try_for_each(|it| self.add(&it.key, &it.reason))
+    }
+
+    /// Leaves something out that does not count.
+    pub fn list(&self, key: &str, reason: &str) {
+        let is_new = self.note(key, reason);
+        self.found().allowed += usize::from(is_new);
+    }
+
+    /// Whether it was not left out already.
+    fn note(&self, key: &str, reason: &str) -> bool {
         let mut found = self.found();
         let is_new = found.keys.insert(key.to_owned());
         if is_new {
@@ -240,11 +257,16 @@ mod tests {
         assert_eq!(lines.lines().count(), 3, "{lines}");
         // A run that goes on counts them, too, though the last line is half a line.
         fs::write(&list, &lines[..lines.len() - 5]).unwrap();
-        let again = Skipped::new(&two, (10, "pictures"), list.clone()).resumed().unwrap();
+        let again = Skipped::new(&two, (10, "pictures"), list.clone()).resumed(|_| true).unwrap();
         again.add("b", "no picture").unwrap();
         assert_eq!(again.count(), 2);
         assert!(again.add("d", "no picture").is_err());
         assert_eq!(fs::read_to_string(&list).unwrap().lines().count(), 3);
+        // What has been mended no longer counts.
+        let mended =
+            Skipped::new(&two, (10, "pictures"), list.clone()).resumed(|key| key == "b").unwrap();
+        assert_eq!(mended.count(), 1);
+        assert_eq!(fs::read_to_string(&list).unwrap().lines().count(), 1);
         // With nothing left out there is no list.
         assert_eq!(Skipped::new(&two, (10, "pictures"), list.clone()).finish(), None);
         assert!(!list.exists());

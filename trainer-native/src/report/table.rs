@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use avse_core::input::shown;
 use avse_core::metrics::{Recall, RetrievalMetrics};
 
 const COLUMNS: [&str; 5] = ["R@1", "R@5", "R@10", "MedR", "MeanR"];
@@ -19,7 +20,7 @@ pub fn metrics_table(rows: &[(&str, &RetrievalMetrics)]) -> String {
 }
 
 fn layout(rows: &[(&str, &RetrievalMetrics)], bold: bool) -> String {
-    let names = rows.iter().map(|(name, _)| name.chars().count());
+    let names = rows.iter().map(|(name, _)| shown(name).chars().count());
     let first = names.max().unwrap_or(0).max(FIRST_COLUMN.len());
     let block = WIDTH * COLUMNS.len();
     let columns: String = COLUMNS.iter().map(|column| format!("{column:>WIDTH$}")).collect();
@@ -30,6 +31,7 @@ fn layout(rows: &[(&str, &RetrievalMetrics)], bold: bool) -> String {
     ];
     let rule = "─".repeat(first + 2 * block + WIDTH + 3 * GAP.len());
     let rows = rows.iter().map(|(name, metrics)| {
+        let name = shown(name);
         let (images, texts) =
             (direction(&metrics.image_to_text), direction(&metrics.text_to_image));
         format!("{name:first$}{GAP}{images}{GAP}{texts}{GAP}{}", cell(metrics.rsum))

@@ -10,7 +10,7 @@ use super::checkpoint::Snapshot;
 use super::info::is_test;
 use super::position::Share;
 use super::{TrainConfig, start};
-use crate::data::{Known, ProblemKind, Split, VerifyOptions, picture, verify};
+use crate::data::{Dataset, Known, Problem, ProblemKind, Split, VerifyOptions, picture, verify};
 use crate::device::describe;
 use crate::reading::{OnError, ReadPolicy};
 use crate::{Error, Result};
@@ -81,14 +81,17 @@ impl DryRun {
         let reading = config.reading();
         let verified = verify(&VerifyOptions { spec, splits, decode: false });
         if let Some(verified) = self.take(verified) {
-            let pictures: usize = verified.splits.iter().map(|split| split.images).sum();
-            let is_unreadable =
-                |kind| matches!(kind, ProblemKind::MissingImage | ProblemKind::BrokenImage);
-            let unreadable = verified.problems.iter().filter(|it| is_unreadable(it.kind)).count();
-            let tolerated = tolerated(&reading, unreadable, pictures);
+            let is_unreadable = |it: &Problem| {
+                it.record.is_some()
+                    || matches!(it.kind, ProblemKind::MissingImage | ProblemKind::BrokenImage)
+            };
+            // As the run will count: each split by itself.
+            let tolerated = dataset.as_ref().is_ok_and(|dataset| {
+                [known.train, &validation].iter().all(|name| bearable(dataset, name, &reading))
+            });
             for problem in verified.problems {
                 let list = match problem.kind {
-                    kind if is_unreadable(kind) && tolerated => &mut self.warnings,
+                    _ if is_unreadable(&problem) && tolerated => &mut self.warnings,
                     // Training goes on with them.
                     ProblemKind::UnevenCaptions | ProblemKind::SharedImage => &mut self.warnings,
                     _ => &mut self.problems,
@@ -224,6 +227,15 @@ impl DryRun {
             n => Err(Error::Usage(format!("{n} problems:{all}"))),
         }
     }
+}
+
+/// Whether a run goes on without what cannot be read of a split: pictures that are not there, and broken records.
+fn bearable(dataset: &Dataset, name: &str, reading: &ReadPolicy) -> bool {
+    let Ok(split) = dataset.split(name) else { return false };
+    let missing =
+        split.images.par_iter().filter(|image| picture::stat(&image.path).is_err()).count();
+    let records = dataset.broken_in(Some(name)).count();
+    tolerated(reading, missing + records, split.images.len() + records)
 }
 
 /// Whether a run leaves out so many of its pictures and goes on.

@@ -46,9 +46,11 @@ impl Trainer {
     fn evaluate(&self) -> Result<Measured> {
         let current = self.current()?;
         let device = &self.replicas[0].device;
-        let total = (self.validation.images.len(), "validation pictures");
+        let total = self.validation.images.len() + self.run.broken_validation.len();
+        let total = (total, "validation pictures");
         let list = self.run.folder(SKIPPED_VALIDATION);
         let skipped = Skipped::new(&self.run.config.reading(), total, list);
+        skipped.add_all(&self.run.broken_validation)?;
         let evaluated = explained(None, device, || {
             evaluate::evaluate_split(&current, &self.validation, &skipped)
         });

@@ -89,7 +89,8 @@ impl Preparation {
     pub fn new(config: &TrainConfig, start: &Start) -> Self {
         let reading = config.reading();
         let cache = |folder| PictureCache::new(folder, reading.limits.clone());
-        let (total, list) = (start.train.images.len(), config.logger_name.join(SKIPPED));
+        let total = start.train.images.len() + start.broken[0].len();
+        let list = config.logger_name.join(SKIPPED);
         Self {
             grid: ImageTower::grid(&start.model_config),
             preprocess: Preprocess::new(start.model_config.image_size),
@@ -139,6 +140,13 @@ impl Preparation {
         order
     }
 
+    /// Whether there is a picture with this id that cannot be read.
+    pub fn is_unreadable(&self, id: &str) -> bool {
+        let limits = &self.skipped.policy().limits;
+        let found = self.split.images.iter().find(|image| image.id == id);
+        found.is_some_and(|image| picture::decode(&image.path, limits).is_err())
+    }
+
     fn read_image(&self, index: usize) -> Result<RgbImage> {
         match &self.cache {
             Some(cache) => cache.read(&self.split.images[index].path),
@@ -148,7 +156,7 @@ impl Preparation {
 
     /// The caption at a place of an epoch's order, with its picture. Where that cannot be read and may be left out,
     /// the first caption whose picture can, from half an epoch further on: the same in every run, on any number of
-    /// threads, and in a batch of its own.
+    /// threads, and as far from its own place as the epoch allows.
     fn sample(&self, order: &[usize], at: usize) -> Result<(usize, RgbImage)> {
         let half = order.len() / 2;
         let further = (0..order.len()).map(|next| (at + half + next) % order.len());

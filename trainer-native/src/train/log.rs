@@ -127,7 +127,12 @@ impl RunLog {
         let folder = config.logger_name.clone();
         begin(&folder, config, &info)?;
         let path = folder.join("log.jsonl");
-        let written = fs::read_to_string(&path).unwrap_or_default();
+        let written = match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            read => read.map_err(|e| Error::io(&path, e))?,
+        };
+        // A run that was killed may leave half a letter.
+        let written = String::from_utf8_lossy(&written);
         let mut epochs = Vec::new();
         for (at, line) in written.lines().enumerate() {
             let record: EpochRecord = match serde_json::from_str(line) {

@@ -35,6 +35,7 @@ mod stop;
 mod tensorboard;
 mod verdict;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -73,7 +74,7 @@ pub use picture_cache::{CacheSize, PictureCache};
 pub use precision::{LossScale, Precision};
 pub use replica::{Replica, StepPlan, replicate};
 pub use room::explains_panics;
-pub use start::{Start, open_datasets};
+pub use start::Start;
 use stop::UnderWay;
 pub use stop::{STOP, stop_on_ctrl_c};
 pub use tensorboard::EventWriter;
@@ -112,8 +113,16 @@ impl Trainer {
             if resume { Snapshot::load(&config.logger_name, &start.model)? } else { None };
         let mut preparation = Preparation::new(&config, &start);
         if snapshot.is_some() {
-            preparation.skipped = preparation.skipped.resumed()?;
+            preparation.skipped =
+                preparation.skipped.resumed(|key| preparation.is_unreadable(key))?;
         }
+        let [broken, broken_validation] = start.broken;
+        if !broken.is_empty() {
+            // The list is in the run's folder.
+            let folder = &config.logger_name;
+            fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+        }
+        preparation.skipped.add_all(&broken)?;
         preparation.prepare_cache()?;
         let room = match is_cpu(first) {
             true => None,
@@ -124,6 +133,7 @@ impl Trainer {
             model_config: start.model_config,
             tokenizer: start.tokenizer,
             preparation: Arc::new(preparation),
+            broken_validation,
             world: devices.len(),
             config,
         };
@@ -203,9 +213,8 @@ impl Trainer {
                 break;
             }
         }
-        if self.run.preparation.skipped.finish().is_some() {
-            self.run.preparation.skipped.summary().into_iter().for_each(|said| note!("{said}"));
-        }
+        self.run.preparation.skipped.finish();
+        self.run.preparation.skipped.summary().into_iter().for_each(|said| note!("{said}"));
         let stopped_early = self.keeper.position.epoch < self.run.config.num_epochs;
         if stopped_early {
             self.say_stopped();
@@ -253,8 +262,12 @@ impl Trainer {
         }
     }
 
-    /// Saves the run before an error ends it; says so in the error.
+    /// Saves the run before an error ends it; says so in the error. A network that has come to nothing is not saved:
+    /// it would take the place of a sound one.
     fn saved(&mut self, error: Error) -> Error {
+        if error.to_string().contains(EXPLODED) {
+            return error;
+        }
         match self.snapshot() {
             Ok(()) => Error::Usage(format!(
                 "{error}\nThe run is saved after {} steps: `avse train --resume --logger_name {}` goes on there",

@@ -18,6 +18,7 @@ use super::position::Position;
 use super::replica::{Replica, StepPlan};
 use super::room::{Room, explained, panic_text};
 use super::{Progress, STOP, TrainConfig};
+use crate::reading::Problem;
 use crate::{Error, Result};
 
 /// What stays the same over a run.
@@ -26,6 +27,8 @@ pub(super) struct Run {
     pub model_config: ModelConfig,
     pub tokenizer: CaptionTokenizer,
     pub preparation: Arc<Preparation>,
+    /// Records of the validation split that cannot be used.
+    pub broken_validation: Vec<Problem>,
     /// What a step takes of a GPU's memory, where that is predicted.
     pub room: Option<Room>,
     /// Number of replicas.

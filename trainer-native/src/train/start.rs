@@ -11,7 +11,7 @@ use super::TrainConfig;
 use crate::data::{Dataset, DatasetSpec, Split, picture};
 use crate::hub::Hub;
 use crate::pretrained::{Backbones, from_backbones};
-use crate::reading::OnError;
+use crate::reading::{OnError, Problem};
 use crate::terminal::note;
 use crate::{Error, Result};
 
@@ -27,6 +27,8 @@ pub struct Start {
     pub train: Split,
     /// Split that picks the best epoch.
     pub validation: Split,
+    /// Records that cannot be used, and are left out: of the training split or of none, and of the other one.
+    pub broken: [Vec<Problem>; 2],
 }
 
 /// Where a run's dataset is.
@@ -43,7 +45,7 @@ pub(super) fn dataset_spec(config: &TrainConfig) -> DatasetSpec {
 /// # Errors
 /// Whatever is wrong with the dataset, naming file and line.
 pub(super) fn open_dataset(config: &TrainConfig) -> Result<Dataset> {
-    let dataset = Dataset::open(&dataset_spec(config))?;
+    let dataset = Dataset::open_skipping(&dataset_spec(config))?;
     if let Some(whole) = dataset.without_splits() {
         let known = dataset.known;
         return Err(Error::Usage(format!(
@@ -59,9 +61,8 @@ pub(super) fn open_dataset(config: &TrainConfig) -> Result<Dataset> {
 ///
 /// # Errors
 /// Whatever is wrong with the dataset, naming file and line; a picture that is not there.
-pub fn open_datasets(config: &TrainConfig) -> Result<(Split, Split)> {
-    let dataset = open_dataset(config)?;
-    let name = validation_split(config, &dataset);
+fn open_splits(config: &TrainConfig, dataset: &Dataset) -> Result<(Split, Split)> {
+    let name = validation_split(config, dataset);
     let splits = (dataset.split(dataset.known.train)?, dataset.split(name)?);
     require_pictures(&splits.0, config)?;
     require_pictures(&splits.1, config)?;
@@ -146,9 +147,13 @@ fn require_pictures(split: &Split, config: &TrainConfig) -> Result<()> {
 /// # Errors
 /// Whatever is wrong with the data, the configuration or the weights.
 pub fn prepare(config: &TrainConfig, device: &Device) -> Result<Start> {
-    let (train, validation) = open_datasets(config)?;
+    let dataset = open_dataset(config)?;
+    let (train, validation) = open_splits(config, &dataset)?;
+    let of_train = dataset.broken_in(Some(&train.name)).chain(dataset.broken_in(None));
+    let of_validation = dataset.broken_in(Some(&validation.name));
+    let broken = [of_train.cloned().collect(), of_validation.cloned().collect()];
     let (model_config, tokenizer, model) = network(config, &train.captions, device)?;
-    Ok(Start { model_config, tokenizer, model, train, validation })
+    Ok(Start { model_config, tokenizer, model, train, validation, broken })
 }
 
 /// The network that a run starts from: random, with a vocabulary of the training captions, or with

@@ -226,7 +226,8 @@ fn lists_of_items_keep_what_they_say() {
     assert_eq!(report["encoded"], 1);
     assert_eq!(fixture.search("texts", &["a cat"])["hits"][0]["key"], "3");
     fixture.write("texts.jsonl", "{\"caption\": \"a\"}\nno JSON\n");
-    fixture.index("build", "texts", &[]).fails_with(&["texts.jsonl", "line 2"]);
+    let stop = ["--on-error", "stop"];
+    fixture.index("build", "texts", &stop).fails_with(&["texts.jsonl line 2", "no JSON"]);
 }
 
 #[test]

@@ -110,6 +110,8 @@ fn too_many_broken_pictures_end_training_and_it_goes_on_where_it_was() {
     let mut two = listed(&fixture, "run/skipped.jsonl");
     two.sort();
     assert_eq!(two, ["train5", "train6"]);
+    // A run that goes on has the same limit.
+    fixture.train("run", &["--resume"]).fails_with(&parts[..2]);
     fixture.train("run", &["--resume", "--max-errors", "25%"]).succeeds();
     fixture.train("whole", &["--max-errors", "2"]).succeeds();
     assert!(weights(&fixture, "run") == weights(&fixture, "whole"), "another model");
@@ -149,7 +151,10 @@ fn an_evaluation_stops_or_says_what_it_is_without() {
     ];
     let found = fixture.eval("run/best", &[options.as_slice(), &files].concat()).succeeds().json();
     let list = fixture.arg("scores.npy.skipped.jsonl");
-    assert_eq!(found["left_out"], json!({ "images": 1, "captions": CAPTIONS, "list": list }));
+    assert_eq!(
+        found["left_out"],
+        json!({ "images": 1, "captions": CAPTIONS, "records": 0, "list": list })
+    );
     assert_eq!((&found["images"], &found["captions"]), (&json!(5), &json!(5 * CAPTIONS)));
     assert_eq!(listed(&fixture, "scores.npy.skipped.jsonl"), ["test3"]);
     let matrix = fixture.read("scores.npy");
@@ -160,7 +165,10 @@ fn an_evaluation_stops_or_says_what_it_is_without() {
         avse([fixed.as_slice(), line].concat()).succeeds().stdout
     };
     let said = table(&options);
-    assert!(said.contains("1 images that could not be read, listed in"), "{said}");
+    assert!(
+        said.contains("1 images that could not be read, with their 5 captions; listed in"),
+        "{said}"
+    );
     let ensemble = fixture.eval("run/best", &[options.as_slice(), &["--model", &model]].concat());
     assert_eq!(ensemble.succeeds().json()["left_out"]["images"], 1);
 
@@ -207,8 +215,12 @@ fn folds_need_every_image() {
     // Five are left, which could be divided.
     let said = eval(&["--on-error", "skip", "--max-errors", "50%"]).succeeds();
     assert_eq!(names(&said), ["all"]);
-    assert!(said.stderr.contains("no figures of 5 folds: 5 of 10 images"), "{}", said.stderr);
-    assert_eq!(listed(&fixture, "eval.skipped.jsonl").len(), 5);
+    assert!(
+        said.stderr.contains("no figures of 5 folds: these are 5 images of 10"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(listed(&fixture, "eval.coco.testall.skipped.jsonl").len(), 5);
 }
 
 /// Numbers of a `.npy` file, a row each.
@@ -325,4 +337,121 @@ fn the_largest_picture_is_an_option_everywhere() {
     fixture.train("stopped", &["--resume", "--max-pixels", "700"]).succeeds();
     fixture.train("sound", &[]).succeeds();
     assert!(weights(&fixture, "stopped") == weights(&fixture, "sound"), "another model");
+}
+
+#[test]
+fn records_that_cannot_be_used_count_like_pictures() {
+    let fixture = Fixture::trained();
+    let (model, rows, gallery) =
+        (fixture.arg("run/best"), fixture.arg("rows.npy"), fixture.arg("gallery"));
+    let images = fixture.arg("data/flickr30k-images");
+    let row = |number: usize| format!("test{number}.png,caption {number},test");
+    let mut table: Vec<String> =
+        std::iter::once("image,caption,split".into()).chain((0..6).map(row)).collect();
+    table[3] = "test2.png,,test".into();
+    fixture.write("pairs.csv", table.join("\n"));
+    let pairs = fixture.arg("pairs.csv");
+    let data = ["--data_path", &pairs, "--images", &images, "--model", &model];
+    let lines: [&[&str]; 3] = [
+        &["eval", "--json"],
+        &["encode", "--out", &rows],
+        &["index", "build", "--gallery", &gallery],
+    ];
+    for line in lines {
+        avse([line, &data, &["--on-error", "stop"]].concat())
+            .fails_with(&["pairs.csv line 4", "empty caption"]);
+        let skip: &[&str] = &["--on-error", "skip", "--max-errors", "0"];
+        avse([line, &data, skip].concat()).fails_with(&["pairs.csv line 4", "more than the 0"]);
+    }
+    let report = avse([lines[0], &data, &["--on-error", "skip"]].concat()).succeeds().json();
+    assert_eq!((&report["images"], &report["left_out"]["records"]), (&json!(5), &json!(1)));
+    // Captions would be counted otherwise.
+    let right = json!({ "text_to_image": { "0": ["test0.png"] } });
+    fixture.write("positives.json", right.to_string());
+    let positives = fixture.arg("positives.json");
+    let line = ["eval", "--on-error", "skip", "--positives", &positives];
+    avse([&line, &data[..]].concat()).fails_with(&["--positives counts", "pairs.csv line 4"]);
+    for line in &lines[1..] {
+        let said = avse([*line, &data].concat()).succeeds();
+        assert!(
+            format!("{}{}", said.stdout, said.stderr).contains("1 could not be read"),
+            "{}",
+            said.stderr
+        );
+    }
+    // A list of items goes by the same rules.
+    let list = ["0", "1", "{", "3"].map(|number| match number {
+        "{" => number.to_owned(),
+        number => json!({"image": format!("{images}/test{number}.png"), "caption": ""}).to_string(),
+    });
+    fixture.write("items.jsonl", list.join("\n"));
+    let items = fixture.arg("items.jsonl");
+    let line = ["encode", "--out", &rows, "--items", &items, "--model", &model];
+    avse([&line[..], &["--on-error", "stop"]].concat())
+        .fails_with(&["items.jsonl line 3", "no JSON object"]);
+    avse(line).succeeds();
+    assert_eq!(self::rows(&fixture, "rows.npy").len(), 3);
+}
+
+#[test]
+fn training_goes_on_without_a_broken_record() {
+    let fixture = Fixture::new();
+    let row = |split: &str, number: usize| format!("{split}{number}.png,caption {number},{split}");
+    let mut table = vec!["image,caption,split".to_owned()];
+    for (split, count) in [("train", 8), ("dev", 4)] {
+        table.extend((0..count).map(|number| row(split, number)));
+    }
+    table[2] = "train1.png,,train".into();
+    table[10] = "dev1.png,,dev".into();
+    fixture.write("pairs.csv", table.join("\n"));
+    let (pairs, images) = (fixture.arg("pairs.csv"), fixture.arg("data/flickr30k-images"));
+    let train = |run: &str, options: &[&str]| {
+        let mut line = fixture
+            .train_arguments(run, &[&["--images", &images, "--batch_size", "3"], options].concat());
+        let at = line.iter().position(|word| word == "--data_path").unwrap();
+        line[at + 1].clone_from(&pairs);
+        avse(line)
+    };
+    let dry = train("run", &["--dry-run"]).succeeds();
+    assert!(format!("{}{}", dry.stdout, dry.stderr).contains("pairs.csv line 3"));
+    let said = train("run", &[]).succeeds().stderr;
+    assert!(said.contains("1 of 8 training pictures could not be read"), "{said}");
+    let keys = |list: &str| -> Vec<String> {
+        let key = |line: &str| serde_json::from_str::<Value>(line).unwrap()["key"].to_string();
+        fixture.text(list).lines().map(key).collect()
+    };
+    assert_eq!(keys("run/skipped.jsonl"), ["\"pairs.csv line 3\""]);
+    assert_eq!(keys("run/skipped.validation.jsonl"), ["\"pairs.csv line 11\""]);
+    let last = log(&fixture, "run").pop().unwrap();
+    assert_eq!((&last["skipped_pictures"], &last["skipped_validation"]), (&json!(1), &json!(1)));
+    train("stop", &["--on-error", "stop"]).fails_with(&["pairs.csv line 3", "empty caption"]);
+}
+
+#[test]
+fn what_was_deleted_on_purpose_and_equal_names_count_rightly() {
+    let fixture = Fixture::trained();
+    let model = fixture.arg("run/best");
+    for (folder, split) in [("pa", "test"), ("pb", "train")] {
+        fs::create_dir(fixture.path(folder)).unwrap();
+        for number in 0..6 {
+            let from = fixture.image(&format!("{split}{number}.png"));
+            fs::copy(from, fixture.path(&format!("{folder}/{number}.png"))).unwrap();
+        }
+    }
+    let (pa, pb, gallery) = (fixture.arg("pa"), fixture.arg("pb"), fixture.arg("gallery"));
+    let build = |line: &[&str]| avse([line, &["--gallery", &gallery]].concat());
+    build(&["index", "build", &pa, "--model", &model]).succeeds();
+    // Equal names in two folders are two.
+    fixture.write("pb/3.png", "broken");
+    fixture.write("pa/3.png", "broken");
+    let add = ["index", "add", &pb];
+    build(&[&add[..], &["--max-errors", "1"]].concat()).fails_with(&["2 of 12", "more than the 1"]);
+    build(&[&add[..], &["--max-errors", "2"]].concat()).succeeds();
+    // What was deleted does not use up the limit, and the limit holds for the rest.
+    for number in 0..6 {
+        fs::remove_file(fixture.path(&format!("pa/{number}.png"))).unwrap();
+    }
+    let again = ["index", "build", "--allow-empty"];
+    build(&[&again[..], &["--max-errors", "0"]].concat()).fails_with(&["3.png", "more than the 0"]);
+    build(&[&again[..], &["--max-errors", "1"]].concat()).succeeds();
 }

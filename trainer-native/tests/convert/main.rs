@@ -105,7 +105,9 @@ fn official_weights_go_around_without_changing_a_bit() {
     let options = ["--config", &at("config.json"), "--text", folder.path().to_str().unwrap()];
     let convert = |from: &str, to: &str, out: &str| {
         let start = ["convert", "--from", from, "--to", to, "--out", out];
-        succeed(&[start.as_slice(), &options].concat())
+        // A bundle has its own configuration.
+        let options = if Path::new(from).is_dir() { &options[2..] } else { &options };
+        succeed(&[start.as_slice(), options].concat())
     };
 
     // The checkpoint as it is, the tensors that nothing uses included, and named.
@@ -133,6 +135,12 @@ fn official_weights_go_around_without_changing_a_bit() {
     convert(&at("2.safetensors"), "bundle", &at("bundle 2"));
     assert_same(&used, &Bundle::open(at("bundle 2")).unwrap().weights().unwrap());
     convert(&at("bundle"), "safetensors", &at("3.safetensors"));
+    for said in [["--config", &at("config.json")], ["--img-res", "64"]] {
+        let (from, out) = (at("bundle"), at("4.safetensors"));
+        let start = ["convert", "--from", &from, "--to", "safetensors", "--out", &out];
+        let error = fail(&[&start[..], &said].concat());
+        assert!(error.contains("a bundle") && error.contains(said[0]), "{error}");
+    }
     assert_same(&used, &StateDict::read_safetensors(at("3.safetensors")).unwrap());
 
     // Half precision: about half the bytes, and the same shapes.

@@ -5,6 +5,7 @@
 mod encodings;
 mod json_lines;
 mod karpathy;
+mod left_out;
 mod odd_shards;
 mod prepare;
 mod shards;

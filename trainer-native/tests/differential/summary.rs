@@ -45,8 +45,13 @@ impl Summary {
     }
 
     /// How many cases are read otherwise than by the reference.
-    pub fn failures(&self) -> usize {
+    pub fn different(&self) -> usize {
         self.0.values().map(|group| group.different.len()).sum()
+    }
+
+    /// How many cases are read that the reference refuses.
+    pub fn unexpected(&self) -> usize {
+        self.0.values().map(|group| group.unexpected.len()).sum()
     }
 
     /// A table in Markdown, a row a group.

@@ -40,7 +40,7 @@ impl DecodeLimits {
         if bytes > self.max_bytes {
             return Err(Error::Image(format!(
                 "{width} x {height} pixels of this file need {} MB of memory, more than the {} MB that one picture may \
-                 take; save the picture smaller",
+                 take; save the picture smaller, or raise --max-pixels, which allows more",
                 bytes.div_ceil(1 << 20),
                 self.max_bytes.div_ceil(1 << 20)
             )));

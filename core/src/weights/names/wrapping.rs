@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use super::Naming;
 
-/// What PyTorch puts between the parts of a name for modules that are compiled, sharded or computed again.
-const WRAPPERS: [&str; 3] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
+/// What PyTorch puts between the parts of a name for modules that are distributed, compiled, sharded or computed again.
+const WRAPPERS: [&str; 4] =
+    ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
 impl Naming {
     /// The prefix that a file puts before the official names: its own name for the model (`bert.`, `model.`).
@@ -39,11 +40,10 @@ impl Naming {
     }
 }
 
-/// The name without what training wraps around modules: `module.` of distributed training, `_orig_mod` of
-/// compiled modules wherever it stands, and the like.
+/// The name without what training wraps around modules, wherever it stands.
 pub(in crate::weights) fn unwrapped(name: &str) -> String {
     let parts = name.split('.').filter(|part| !WRAPPERS.contains(part));
-    let bare = parts.skip_while(|part| *part == "module").collect::<Vec<_>>().join(".");
+    let bare = parts.collect::<Vec<_>>().join(".");
     if bare.is_empty() { name.to_string() } else { bare }
 }
 
@@ -69,6 +69,7 @@ mod tests {
         for wrapped in [
             "_orig_mod.txt_enc.ln.bias",
             "module._orig_mod.txt_enc.ln.bias",
+            "txt_enc.module.ln.bias",
             "_orig_mod.module.txt_enc.ln.bias",
             "module.module.txt_enc._orig_mod.ln.bias",
             "_fsdp_wrapped_module.txt_enc.ln._checkpoint_wrapped_module.bias",

@@ -37,7 +37,7 @@ impl<'a> Input<'a> {
                 number => decimal(number)?,
             },
             b'L' => decimal(self.line()?.trim_end_matches('L'))?,
-            b'F' => Value::Float(self.line()?.parse().map_err(|_| "a number that is none")?),
+            b'F' => Value::Float(self.line()?.parse().map_err(|_| "not a number")?),
             b'G' => Value::Float(f64::from_be_bytes(self.array()?)),
             0x8c => self.text(1)?,
             b'X' => self.text(4)?,
@@ -104,6 +104,6 @@ fn long(bytes: &[u8]) -> Value {
 
 /// An integer in digits; one too wide becomes a float.
 fn decimal(digits: &str) -> Result<Value, String> {
-    let wide = || digits.parse().map(Value::Float).map_err(|_| "a number that is none".to_string());
+    let wide = || digits.parse().map(Value::Float).map_err(|_| "not a number".to_string());
     digits.parse().map_or_else(|_| wide(), |value| Ok(Value::Int(value)))
 }

@@ -23,10 +23,12 @@ const CONTAINERS: [&str; 13] = [
     "state_dict_ema",
     "ema_state_dict",
 ];
+/// Where the averages begin.
+const AVERAGES: usize = 8;
 /// How deep dictionaries of tensors may nest.
 const MAX_DEPTH: usize = 32;
-/// How many values are looked at.
-const MAX_VISITS: usize = 4_000_000;
+/// How much is looked at: values, and letters of their names. A file can name a few values very often.
+const MOST_WORK: usize = 64_000_000;
 
 /// The model's tensors by name.
 pub(super) fn views(pickle: &Pickle) -> Result<BTreeMap<String, View>, String> {
@@ -36,15 +38,30 @@ pub(super) fn views(pickle: &Pickle) -> Result<BTreeMap<String, View>, String> {
     {
         return Err(no_state_dict(pickle, "it", class, root));
     }
+    let mut work = MOST_WORK;
     for _ in 0..MAX_DEPTH {
-        let held = CONTAINERS.iter().filter_map(|key| pickle.get(root, key));
-        let mut held = held.filter(|id| Search::new(pickle, true).visit(*id, "", 0).is_err());
-        match held.next() {
-            Some(inner) => root = inner,
+        let entries = pickle.entries(root).unwrap_or_default();
+        let own = entries.iter().filter(|(_, value)| view(pickle, *value).is_some()).count();
+        // With more tensors beside it than in it, it is something else: an average, or a tensor of that name.
+        let mut is_container =
+            |id: Id| view(pickle, id).is_none() && tensors(pickle, id, own + 1, &mut work, 0) > own;
+        let mut held = CONTAINERS
+            .iter()
+            .enumerate()
+            .filter_map(|(at, key)| Some((at, pickle.get(root, key)?)));
+        let inner = held.find(|(_, id)| is_container(*id));
+        // Whoever saved the model as a whole means it, and not the average beside it.
+        if inner.is_none_or(|(at, _)| at >= AVERAGES)
+            && let Some(message) = whole_model(pickle, root)
+        {
+            return Err(message);
+        }
+        match inner {
+            Some((_, inner)) => root = inner,
             None => break,
         }
     }
-    let mut search = Search::new(pickle, false);
+    let mut search = Search { pickle, found: BTreeMap::new(), work, path: Vec::new() };
     search.visit(root, "", 0)?;
     if search.found.is_empty() {
         return Err(nothing(pickle));
@@ -63,6 +80,37 @@ fn nothing(pickle: &Pickle) -> String {
     "holds no tensors".to_string()
 }
 
+/// What is to be said where a container's key holds a whole pickled model.
+fn whole_model(pickle: &Pickle, root: Id) -> Option<String> {
+    CONTAINERS.iter().find_map(|key| {
+        let id = pickle.get(root, key)?;
+        let (class, object) = pickle.object(id).filter(|_| pickle.entries(id).is_none())?;
+        pickle.get(object.state?, "_modules")?;
+        Some(no_state_dict(pickle, &format!("`{key}`"), class, id))
+    })
+}
+
+/// How many tensors there are in dictionaries and lists, counted up to `enough`, while there is `work` left.
+fn tensors(pickle: &Pickle, id: Id, enough: usize, work: &mut usize, depth: usize) -> usize {
+    if *work == 0 || depth > MAX_DEPTH {
+        return 0;
+    }
+    *work -= 1;
+    if view(pickle, id).is_some() {
+        return 1;
+    }
+    let mut found = 0;
+    let entries = pickle.entries(id).unwrap_or_default().iter().map(|(_, value)| *value);
+    let items = pickle.list(id).unwrap_or_default().iter().copied();
+    for inner in entries.chain(items) {
+        if found >= enough {
+            break;
+        }
+        found += tensors(pickle, inner, enough - found, work, depth + 1);
+    }
+    found
+}
+
 fn no_state_dict(pickle: &Pickle, what: &str, class: &str, id: Id) -> String {
     let state = pickle.object(id).and_then(|(_, object)| object.state);
     let module = state.is_some_and(|state| pickle.get(state, "_modules").is_some());
@@ -79,24 +127,20 @@ fn no_state_dict(pickle: &Pickle, what: &str, class: &str, id: Id) -> String {
 struct Search<'a> {
     pickle: &'a Pickle,
     found: BTreeMap<String, View>,
-    /// Whether to stop at the first tensor: with an error, whatever is wrong with it.
-    first: bool,
-    visits: usize,
+    /// What is left of [`MOST_WORK`].
+    work: usize,
     /// What the present value is in.
     path: Vec<Id>,
 }
 
-impl<'a> Search<'a> {
-    fn new(pickle: &'a Pickle, first: bool) -> Self {
-        Self { pickle, found: BTreeMap::new(), first, visits: 0, path: Vec::new() }
-    }
-
+impl Search<'_> {
     fn visit(&mut self, id: Id, name: &str, depth: usize) -> Result<(), String> {
-        self.visits += 1;
-        if depth > MAX_DEPTH || self.visits > MAX_VISITS {
-            // So may only what stands beside tensors, or a file made for it.
-            return if self.first { Ok(()) } else { Err(format!("`{name}` nests too deeply")) };
-        }
+        let work = self.work.checked_sub(1 + name.len()).filter(|_| depth <= MAX_DEPTH);
+        let Some(work) = work else {
+            let start: String = name.chars().take(100).collect();
+            return Err(format!("`{start}` nests too deeply, or has too long a name"));
+        };
+        self.work = work;
         if self.path.contains(&id) {
             return Ok(());
         }
@@ -133,9 +177,6 @@ impl<'a> Search<'a> {
     }
 
     fn insert(&mut self, name: &str, view: Result<View, String>) -> Result<(), String> {
-        if self.first {
-            return Err("found".to_string());
-        }
         if name.is_empty() {
             return Err("is one tensor without a name; save a state_dict".to_string());
         }

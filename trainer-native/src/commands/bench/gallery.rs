@@ -53,7 +53,8 @@ impl GalleryArgs {
             limit: 10,
             folder: self.folder,
         })?;
-        terminal::text(&report.to_string())?;
-        write_raw(self.json.as_deref(), &report)
+        // The file first: nobody may be reading what is printed.
+        write_raw(self.json.as_deref(), &report)?;
+        terminal::text(&report.to_string())
     }
 }

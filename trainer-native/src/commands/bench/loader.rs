@@ -62,11 +62,11 @@ impl LoaderArgs {
             repetitions: self.repetitions,
         };
         let found = run(&options, self.peers.as_deref())?;
-        terminal::text(&table(&found))?;
+        // The file first: nobody may be reading what is printed.
         if let Some(path) = &self.json {
             merge_rows(path, &found.rows)?;
             note!("rows: {}", path.display());
         }
-        Ok(())
+        terminal::text(&table(&found))
     }
 }

@@ -25,6 +25,8 @@ impl MemoryArgs {
     pub(super) fn run(self) -> Result<()> {
         check_folder("--json", self.json.as_deref())?;
         let report = bench::memory(&own_program()?, self.quick)?;
+        // The file first: nobody may be reading what is printed.
+        write_raw(self.json.as_deref(), &report)?;
         terminal::text(&report.table())?;
         for row in report.misses() {
             note!(
@@ -34,6 +36,6 @@ impl MemoryArgs {
                 row.method
             );
         }
-        write_raw(self.json.as_deref(), &report)
+        Ok(())
     }
 }

@@ -55,8 +55,9 @@ impl ModelArgs {
             })
             .collect::<Result<_>>()?;
         let report = Report::new(machine, workload, measurements);
-        terminal::text(&report.table())?;
-        write_raw(self.json.as_deref(), &report)
+        // The file first: nobody may be reading what is printed.
+        write_raw(self.json.as_deref(), &report)?;
+        terminal::text(&report.table())
     }
 
     fn workload(&self) -> Workload {

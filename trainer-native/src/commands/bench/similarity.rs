@@ -53,7 +53,7 @@ impl SimilarityArgs {
         let mut findings = run(sizes, self.repetitions, self.peers.as_deref())?;
         findings.rows.extend(others.into_iter().flatten());
         let report = SimilarityReport::new(machine, findings);
-        terminal::text(&report.table())?;
+        // The files first: nobody may be reading what is printed.
         if let Some(path) = &self.json {
             report.write(path)?;
             note!("rows: {}", path.display());
@@ -62,6 +62,6 @@ impl SimilarityArgs {
             files::write_atomically(path, roofline(&report)?.as_bytes())?;
             note!("picture: {}", path.display());
         }
-        Ok(())
+        terminal::text(&report.table())
     }
 }

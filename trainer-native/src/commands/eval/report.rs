@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use avse_core::metrics::{PositiveMetrics, RetrievalMetrics};
 use serde::Serialize;
 
+use super::super::json::print_json;
+use crate::Result;
 use crate::report::{metrics_table, positives_table};
 use crate::terminal::say;
-use crate::{Error, Result};
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -41,7 +42,9 @@ pub struct LeftOut {
     pub images: usize,
     /// Their captions.
     pub captions: usize,
-    /// The file that lists the images.
+    /// Records of the dataset that cannot be used, in all its splits.
+    pub records: usize,
+    /// The file that lists them.
     pub list: Option<PathBuf>,
 }
 
@@ -90,16 +93,17 @@ impl Figures {
 impl Report<'_> {
     pub fn print(&self, json: bool) -> Result<()> {
         if json {
-            let text = serde_json::to_string_pretty(self)
-                .map_err(|e| Error::Usage(format!("results: {e}")))?;
-            say!("{text}")?;
-            return Ok(());
+            return print_json(self);
         }
         say!("{} images, {} captions", self.images, self.captions)?;
-        if let Some(LeftOut { images, captions, list }) = &self.left_out {
-            let listed = list.as_ref().map(|list| format!(", listed in {}", list.display()));
+        if let Some(LeftOut { images, captions, records, list }) = &self.left_out {
+            let records = match records {
+                0 => String::new(),
+                records => format!(", and {records} records that cannot be used"),
+            };
+            let listed = list.as_ref().map(|list| format!("; listed in {}", list.display()));
             say!(
-                "not measured: {images} images that could not be read{}, with their {captions} captions",
+                "not measured: {images} images that could not be read, with their {captions} captions{records}{}",
                 listed.unwrap_or_default()
             )?;
         }

@@ -70,7 +70,8 @@ pub(super) fn scan(file: File, length: u64, found: &mut Vec<Entry>) -> Result<()
 /// Why there is no header in a block.
 fn no_header(block: &[u8], at: u64, ended: bool) -> String {
     match (at, ended) {
-        (0, _) if block.len() == BLOCK => encoding::packed(block).unwrap_or_else(|| {
+        (0, _) if block.is_empty() => "the file is empty".into(),
+        (0, _) => encoding::packed(block).unwrap_or_else(|| {
             "this is no tar file: it does not start with the header of a member".into()
         }),
         (_, true) => {

@@ -23,6 +23,14 @@ pub(super) struct Goal {
 }
 
 impl Goal {
+    /// What an item of a source is called among those of all: several folders may number theirs alike.
+    pub(super) fn named(&self, source: usize, key: &str) -> String {
+        match self.sources.as_slice() {
+            [_] => key.to_owned(),
+            all => format!("{}: {key}", describe(&all[source])),
+        }
+    }
+
     pub(super) fn of(options: &BuildOptions) -> Result<Self> {
         let replace = options.change == SourceChange::Replace;
         let old = match Gallery::open(&options.folder) {

@@ -63,7 +63,7 @@ impl BuildReport {
             removed: plan.removed,
             encoded: 0,
             reused: 0,
-            unreadable: plan.problems.iter().map(|(_, problem)| problem.clone()).collect(),
+            unreadable: plan.lost.iter().map(|lost| lost.problem.clone()).collect(),
             unread_formats: plan.unread_formats.clone(),
             unreadable_list: None,
             truncated_captions: 0,
