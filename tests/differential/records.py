@@ -5,6 +5,8 @@ import pathlib
 import random
 import struct
 
+from tables import BLANKS
+
 NUMBERS = ["0", "-0", "1", "-1", "1.0", "-0.0", "1e5", "1E+5", "1e-7", "0.1", "122.416294033786585", "5e-324", "2.2250738585072014e-308",
            "1.7976931348623157e308", "1e309", "9007199254740993", "9223372036854775807", "-9223372036854775808", "18446744073709551615",
            "18446744073709551616", "1" * 40, "01", "1.", ".5", "+1", "1e", "NaN", "Infinity", "-Infinity", "0x1"]
@@ -35,7 +37,9 @@ def read(content: bytes):
             json.dumps(found, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             return "half a surrogate pair"
-        return [found, [value["image"] for value in values]] if all(str(value["image"]).strip() for value in values) else None
+        # Blanks around a name are none of it, as in tables.
+        images = [value["image"].strip(BLANKS) for value in values]
+        return [found, images] if all(images) else None
     except (ValueError, KeyError, AttributeError, RecursionError):
         return None
 

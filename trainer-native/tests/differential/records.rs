@@ -9,7 +9,14 @@ use super::case::{Case, Outcome};
 pub fn check(case: &Case) -> Outcome {
     let path = case.input.to_str().unwrap().to_owned();
     let listed = list(&Source::Items { path }, GalleryKind::Images);
-    let ours = listed.map_err(|error| error.to_string()).map(|listing| {
+    let whole = listed.map_err(|error| error.to_string()).and_then(|listing| {
+        // A line that cannot be used is refused by itself.
+        match listing.problems.first() {
+            Some(problem) => Err(problem.to_string()),
+            None => Ok(listing),
+        }
+    });
+    let ours = whole.map(|listing| {
         let fields =
             listing.entries.iter().map(|entry| plain(&Value::Object(entry.metadata.clone())));
         let keys = listing.entries.iter().map(|entry| Value::from(entry.key.clone()));
