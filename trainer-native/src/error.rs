@@ -33,6 +33,11 @@ pub enum Error {
     /// The model library refused.
     #[error(transparent)]
     Core(#[from] avse_core::Error),
+    /// Numbers of the network have overflowed; what was being done.
+    #[error(
+        "{0}. The weights have grown without bounds; a lower --learning_rate or --grad_clip helps"
+    )]
+    Exploded(String),
     /// Another of the replicas that train together has failed, which is the error to look at.
     #[error("{0}")]
     ReplicaGone(String),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::checks::{divides, dropouts, positive, size};
+use super::checks::{divides, dropouts, positive, weights_fit};
 use super::{Activation, INITIALIZER_RANGE};
 use crate::input::json::from_text;
 use crate::{Error, Result};
@@ -79,7 +79,7 @@ impl BertConfig {
     }
 
     pub(super) fn validate(&self) -> Result<()> {
-        size(
+        weights_fit(
             "text",
             &[
                 &[self.vocab_size, self.hidden_size],
@@ -87,6 +87,7 @@ impl BertConfig {
                 &[self.type_vocab_size, self.hidden_size],
                 &[4, self.num_hidden_layers, self.hidden_size, self.hidden_size],
                 &[2, self.num_hidden_layers, self.hidden_size, self.intermediate_size],
+                // Even a layer of width 1 takes memory.
                 &[self.num_hidden_layers, 1 << 10],
             ],
         )?;

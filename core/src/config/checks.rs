@@ -26,18 +26,19 @@ pub(super) fn dropouts(part: &str, hidden: f64, attention: f64) -> Result<()> {
     probability(&format!("{part}.attention_probs_dropout_prob"), attention)
 }
 
-/// Refuses a network that no machine holds, before memory is taken for it: a number in a file may be anything.
-/// `factors` are products that are added up, each the numbers of a part's weights.
-pub(super) fn size(key: &str, factors: &[&[usize]]) -> Result<()> {
+/// Refuses a network that no machine holds, before memory is taken for it: a file may state any number.
+///
+/// Each of `tables` is the sizes of one kind of weights, whose product is their number; it need not be exact.
+pub(super) fn weights_fit(key: &str, tables: &[&[usize]]) -> Result<()> {
     const MOST: u128 = 1 << 32;
-    let product = |part: &&[usize]| {
-        part.iter().fold(1u128, |product, &factor| product.saturating_mul(factor as u128))
+    let count = |sizes: &&[usize]| {
+        sizes.iter().fold(1u128, |count, &size| count.saturating_mul(size as u128))
     };
-    let weights = factors.iter().map(product).fold(0u128, u128::saturating_add);
+    let weights = tables.iter().map(count).fold(0u128, u128::saturating_add);
     if weights > MOST {
         return Err(Error::config(
             key,
-            format!("{weights} weights are more than the {MOST} that are read"),
+            format!("{weights} weights are more than the {MOST} that a network may have here"),
         ));
     }
     Ok(())

@@ -11,7 +11,7 @@ mod vit;
 
 use serde::{Deserialize, Serialize};
 
-use self::checks::{divides, positive, probability, size};
+use self::checks::{divides, positive, probability, weights_fit};
 use crate::input::json::from_text;
 use crate::{Error, Result, image::sampling::RadialBiasSampling};
 
@@ -125,7 +125,7 @@ impl ModelConfig {
         self.image.validate()?;
         let widths = [self.image.output_size(), self.text.hidden_size];
         let (pooling, views) = (&self.pooling, self.sampling.views);
-        size(
+        weights_fit(
             "embed_size",
             &[
                 &[4, self.embed_size, widths[0]],

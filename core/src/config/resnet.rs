@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::checks::{divides, positive, size};
+use super::checks::{divides, positive, weights_fit};
 use crate::{Error, Result};
 
 /// Residual convolutional network, field names as in Hugging Face `config.json`.
@@ -63,7 +63,7 @@ impl ResNetConfig {
         }
         for (&depth, &width) in self.depths.iter().zip(&self.hidden_sizes) {
             positive("image.depths", depth)?;
-            size(
+            weights_fit(
                 "image",
                 &[&[9, depth, width, width], &[depth, 1 << 10], &[147, self.embedding_size]],
             )?;

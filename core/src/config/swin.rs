@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::checks::{divides, dropouts, positive, probability, size};
+use super::checks::{divides, dropouts, positive, probability, weights_fit};
 use super::{Activation, INITIALIZER_RANGE};
 use crate::{Error, Result};
 
@@ -84,12 +84,12 @@ impl SwinConfig {
             return Err(Error::config("image.mlp_ratio", "must be between 0 and 64"));
         }
         let mlp = self.mlp_ratio.ceil() as usize;
-        size("image", &[&[3, self.patch_size, self.patch_size, self.embed_dim]])?;
+        weights_fit("image", &[&[3, self.patch_size, self.patch_size, self.embed_dim]])?;
         for (stage, (&depth, &heads)) in self.depths.iter().zip(&self.num_heads).enumerate() {
             let width = self.stage_size(stage);
             let window = [4, depth, heads, self.window_size, self.window_size];
             let layer = [4 + 2 * mlp, depth, width, width];
-            size("image", &[&layer, &window, &[depth, 1 << 10]])?;
+            weights_fit("image", &[&layer, &window, &[depth, 1 << 10]])?;
             divides("image.num_heads", heads, "the stage's width", self.stage_size(stage))?;
         }
         if self.use_absolute_embeddings {

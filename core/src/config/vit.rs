@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::checks::{divides, dropouts, positive, size};
+use super::checks::{divides, dropouts, positive, weights_fit};
 use super::{Activation, INITIALIZER_RANGE};
 use crate::{Error, Result};
 
@@ -57,12 +57,13 @@ impl Default for VitConfig {
 
 impl VitConfig {
     pub(super) fn validate(&self) -> Result<()> {
-        size(
+        weights_fit(
             "image",
             &[
                 &[3, self.patch_size, self.patch_size, self.hidden_size],
                 &[4, self.num_hidden_layers, self.hidden_size, self.hidden_size],
                 &[2, self.num_hidden_layers, self.hidden_size, self.intermediate_size],
+                // Even a layer of width 1 takes memory.
                 &[self.num_hidden_layers, 1 << 10],
             ],
         )?;

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use avse_core::weights::{
-    Naming, Precision, StateDict, canonical, load_into, read_weights, shards, state_dict_of,
+    Naming, Precision, StateDict, canonical, infer_config, load_into, read_weights, shards,
+    state_dict_of,
 };
 use burn::tensor::{DType, TensorData};
 
@@ -81,6 +82,30 @@ fn an_index_names_files_of_its_own_folder_only() {
     let own = serde_json::json!({"weight_map": {"a": "model.safetensors.index.json"}});
     fs::write(&index, own.to_string()).unwrap();
     assert!(message(read_weights(&index)).contains("index itself"));
+}
+
+/// The length of the header comes first, and may be any bytes: here those of a web page, and of gzip.
+#[test]
+fn a_header_of_any_length_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.safetensors");
+    for length in [u64::from_le_bytes(*b"<!\x01\0\0\0\0\0"), 0x8b1f] {
+        let mut header = br#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#.to_vec();
+        header.resize(length as usize, b' ');
+        fs::write(&path, [&length.to_le_bytes()[..], &header, &1f32.to_le_bytes()].concat())
+            .unwrap();
+        assert_eq!(read_weights(&path).unwrap().names().collect::<Vec<_>>(), ["a"]);
+    }
+}
+
+/// A shape may state any size where another is zero; a network of that size would fill the memory.
+#[test]
+fn a_tensor_that_holds_nothing_says_no_size() {
+    let mut weights = state_dict_of(&model(), Naming::OFFICIAL).unwrap();
+    let empty = TensorData::new(Vec::<f32>::new(), [1usize << 62, 0]);
+    weights.insert("txt_enc.fc.weight", empty);
+    let error = message(infer_config(&weights, 32));
+    assert!(error.contains("txt_enc.fc.weight") && error.contains("holds nothing"), "{error}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 mod backbones;
 mod files;
+#[path = "../../../tests/support/same_weights.rs"]
+mod same_weights;
 mod torch;
 #[path = "../../../tests/support/torch_types.rs"]
 mod torch_types;
@@ -18,6 +20,7 @@ use avse_core::weights::{
 };
 use avse_core::{AvseModel, Error};
 use burn::tensor::{DType, Device, TensorData};
+use same_weights::assert_same;
 
 fn vit() -> VitConfig {
     VitConfig {
@@ -68,15 +71,6 @@ fn model_config(image: ImageBackboneConfig) -> ModelConfig {
 
 fn model() -> AvseModel {
     AvseModel::new(&model_config(ImageBackboneConfig::Vit(vit())), &Device::flex()).unwrap()
-}
-
-fn assert_same(left: &StateDict, right: &StateDict) {
-    assert_eq!(left.names().collect::<Vec<_>>(), right.names().collect::<Vec<_>>());
-    for (name, data) in left.iter() {
-        let other = right.get(name).unwrap();
-        assert_eq!((data.dtype(), data.shape()), (other.dtype(), other.shape()), "{name}");
-        assert!(data.as_bytes() == other.as_bytes(), "{name} differs");
-    }
 }
 
 fn weights_error<T>(result: avse_core::Result<T>) -> String {

@@ -196,8 +196,8 @@ impl Args {
             figures,
             members,
         };
-        // First what hours may have gone into: a disk can be full now.
-        // Nobody may be reading what is printed: the files are written all the same.
+        // Hours may have gone into the figures, so they come first: the disk may be full. And nobody may be reading them,
+        // so the files are written all the same.
         let printed = report.print(self.json);
         if let Some(path) = &self.save_results {
             write_scores(path, &pairs)?;

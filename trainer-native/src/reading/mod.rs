@@ -146,6 +146,12 @@ mod tests {
             let again: MaxErrors = most.to_string().parse().unwrap();
             assert_eq!(again, most);
         }
+        // 7% of 100 are 7, though 0.07 * 100 is more.
+        let share = |text: &str| text.parse::<MaxErrors>().unwrap().of(100);
+        assert_eq!(
+            (1..=100).map(|p| share(&format!("{p}%"))).collect::<Vec<_>>(),
+            (1..=100).collect::<Vec<_>>()
+        );
         for text in ["", "%", "1.5", "-1", "101%", "-1%", "NaN%", "inf%", "many"] {
             let error = text.parse::<MaxErrors>().unwrap_err();
             assert!(error.contains(&format!("{text:?}")), "{error}");

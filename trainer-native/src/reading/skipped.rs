@@ -262,6 +262,14 @@ mod tests {
         assert_eq!(again.count(), 2);
         assert!(again.add("d", "no picture").is_err());
         assert_eq!(fs::read_to_string(&list).unwrap().lines().count(), 3);
+        // Nor does half a letter at its end matter.
+        let half = [lines.lines().next().unwrap().as_bytes(), b"\n{\"key\":\"caf\xc3"].concat();
+        fs::write(&list, half).unwrap();
+        assert_eq!(
+            Skipped::new(&two, (10, "pictures"), list.clone()).resumed(|_| true).unwrap().count(),
+            1
+        );
+        fs::write(&list, &lines[..lines.len() - 5]).unwrap();
         // What has been mended no longer counts.
         let mended =
             Skipped::new(&two, (10, "pictures"), list.clone()).resumed(|key| key == "b").unwrap();

@@ -8,7 +8,7 @@ use avse_core::weights::Precision as StoredPrecision;
 use burn::module::Module;
 
 use super::room::explained;
-use super::{EXPLODED, EpochRecord, STOP, Trainer};
+use super::{EpochRecord, STOP, Trainer};
 use crate::reading::Skipped;
 use crate::terminal::note;
 use crate::{Error, Result, evaluate};
@@ -58,7 +58,7 @@ impl Trainer {
         skipped.summary().into_iter().for_each(|said| note!("{said}"));
         let metrics = evaluated.map_err(|error| match error {
             Error::Core(avse_core::Error::Shape(message)) => {
-                Error::Usage(format!("validation: {message}. {EXPLODED}"))
+                Error::Exploded(format!("validation: {message}"))
             }
             other => other,
         })?;

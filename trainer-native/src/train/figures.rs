@@ -5,7 +5,6 @@
 
 use burn::tensor::Tensor;
 
-use super::EXPLODED;
 use super::precision::LossScale;
 use crate::{Error, Result};
 
@@ -97,9 +96,7 @@ fn check(what: &str, value: f64, step: usize) -> Result<()> {
     if value.is_finite() {
         return Ok(());
     }
-    Err(Error::Usage(format!(
-        "the {what} became {value} in step {step}: training stopped. {EXPLODED}"
-    )))
+    Err(Error::Exploded(format!("the {what} became {value} in step {step}: training stopped")))
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Error {

@@ -79,10 +79,6 @@ use stop::UnderWay;
 pub use stop::{STOP, stop_on_ctrl_c};
 pub use tensorboard::EventWriter;
 
-/// What to do about numbers that overflow.
-const EXPLODED: &str =
-    "The weights have grown without bounds; a lower --learning_rate or --grad_clip helps";
-
 /// A run in progress.
 pub struct Trainer {
     run: Run,
@@ -265,7 +261,7 @@ impl Trainer {
     /// Saves the run before an error ends it; says so in the error. A network that has come to nothing is not saved:
     /// it would take the place of a sound one.
     fn saved(&mut self, error: Error) -> Error {
-        if error.to_string().contains(EXPLODED) {
+        if matches!(error, Error::Exploded(_)) {
             return error;
         }
         match self.snapshot() {

@@ -75,7 +75,10 @@ fn a_loss_that_is_no_number_ends_the_run() {
     fixture.train("run", &explode).fails_with(&["loss became", "--learning_rate"]);
     // With one step an epoch, validation meets the weights first.
     let options = [explode.as_slice(), &["--batch_size", "40"]].concat();
-    fixture.train("run", &options).fails_with(&["--learning_rate"]);
+    let said = fixture.train("run", &options).fails_with(&["validation", "--learning_rate"]).stderr;
+    // Such weights are worth nothing: there is nothing to go on from.
+    assert!(!said.contains("--resume"), "{said}");
+    assert!(!fixture.path("run/last").exists());
 }
 
 /// What the epochs before the explosion left stays as it was.

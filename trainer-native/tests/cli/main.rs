@@ -5,6 +5,7 @@
 mod bad_bundles;
 mod bad_data;
 mod bad_options;
+mod broken_records;
 #[cfg(all(feature = "cuda-backend", target_os = "linux"))]
 mod cuda;
 mod data_forms;

@@ -94,6 +94,28 @@ fn training_goes_on_though_nobody_reads_what_it_says() {
     }
 }
 
+/// Hours may be in the figures: they are kept though nobody reads what is printed.
+#[test]
+fn files_are_written_though_nobody_reads_the_figures() {
+    let fixture = Fixture::trained();
+    let (data, model) = (fixture.arg("data"), fixture.arg("run/best"));
+    let [scores, page] = ["scores.npy", "misses.html"].map(|name| fixture.arg(name));
+    let line = [
+        "eval",
+        "--data_path",
+        &data,
+        "--model",
+        &model,
+        "--save_results",
+        &scores,
+        "--failures",
+        &page,
+    ];
+    let status = command(line).stdout(full()).stderr(Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert!(fixture.path("scores.npy").is_file() && fixture.path("misses.html").is_file());
+}
+
 /// A device is written to, not replaced, and a link leads to the file that is.
 #[test]
 fn devices_and_links_stay_what_they_are() {

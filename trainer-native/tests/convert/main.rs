@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod hub;
+#[path = "../../../tests/support/same_weights.rs"]
+mod same_weights;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -16,7 +18,8 @@ use avse_core::text::tokenizer::CaptionTokenizer;
 use avse_core::weights::{
     Bundle, BundleContents, Naming, Precision, StateDict, Towers, read_torch, state_dict_of,
 };
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, TensorData};
+use same_weights::assert_same;
 use support::HubServer;
 use tempfile::TempDir;
 
@@ -82,15 +85,6 @@ fn write_vocabulary(folder: &Path, size: usize) {
     fs::write(folder.join("vocab.txt"), lines.join("\n") + "\n").unwrap();
 }
 
-fn assert_same(left: &StateDict, right: &StateDict) {
-    assert_eq!(left.names().collect::<Vec<_>>(), right.names().collect::<Vec<_>>());
-    for (name, data) in left.iter() {
-        let other = right.get(name).unwrap();
-        assert_eq!((data.dtype(), data.shape()), (other.dtype(), other.shape()), "{name}");
-        assert!(data.as_bytes() == other.as_bytes(), "{name} differs");
-    }
-}
-
 /// Official checkpoint -> official safetensors -> bundle -> official safetensors -> bundle.
 #[test]
 fn official_weights_go_around_without_changing_a_bit() {
@@ -134,6 +128,15 @@ fn official_weights_go_around_without_changing_a_bit() {
     }
     convert(&at("2.safetensors"), "bundle", &at("bundle 2"));
     assert_same(&used, &Bundle::open(at("bundle 2")).unwrap().weights().unwrap());
+    // An average of the weights has one tensor more, which is no key of the official code.
+    let mut average = saved.clone();
+    average.insert("n_averaged", TensorData::new(vec![3i64], [1]));
+    average.write_safetensors(at("average.safetensors"), Precision::F32).unwrap();
+    convert(&at("average.safetensors"), "official", &at("5.safetensors"));
+    let names = StateDict::read_safetensors(at("5.safetensors")).unwrap();
+    assert!(names.names().eq(saved.names()));
+    let error = fail(&["convert", "--from", "run1.ckpt", "--to", "bundle", "--out", &at("6")]);
+    assert!(error.contains("run1.ckpt: no such file"), "{error}");
     convert(&at("bundle"), "safetensors", &at("3.safetensors"));
     for said in [["--config", &at("config.json")], ["--img-res", "64"]] {
         let (from, out) = (at("bundle"), at("4.safetensors"));

@@ -113,9 +113,10 @@ fn bits_lost(bytes: &[u8]) -> Option<[u8; 3]> {
     if header < 40 || bits != 16 {
         return None;
     }
-    match (method, number(58)?) {
-        (0, _) | (3, 0x3E0) => Some([3, 3, 3]),
-        (3, 0x7E0) => Some([3, 2, 3]),
+    // Behind the header stand the masks of the colours, the second of which is green's.
+    match (method, number(58)) {
+        (0, _) | (3, Some(0x3E0)) => Some([3, 3, 3]),
+        (3, Some(0x7E0)) => Some([3, 2, 3]),
         _ => None, // OpenCV reads no others.
     }
 }

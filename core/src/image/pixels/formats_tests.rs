@@ -274,6 +274,41 @@ fn a_fax_without_a_word_about_its_colours_is_black_on_white() {
     assert_eq!(decode(&unnamed).unwrap(), decode(&named).unwrap());
 }
 
+/// OpenCV leaves the bits zero that 5 and 6 bits do not say; other decoders fill them.
+#[test]
+fn a_bitmap_of_16_bits_is_as_opencv_reads_it() {
+    let file = |method: u32, masks: &[u32], pixel: u16| {
+        let masks: Vec<u8> = masks.iter().flat_map(|mask| mask.to_le_bytes()).collect();
+        let start = 54 + masks.len() as u32;
+        let mut file =
+            [b"BM", &(start + 4).to_le_bytes()[..], &[0; 4], &start.to_le_bytes()].concat();
+        file.extend([40u32, 1, 1].map(u32::to_le_bytes).concat());
+        file.extend([1u16, 16].map(u16::to_le_bytes).concat());
+        file.extend([method, 4, 0, 0, 0, 0].map(u32::to_le_bytes).concat());
+        file.extend([&masks, &pixel.to_le_bytes()[..], &[0; 2]].concat());
+        decode(&file).unwrap().data().to_vec()
+    };
+    assert_eq!(file(0, &[], 0x7FFF), [248, 248, 248]);
+    assert_eq!(file(3, &[0x7C00, 0x3E0, 0x1F], 0x7FFF), [248, 248, 248]);
+    assert_eq!(file(3, &[0xF800, 0x7E0, 0x1F], 0xFFFF), [248, 252, 248]);
+    assert_eq!(file(3, &[0xF800, 0x7E0, 0x1F], 1 << 11 | 1 << 5 | 1), [8, 4, 8]);
+}
+
+/// A row of samples is memory, too, however few the file's bytes.
+#[test]
+fn a_tiff_row_beyond_the_memory_is_refused() {
+    let entries = [
+        (256, 4, 1, 100_000_000),
+        (257, 3, 1, 1),
+        (258, 3, 1, 1),
+        (262, 3, 1, 1),
+        (273, 4, 1, 8),
+        (277, 3, 1, 8),
+        (279, 4, 1, 4),
+    ];
+    assert!(refusal(&tiff(false, &[0; 4], &entries)).contains("MB of memory"));
+}
+
 #[test]
 fn shares_of_colours_that_cannot_be_are_refused() {
     let entries = [

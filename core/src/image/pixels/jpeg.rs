@@ -13,6 +13,8 @@ mod planes;
 #[cfg(feature = "decode")]
 mod scans;
 #[cfg(feature = "decode")]
+mod stretches;
+#[cfg(feature = "decode")]
 mod turbo;
 
 #[cfg(feature = "decode")]

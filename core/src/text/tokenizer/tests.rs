@@ -89,6 +89,10 @@ fn unusable_files_are_named_errors() {
     let json = tokenizer().to_json().unwrap();
     let other = json.replace("\"type\":\"BertNormalizer\"", "\"type\":\"Lowercase\"");
     assert!(message(CaptionTokenizer::from_json(&other)).contains("normalizer"));
+    // Other words than the file's own tokenizer would make.
+    let other = json.replace("\"type\":\"BertPreTokenizer\"", "\"type\":\"Whitespace\"");
+    assert_ne!(json, other);
+    assert!(message(CaptionTokenizer::from_json(&other)).contains("pre_tokenizer"));
     let wild = json.replace("\"σας\":16", "\"σας\":4000000000");
     assert_ne!(json, wild);
     assert!(message(CaptionTokenizer::from_json(&wild)).contains("4000000000"));
@@ -107,6 +111,21 @@ fn folders_hold_json_or_vocabulary() {
     std::fs::write(folder.join("tokenizer_config.json"), "{\"do_lower_case\": false}").unwrap();
     let cased = CaptionTokenizer::from_folder(&folder).unwrap();
     assert_eq!(cased.encode("Dog"), [2, 1, 3]);
+    // Each setting counts, or is refused.
+    let with = |settings: &str| {
+        std::fs::write(folder.join("tokenizer_config.json"), settings).unwrap();
+        CaptionTokenizer::from_folder(&folder)
+    };
+    let basic = |settings: &str| with(settings).unwrap().basic_tokens("Café 中国");
+    assert_eq!(basic("{}"), ["cafe", "中", "国"]);
+    assert_eq!(basic(r#"{"strip_accents": false}"#), ["café", "中", "国"]);
+    assert_eq!(basic(r#"{"do_lower_case": false, "strip_accents": true}"#), ["Cafe", "中", "国"]);
+    assert_eq!(basic(r#"{"tokenize_chinese_chars": false}"#), ["cafe", "中国"]);
+    for refused in [r#"{"do_basic_tokenize": false}"#, r#"{"unk_token": "<unk>"}"#] {
+        let error = with(refused).unwrap_err().to_string();
+        assert!(error.contains("tokenizer_config.json") && error.contains("is "), "{error}");
+    }
+    with("{}").unwrap();
     std::fs::write(folder.join("tokenizer.json"), plain.to_json().unwrap()).unwrap();
     assert_eq!(CaptionTokenizer::from_folder(&folder).unwrap().encode("Dog"), [2, 6, 3]);
     std::fs::write(folder.join("tokenizer.json"), "[]").unwrap();

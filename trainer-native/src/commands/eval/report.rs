@@ -42,7 +42,7 @@ pub struct LeftOut {
     pub images: usize,
     /// Their captions.
     pub captions: usize,
-    /// Records of the dataset that cannot be used, in all its splits.
+    /// Records of the split, or of none, that cannot be used.
     pub records: usize,
     /// The file that lists them.
     pub list: Option<PathBuf>,

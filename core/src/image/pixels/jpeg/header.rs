@@ -218,7 +218,7 @@ pub(super) fn check_scan(segment: &[u8]) -> Result<usize> {
 }
 
 /// Refuses Huffman tables that no encoder writes: their codes leave no room for one of ones alone, which ends the data
-/// (see `scans::guarded`).
+/// (see `stretches::guarded`).
 pub(super) fn check_tables(mut segment: &[u8]) -> Result<()> {
     while let Some((lengths, rest)) = segment.split_at_checked(17) {
         let (class, slot) = (lengths[0] >> 4, lengths[0] & 15);

@@ -11,7 +11,8 @@ use super::super::reduce::Reduction;
 use super::super::{DecodeLimits, RgbImage, tags};
 use super::header::{Colours, Header, Process};
 use super::planes;
-use super::scans::{self, Stretches};
+use super::scans;
+use super::stretches::{self, Stretches};
 use crate::{Error, Result};
 
 /// The picture, turned as it says.
@@ -93,7 +94,7 @@ pub(in super::super) fn upright(
     };
     let bounds = Bounds { max_pixels: limits.max_pixels, ..Bounds::default() };
     let guarded = match header.process {
-        Process::Sequential => scans::guarded(bytes, header)?,
+        Process::Sequential => stretches::guarded(bytes, header)?,
         _ => complete(bytes, header)?,
     };
     let mut decoder = Decoder::new_with_limits(&guarded, bounds).map_err(failed)?;
@@ -138,5 +139,5 @@ fn is_ordinary(header: &Header) -> bool {
 fn complete<'a>(bytes: &'a [u8], header: &Header) -> Result<std::borrow::Cow<'a, [u8]>> {
     let stretches = Stretches::find(bytes, header.scan);
     let ended = super::jpeg_is_complete(bytes) && stretches.end < bytes.len();
-    ended.then_some(bytes.into()).ok_or_else(scans::truncated)
+    ended.then_some(bytes.into()).ok_or_else(stretches::truncated)
 }
